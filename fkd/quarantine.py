@@ -1,0 +1,72 @@
+"""Input that a stage set aside, each with the reason, never dropped in silence."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from fkd.atomic import writing
+from fkd.errors import FkdError
+
+
+class Quarantine:
+    """The files that one job of a stage set aside.
+
+    Attributes
+    ----------
+    rows : list of (str, str)
+        File (or part of one, such as ``page.png line 3``) and reason.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self.rows = [(str(file), reason) for file, reason in rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def set_aside(self, file: Path | str, reason: str) -> None:
+        """Note that `file` is not used because of `reason`."""
+        self.rows.append((str(file), reason))
+
+    def write(self, path: Path | str) -> None:
+        """Write the list as CSV with the columns file and reason."""
+        with writing(path) as part, part.open("w", newline="") as stream:
+            table = csv.writer(stream)
+            table.writerow(("file", "reason"))
+            table.writerows(self.rows)
+
+    @classmethod
+    def read(cls, *paths: Path | str) -> "Quarantine":
+        """Read one or more lists written by :meth:`write`, joined in order."""
+        rows = []
+        for path in paths:
+            with Path(path).open(newline="") as stream:
+                rows += [(row["file"], row["reason"]) for row in csv.DictReader(stream)]
+        return cls(rows)
+
+    def check(self, total: int, max_share: float, what: str) -> None:
+        """Refuse to go on where too much was set aside.
+
+        Parameters
+        ----------
+        total : int
+            How many files were looked at, those set aside included.
+        max_share : float
+            The largest share that may be set aside, 0 to 1
+            (``quarantine.max_share`` in the config).
+        what : str
+            What was looked at, in the plural, for the message.
+
+        Raises
+        ------
+        FkdError
+            Where the share is exceeded; the message names the first ten.
+        """
+        if len(self) <= max_share * total:
+            return
+        first = "\n".join(f"  {file}: {reason}" for file, reason in self.rows[:10])
+        more = f"\n  and {len(self) - 10} more" if len(self) > 10 else ""
+        raise FkdError(
+            f"{len(self)} of {total} {what} were set aside, more than "
+            f"quarantine.max_share = {max_share:g} allows:\n{first}{more}\n"
+            "Mend or remove these files, or raise quarantine.max_share."
+        )
