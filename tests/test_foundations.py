@@ -1,0 +1,67 @@
+"""Shards, seeding, quarantine and atomic files."""
+
+import numpy as np
+import pytest
+
+from fkd import shards
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.quarantine import Quarantine
+from fkd.seeding import entropy, generator
+
+
+def test_shard_gives_back_what_was_written(tmp_path):
+    image = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    arrays = {"image": image, "writer": np.array(["Zoë", "b"], object), "none": np.zeros((0, 5))}
+    shards.write(tmp_path / "a.h5", "crops", arrays, {"writers": ["Zoë", "b"], "seed": 3})
+    shard = shards.read(tmp_path / "a.h5", "crops")
+    np.testing.assert_array_equal(shard["image"], image)
+    assert shard["image"].dtype == np.uint8
+    assert shard["writer"].tolist() == ["Zoë", "b"]
+    assert shard["none"].shape == (0, 5)
+    assert shard.attributes == {"writers": ["Zoë", "b"], "seed": 3}
+    assert set(shards.read(tmp_path / "a.h5", "crops", ["image"]).arrays) == {"image"}
+
+
+def test_shard_names_the_file_and_the_fault(tmp_path):
+    path = tmp_path / "a.h5"
+    with pytest.raises(FkdError, match=r"a\.h5: no such file"):
+        shards.read(path, "crops")
+    shards.write(path, "crops", {"image": np.ones((4, 4))})
+    with pytest.raises(FkdError, match="kind 'features'"):
+        shards.read(path, "features")
+    with pytest.raises(FkdError, match="label"):
+        shards.read(path, "crops", ["label"])
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(FkdError, match="not a whole HDF5 file"):
+        shards.read(path, "crops")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    with writing(path) as part:
+        part.write_text("whole")
+    with pytest.raises(RuntimeError), writing(path) as part:
+        part.write_text("ha")
+        raise RuntimeError
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_draws_depend_on_what_they_are_for():
+    first = generator(1, "crop", "page", 3).random(4)
+    generator(1, "crop", "page", 4).random(9)
+    np.testing.assert_array_equal(first, generator(1, "crop", "page", 3).random(4))
+    assert len({entropy(1, "a", 12), entropy(1, "a1", 2), entropy(2, "a", 12)}) == 3
+
+
+def test_quarantine_round_trip_and_limit(tmp_path):
+    quarantine = Quarantine()
+    quarantine.set_aside("page, 1.png", "blank")
+    quarantine.write(tmp_path / "one.csv")
+    Quarantine().write(tmp_path / "two.csv")
+    joined = Quarantine.read(tmp_path / "one.csv", tmp_path / "two.csv")
+    assert joined.rows == [("page, 1.png", "blank")]
+    joined.check(total=100, max_share=0.01, what="pages")
+    with pytest.raises(FkdError, match=r"1 of 99 pages.*0\.01(?s:.*)page, 1\.png: blank"):
+        joined.check(total=99, max_share=0.01, what="pages")
