@@ -1,0 +1,285 @@
+"""Writer-dependent verification: splits, scores and rates of one data set's features."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fkd import shards
+from fkd.atomic import writing
+from fkd.datasets import natural_order
+from fkd.errors import FkdError
+from fkd.verification import svm
+from fkd.verification.metrics import error_rates
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """Scores of one split; all arrays have one row a writer, in ascending order.
+
+    Attributes
+    ----------
+    genuine, genuine_rows : ndarray, (writers, test_genuine)
+        Scores of genuine signatures, and their rows in `x`.
+    skilled, skilled_rows : ndarray, (writers, test_skilled)
+        Scores of skilled forgeries, and their rows in `x`.
+    random, random_rows : ndarray, (writers, (writers - 1) * test_genuine)
+        Scores of all other writers' test genuine signatures under this writer's
+        model, and their rows in `x`.
+    """
+
+    genuine: np.ndarray
+    genuine_rows: np.ndarray
+    skilled: np.ndarray
+    skilled_rows: np.ndarray
+    random: np.ndarray
+    random_rows: np.ndarray
+
+    def rates(self) -> dict[str, float]:
+        """Error rates, see :func:`fkd.verification.metrics.error_rates`."""
+        return error_rates(self.genuine, self.skilled, self.random)
+
+
+def scores_of_splits(
+    x: np.ndarray,
+    y: np.ndarray,
+    yforg: np.ndarray,
+    references: int,
+    test_genuine: int,
+    test_skilled: int,
+    splits: int = 10,
+    seed: int = 1234,
+    C: float = 1.0,
+    gamma: float = 2**-11,
+    names: Sequence[str] | None = None,
+) -> Iterator[SplitScores]:
+    """Train and test every writer's model, once a split.
+
+    Parameters
+    ----------
+    x : ndarray of float, (n, F)
+        Features, one row a signature.
+    y : ndarray of int, (n,)
+        The writer of each row (of a forgery: the writer it imitates).
+    yforg : ndarray of int or bool, (n,)
+        True for skilled forgeries.
+    references, test_genuine, test_skilled : int
+        Signatures a writer: genuine ones to train with, genuine ones and skilled
+        forgeries to test with.
+    splits : int
+        How many times all is drawn anew.
+    seed : int
+        Of the one random stream of all splits, so that the splits are those of the
+        published evaluation; 1234 there.
+    C, gamma : float
+        Of the support vector machines; 1 and 2^-11 as published.
+    names : sequence of str, optional
+        Names of the ascending writers, for messages; the values of `y` by default.
+
+    Yields
+    ------
+    SplitScores
+        Scores of one split.
+
+    Raises
+    ------
+    FkdError
+        Where the features do not fit together or hold NaN or infinity, or a writer has
+        too few signatures.
+    """
+    x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
+    _check_arrays(x, y, yforg)
+    if min(references, test_genuine, test_skilled, splits) < 1:
+        raise FkdError(
+            "references, test_genuine, test_skilled and splits are counts from 1, found "
+            f"{references}, {test_genuine}, {test_skilled} and {splits}."
+        )
+    writers = np.unique(y)
+    names = writers if names is None else names
+    genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
+    skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
+    _check_counts("genuine signatures", genuine, names, references + test_genuine)
+    _check_counts("skilled forgeries", skilled, names, test_skilled)
+    stream = np.random.RandomState(seed)  # the published stream
+    for _ in range(splits):
+        train, test = _draw_genuine(stream, genuine, references, test_genuine)
+        orders = _draw_negatives(stream, *train.shape)
+        forged = np.stack([stream.choice(rows, test_skilled, replace=False) for rows in skilled])
+        models = svm.fit(x[train.ravel()], orders, C, gamma)
+        of_all = models.decide(x[test.ravel()]).reshape(len(test), *test.shape)
+        own = np.eye(len(test), dtype=bool)
+        others = np.broadcast_to(test, of_all.shape)[~own].reshape(len(test), -1)
+        yield SplitScores(
+            genuine=of_all[own],
+            genuine_rows=test,
+            skilled=models.decide_own(x[forged]),
+            skilled_rows=forged,
+            random=of_all[~own].reshape(others.shape),
+            random_rows=others,
+        )
+
+
+def _draw_genuine(
+    stream: np.random.RandomState, genuine: list[np.ndarray], references: int, test_genuine: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train and to test with, (writers, references) and (writers, test_genuine)."""
+    train, test = [], []
+    for rows in genuine:
+        rows = rows.copy()
+        stream.shuffle(rows)
+        train.append(rows[:references])
+        test.append(rows[-test_genuine:])
+    return np.stack(train), np.stack(test)
+
+
+def _draw_negatives(stream: np.random.RandomState, writers: int, references: int) -> np.ndarray:
+    """Order of the training rows for each writer, (writers, writers * references).
+
+    A writer's negatives are drawn from each other writer's references. The draw takes
+    them all, yet its order reaches the scores, see :func:`fkd.verification.svm.fit`. A
+    shuffle moves the stream as a choice of all without replacement does.
+    """
+    blocks = np.arange(writers * references).reshape(writers, references)
+    orders = np.empty((writers, *blocks.shape), int)
+    for writer, order in enumerate(orders):
+        order[0] = blocks[writer]
+        order[1:] = np.delete(blocks, writer, axis=0)
+        for block in order[1:]:
+            stream.shuffle(block)
+    return orders.reshape(writers, -1)
+
+
+def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
+    if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
+        raise FkdError(
+            "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
+            f"{x.shape}, {y.shape} and {yforg.shape}. Extract the features again."
+        )
+    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(broken):
+        raise FkdError(
+            f"{len(broken)} of {len(x)} rows of features hold NaN or infinity, the first is row "
+            f"{broken[0]}. Check the training of the model that made them."
+        )
+    if len(np.unique(y)) < 2:
+        raise FkdError(
+            f"Verification needs at least 2 writers, found {len(np.unique(y))}: the others' "
+            "references are each writer's negatives."
+        )
+
+
+def _check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
+    short = [
+        f"writer {name} has {len(own)}"
+        for name, own in zip(names, rows, strict=True)
+        if len(own) < needed
+    ]
+    if short:
+        more = f" and {len(short) - 10} writers more" if len(short) > 10 else ""
+        raise FkdError(
+            f"The protocol needs {needed} {what} of every writer; {', '.join(short[:10])}{more}. "
+            "Lower references or the tests of this set, or complete the set."
+        )
+
+
+def evaluate(
+    x: np.ndarray,
+    y: np.ndarray,
+    yforg: np.ndarray,
+    references: int,
+    test_genuine: int,
+    test_skilled: int,
+    splits: int = 10,
+    seed: int = 1234,
+    C: float = 1.0,
+    gamma: float = 2**-11,
+) -> list[dict[str, float]]:
+    """Rates of each split; parameters and errors as of :func:`scores_of_splits`.
+
+    Returns
+    -------
+    list of dict of str to float
+        One dict a split, see :func:`fkd.verification.metrics.error_rates`.
+    """
+    protocol = (references, test_genuine, test_skilled, splits, seed, C, gamma)
+    return [scores.rates() for scores in scores_of_splits(x, y, yforg, *protocol)]
+
+
+def evaluate_wd(
+    *,
+    features: Path,
+    metrics: Path,
+    scores: Path,
+    references: int,
+    test_genuine: int,
+    test_skilled: int,
+    splits: int = 10,
+    seed: int = 1234,
+    C: float = 1.0,
+    gamma: float = 2**-11,
+) -> None:
+    """Evaluate one model's features of one data set, writer by writer.
+
+    Parameters
+    ----------
+    features : Path
+        Shard of kind ``features``: ``feature`` (n, F), ``writer`` str, ``forgery``
+        bool; attributes ``model`` and ``set``.
+    metrics : Path
+        CSV to write, one row a split: ``split`` (from 0) and the rates of
+        :func:`evaluate`, at full precision.
+    scores : Path
+        Shard of kind ``scores`` to write, one row a tested signature: ``split``,
+        ``writer`` str, ``row`` (in `features`), ``forgery`` bool, ``score``. The
+        attributes say model, set and protocol.
+    references, test_genuine, test_skilled, splits, seed, C, gamma
+        See :func:`scores_of_splits`. Writers ascend in natural order: 2 before 10.
+    """
+    protocol = {
+        "references": references,
+        "test_genuine": test_genuine,
+        "test_skilled": test_skilled,
+        "splits": splits,
+        "seed": seed,
+        "C": C,
+        "gamma": gamma,
+    }
+    shard = shards.read(features, "features", ("feature", "writer", "forgery"))
+    names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
+    index = {name: position for position, name in enumerate(names)}
+    y = np.array([index[name] for name in shard["writer"]], dtype=int)
+    rates, tested = [], []
+    try:
+        split_scores = scores_of_splits(
+            shard["feature"], y, shard["forgery"], names=names, **protocol
+        )
+        for split, scored in enumerate(split_scores):
+            rates.append({"split": split, **scored.rates()})
+            for rows, values in (
+                (scored.genuine_rows, scored.genuine),
+                (scored.skilled_rows, scored.skilled),
+            ):
+                tested.append((np.full(rows.size, split), rows.ravel(), values.ravel()))
+    except FkdError as error:
+        raise FkdError(f"{features}: {error}") from None
+    split, row, score = (np.concatenate(column) for column in zip(*tested, strict=True))
+    shards.write(
+        scores,
+        "scores",
+        {
+            "split": split,
+            "writer": shard["writer"][row],
+            "row": row,
+            "forgery": shard["forgery"][row],
+            "score": score,
+        },
+        {
+            "model": shard.attributes["model"],
+            "set": shard.attributes["set"],
+            "protocol": protocol,
+        },
+    )
+    with writing(metrics) as part:
+        pd.DataFrame(rates).to_csv(part, index=False)
