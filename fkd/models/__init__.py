@@ -1,0 +1,94 @@
+"""The networks: SigNet and ResNet-18.
+
+Layers, sizes and initialization are read from the published network graphs; no
+layer has a bias but batch norm.
+"""
+
+from pathlib import Path
+
+import torch
+
+from fkd.models.network import FEATURES, INPUT_SIZE, Network, checksum, initialize, save
+from fkd.models.network import load as _load
+from fkd.models.resnet18 import ResNet18
+from fkd.models.signet import SigNet, read_public_weights
+from fkd.seeding import entropy
+
+__all__ = [
+    "ARCHITECTURES",
+    "CONNECTIONS",
+    "FEATURES",
+    "INITIALIZATIONS",
+    "INPUT_SIZE",
+    "Network",
+    "ResNet18",
+    "SigNet",
+    "build",
+    "checksum",
+    "load",
+    "read_public_weights",
+    "save",
+]
+
+ARCHITECTURES: dict[str, type[Network]] = {"resnet18": ResNet18, "signet": SigNet}
+"""The networks by the names that a config gives them."""
+
+CONNECTIONS: dict[str, dict[str, str]] = {
+    "resnet18": {"conv2": "stage2", "conv5": "stage3", "conv3": "stage3_block1"},
+    "signet": {"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
+}
+"""For each student, which of its maps answers which map of the teacher SigNet."""
+
+INITIALIZATIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "code": {"resnet18": ("xavier", "he"), "signet": ("he", "he")},
+    "xavier": {"resnet18": ("xavier", "xavier"), "signet": ("xavier", "xavier")},
+}
+"""How convolutions and fully connected layers start: as in the published code, or
+Xavier for all, as the paper says."""
+
+
+def build(
+    architecture: str,
+    num_classes: int | None = None,
+    width: float = 1.0,
+    features: int = FEATURES,
+    initialization: str = "code",
+    seed: int = 0,
+    name: str = "",
+) -> Network:
+    """Build a network with weights drawn from a seed.
+
+    Parameters
+    ----------
+    architecture : {"resnet18", "signet"}
+        Which network.
+    num_classes : int, optional
+        Writers to tell apart; without it there is no classifier.
+    width : float
+        Scales the channels of the convolutions.
+    features : int
+        Elements of the response.
+    initialization : {"code", "xavier"}
+        A key of :data:`INITIALIZATIONS`.
+    seed : int
+        The study's seed.
+    name : str
+        The network's name in the study; its weights are drawn for it alone.
+
+    Returns
+    -------
+    Network
+        In training mode.
+    """
+    network = ARCHITECTURES[architecture](num_classes, width, features)
+    generator = torch.Generator().manual_seed(entropy(seed, "weights", name) >> 1)
+    initialize(network, *INITIALIZATIONS[initialization][architecture], generator)
+    return network
+
+
+def load(path: Path | str) -> tuple[Network, dict]:
+    """Load a network from a safetensors file of :func:`save`.
+
+    See :func:`fkd.models.network.load` for what is returned and raised.
+    """
+    return _load(path, ARCHITECTURES.values())
