@@ -1,0 +1,88 @@
+"""Scans as they come, read into gray images: the one door through which pixels enter."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fkd.errors import FkdError
+
+FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
+"""The formats that are read; the content decides, not the ending of the name."""
+
+
+def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
+    """Read one image as gray.
+
+    Color is weighted by ITU-R 601 luma, transparency is laid on white paper, and
+    16 bits are rounded to 8. Of a file that holds several images, the first is
+    read. An orientation tag is obeyed.
+
+    Parameters
+    ----------
+    path : Path or str
+        A PNG, TIFF, JPEG or BMP file of any name.
+    max_pixels : int, optional
+        Refuse larger images before they are decoded.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width)
+        0 is black, 255 is white.
+
+    Raises
+    ------
+    FkdError
+        Where the file is missing, empty, of another format or pixel type, larger
+        than `max_pixels`, damaged or cut short. The message starts with the path.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size == 0:
+            raise FkdError(f"{path}: empty file. Copy it again.")
+        with _open(path) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise FkdError(
+                    f"{path}: too large ({height} x {width} pixels, at most {max_pixels} allowed). "
+                    "Scale it down or raise the limit."
+                )
+            gray = _to_gray(path, image)
+    except (FkdError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise FkdError(f"{path}: no such file.") from None
+    except Image.UnidentifiedImageError:
+        raise FkdError(f"{path}: not a readable image (one of {', '.join(FORMATS)}).") from None
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        raise FkdError(f"{path}: damaged or cut short ({error}). Copy it again.") from None
+    return np.ascontiguousarray(gray)
+
+
+def _open(path: Path) -> Image.Image:
+    """Open without Pillow's own limit on the size, which `max_pixels` replaces."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd tags of scanners' TIFF files
+            return Image.open(path, formats=FORMATS)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _to_gray(path: Path, image: Image.Image) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        return ((values + 128) // 257).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        raise FkdError(f"{path}: pixels of 32 bits. Save it with 8 or 16 bits a channel.")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return np.asarray(image.convert("L"))
