@@ -1,0 +1,130 @@
+"""Pages of handwriting, by writers who each have a hand of their own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fkd.errors import FkdError
+from fkd.seeding import generator
+from fkd.synthesis.ink import Sheet, save
+from fkd.synthesis.spelling import make_word, spell
+from fkd.synthesis.strokes import plan, trace
+from fkd.synthesis.style import Hand, draw_hand
+
+_MARGIN = 70  # pixels around the text
+
+
+def draw_pages(*, folder: Path, writers: int, pages: int, lines: int, seed: int) -> None:
+    """Draw pages of handwriting as ``folder/wWWW/wWWW-P.png``.
+
+    Pages look like forms scanned at 300 dpi and cropped to the handwriting: about 2000
+    pixels wide, a line every 110 to 200 pixels. Each is drawn for its seed, writer and
+    number alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write.
+    writers : int
+        Number of writers, numbered from 1.
+    pages : int
+        Pages of each writer, numbered from 1.
+    lines : int
+        Lines of text on a page.
+    seed : int
+        The study's seed.
+
+    Raises
+    ------
+    FkdError
+        Where there is nothing to draw.
+    """
+    for name, value in (("writers", writers), ("pages", pages), ("lines", lines)):
+        if value < 1:
+            raise FkdError(f"{name} is {value}: pages need 1 or more. Set {name} to at least 1.")
+    for writer in range(1, writers + 1):
+        hand = draw_hand(generator(seed, "page writer", writer))
+        for number in range(1, pages + 1):
+            image = draw_page(hand, lines, generator(seed, "page", writer, number))
+            save(image, Path(folder) / f"w{writer:03d}" / f"w{writer:03d}-{number}.png")
+
+
+def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one page of made-up text.
+
+    Parameters
+    ----------
+    hand : Hand
+    lines : int
+        Lines of text.
+    rng : numpy.random.Generator
+        The page's generator.
+
+    Returns
+    -------
+    (height, width) uint8 array
+        Gray levels, dark ink on light paper.
+    """
+    # One mood a page: a hand is never quite the same on two days.
+    hand = replace(
+        hand,
+        size=hand.size * rng.lognormal(0, 0.03),
+        slant=hand.slant + rng.normal(0, 0.03),
+        pen=hand.pen * rng.lognormal(0, 0.06),
+        tempo=hand.tempo * rng.lognormal(0, 0.08),
+    )
+    pitch = float(np.clip(hand.size * rng.uniform(3.7, 4.4), 110, 200))
+    width = int(rng.integers(1800, 2300))
+    sheet = Sheet(round(_MARGIN + pitch * (lines + 0.6)), width)
+    new_sentence = True
+    for line in range(lines):
+        start = np.array([_MARGIN + rng.normal(0, 8), _MARGIN + pitch * (line + 0.75)])
+        runs, new_sentence = _line(hand, start, width - _MARGIN, new_sentence, rng)
+        movement = plan(
+            runs,
+            unit=hand.size,
+            bend=hand.bend,
+            crispness=hand.crispness,
+            sigma=hand.sigma,
+            tempo=hand.tempo,
+            timing=0.12,
+            rng=rng,
+        )
+        path = trace(movement, tremor=hand.tremor * hand.size, rng=rng)
+        usual = hand.size / hand.tempo
+        sheet.draw(path, pen=hand.pen, usual=usual, pressure=hand.pressure)
+    return sheet.scan(ink=hand.ink, paper=rng.uniform(232, 250), rng=rng)
+
+
+def _line(
+    hand: Hand, start: np.ndarray, right: float, new_sentence: bool, rng: np.random.Generator
+) -> tuple[list[np.ndarray], bool]:
+    """Lay out words until the right margin; also say whether the last one ends a sentence."""
+    runs: list[np.ndarray] = []
+    x = 0.0
+    room = (right - start[0]) / hand.size
+    while True:
+        word = make_word(rng, 2, 9)
+        if new_sentence or rng.uniform() < 0.08:
+            word = word.capitalize() if word.capitalize()[0] in hand.letters else word
+        ends = rng.uniform() < 0.12
+        word += ("." if rng.uniform() < 0.6 else ",") if ends else ""
+        main, late, advance = spell(word, hand, rng)
+        if x + advance > room and x > 0:
+            break
+        new_sentence = word.endswith(".")
+        # A word is a little taller or shorter, higher or lower than the one before.
+        height = rng.lognormal(0, 0.04)
+        shift = [x, rng.normal(0, 0.03)]
+        runs += [run * height + shift for run in main + late]
+        x += advance * height + hand.word_gap * rng.lognormal(0, 0.2)
+    rise = hand.rise + rng.normal(0, 0.004)
+    phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(1, 2.5)
+
+    def place(run: np.ndarray) -> np.ndarray:
+        x, y = (run + rng.normal(0, hand.jitter, run.shape)).T
+        base = rise * x + hand.wander * np.sin(phase + 2 * np.pi * waves * x / room)
+        return start + hand.size * np.stack([x + hand.slant * y, -(y + base)], axis=1)
+
+    return [place(run) for run in runs], new_sentence

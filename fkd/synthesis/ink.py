@@ -1,0 +1,103 @@
+"""Ink on paper: gray pixels from the paths of the pen."""
+
+from pathlib import Path as File
+
+import cv2
+import numpy as np
+
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.synthesis.strokes import Path
+
+_ZOOM = 2  # drawn larger, then averaged down
+_SHIFT = 4  # fractional bits of the coordinates given to OpenCV
+_LEVELS = 16  # steps of width and darkness
+
+
+class Sheet:
+    """A sheet of paper that collects ink.
+
+    Parameters
+    ----------
+    height, width : int
+        Pixels.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._ink = np.zeros((height * _ZOOM, width * _ZOOM), np.uint8)
+
+    def draw(self, path: Path, *, pen: float, usual: float, pressure: float) -> None:
+        """Draw a path; width and darkness fall as the pen moves faster.
+
+        Parameters
+        ----------
+        path : Path
+            In pixels of the sheet, x to the right and y down.
+        pen : float
+            Width of the line at the usual speed, pixels.
+        usual : float
+            Pixels per second at which the line has the pen's width.
+        pressure : float
+            Loss of width and darkness when the speed doubles, as a share.
+        """
+        press = 1 - pressure * np.log2(np.maximum(path.speed, 0.2 * usual) / usual)
+        press = np.clip(press, 0.45, 1.35)
+        level = np.rint((press[1:] - 0.45) / 0.9 * (_LEVELS - 1)).astype(int)
+        ends = np.rint(path.points * (_ZOOM << _SHIFT)).astype(np.int32)
+        segments = np.stack([ends[:-1], ends[1:]], axis=1)  # (m - 1, 2, 2)
+        drawn = (path.run[1:] == path.run[:-1]) & (segments[:, 0] != segments[:, 1]).any(axis=1)
+        # From light to dark, so that dark ink stays on top.
+        for step in np.unique(level[drawn]):
+            share = 0.45 + 0.9 * step / (_LEVELS - 1)
+            cv2.polylines(
+                self._ink,
+                list(segments[drawn & (level == step)]),
+                isClosed=False,
+                color=int(np.clip(215 * share**0.7, 0, 255)),
+                thickness=max(1, round(pen * share * _ZOOM)),
+                lineType=cv2.LINE_AA,
+                shift=_SHIFT,
+            )
+
+    def scan(self, *, ink: float, paper: float, rng: np.random.Generator) -> np.ndarray:
+        """Scan the sheet: uneven paper, grain in the paper and in the ink.
+
+        Parameters
+        ----------
+        ink, paper : float
+            Gray level of full ink and of bare paper, 0 to 255.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (height, width) uint8 array
+        """
+        height, width = (side // _ZOOM for side in self._ink.shape)
+        cover = cv2.resize(self._ink, (width, height), interpolation=cv2.INTER_AREA)
+        cover = cover.astype(np.float32) / 255
+        shade = rng.normal(0, 2, (5, 6)).astype(np.float32)
+        paper_gray = cv2.resize(shade, (width, height), interpolation=cv2.INTER_CUBIC)
+        paper_gray += np.float32(paper)
+        grain = rng.standard_normal((height, width), np.float32)
+        gray = paper_gray + cover * (np.float32(ink) - paper_gray)
+        gray += grain * (1.3 + 9 * cover * (1 - 0.5 * cover))
+        return np.clip(np.rint(gray), 0, 255).astype(np.uint8)
+
+
+def save(image: np.ndarray, file: File) -> None:
+    """Write a gray image as PNG.
+
+    Parameters
+    ----------
+    image : (height, width) uint8 array
+    file : Path
+        Ends in ``.png``; its folder is made where it is missing.
+
+    Raises
+    ------
+    FkdError
+        Where the file cannot be written.
+    """
+    with writing(file) as part:
+        if not cv2.imwrite(str(part), image, [cv2.IMWRITE_PNG_COMPRESSION, 3]):
+            raise FkdError(f"{file} could not be written. Is the disk full?")

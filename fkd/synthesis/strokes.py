@@ -1,0 +1,193 @@
+r"""Movements of the pen: the sigma-lognormal model of rapid human movements.
+
+Stroke k carries the pen over a circular arc of length D from direction theta_s to theta_e.
+Its speed is a lognormal in the time since its onset,
+
+.. math:: |v_k(t)| = D_k \Lambda(t; t_{0k}, \mu_k, \sigma_k),
+
+its direction turns with the share of the arc that is done, and the pen's velocity is the
+sum over all strokes, which overlap in time (R. Plamondon, A kinematic theory of rapid
+human movements, Biological Cybernetics 72, 1995; with angles as in Plamondon and Djioua,
+Human Movement Science 25, 2006). A movement of many runs (between lifts) is one sequence of
+strokes; runs follow each other in time without overlap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtr
+
+STEP = 0.004  # seconds between samples of a path
+_TAIL = 3.5  # a lognormal is over where its exponent is this many sigma out
+_CUSP = 2.2  # radians: a turn sharper than this is a point, not a bend
+_ISOCHRONY = 0.4  # strokes n times as long take n to this power as much time
+_TREMOR_BLUR = 0.011  # seconds; leaves about 10 Hz, the band of physiological tremor
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Lognormal strokes, as arrays of length n.
+
+    Attributes
+    ----------
+    t0, mu, sigma : (n,) float arrays
+        Onset in seconds; location and shape of the lognormal.
+    D : (n,) float array
+        Length of the arc, pixels.
+    start, end : (n,) float arrays
+        Direction at the start and at the end, radians.
+    run : (n,) int array
+        Which run a stroke belongs to.
+    origin : (runs, 2) float array
+        Where each run starts, pixels.
+    """
+
+    t0: np.ndarray
+    mu: np.ndarray
+    sigma: np.ndarray
+    D: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    run: np.ndarray
+    origin: np.ndarray
+
+
+@dataclass(frozen=True)
+class Path:
+    """A sampled path of the pen, one sample every :data:`STEP` seconds.
+
+    Attributes
+    ----------
+    points : (m, 2) float array
+        x and y, pixels.
+    speed : (m,) float array
+        Pixels per second.
+    run : (m,) int array
+        Which run a sample belongs to.
+    """
+
+    points: np.ndarray
+    speed: np.ndarray
+    run: np.ndarray
+
+
+def plan(
+    runs: Sequence[np.ndarray],
+    *,
+    unit: float,
+    bend: float,
+    crispness: float,
+    sigma: float,
+    tempo: float,
+    timing: float,
+    rng: np.random.Generator,
+) -> Strokes:
+    """Plan one stroke between every two targets.
+
+    A stroke bends by as much as the path of targets turns at its ends, so that targets on
+    a circle give arcs of that circle; at cusps it does not bend.
+
+    Parameters
+    ----------
+    runs : sequence of (n, 2) float arrays
+        Targets between lifts of the pen, n >= 2, pixels.
+    unit : float
+        The x-height in pixels.
+    bend, crispness, sigma, tempo : float
+        As in :class:`fkd.synthesis.style.Hand`.
+    timing : float
+        Standard deviation of the logarithm of a stroke's duration.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Strokes
+    """
+    lengths = np.array([len(run) - 1 for run in runs])
+    run = np.repeat(np.arange(len(runs)), lengths)
+    steps = np.concatenate([np.diff(targets, axis=0) for targets in runs])
+    chord = np.maximum(np.hypot(*steps.T), 1e-3 * unit)
+    direction = np.arctan2(steps[:, 1], steps[:, 0])
+
+    turn = np.angle(np.exp(1j * np.diff(direction)))
+    turn[(np.abs(turn) > _CUSP) | (np.diff(run) > 0)] = 0
+    before, after = np.append(0, turn), np.append(turn, 0)
+    ends = np.where(before == 0, after, np.where(after == 0, before, (before + after) / 2))
+    # Turns of opposite signs meet in an inflection: nearly straight.
+    arc = bend * np.where(before * after < 0, 0.3 * ends, ends)
+    arc = np.where(np.abs(arc) < 1e-4, 1e-4, arc)
+    D = chord * (arc / 2) / np.sin(arc / 2)
+
+    share = rng.lognormal(0, timing, len(D))
+    duration = tempo * share * (D / unit) ** _ISOCHRONY
+    spread = duration / crispness
+    mu = np.log(spread / sigma)
+    rest = np.exp(mu + _TAIL * sigma)  # from a stroke's onset to its end
+    peak = np.cumsum(duration)
+    first = np.append(True, np.diff(run) > 0)
+    t0 = peak - np.exp(mu)
+    # A run begins when the one before has ended.
+    begin = np.minimum.reduceat(t0, np.flatnonzero(first))
+    finish = np.maximum.reduceat(t0 + rest, np.flatnonzero(first))
+    shift = np.append(0, np.cumsum((finish - begin)[:-1])) - begin
+    return Strokes(
+        t0=t0 + shift[run],
+        mu=mu,
+        sigma=np.full(len(D), sigma),
+        D=D,
+        start=direction - arc / 2,
+        end=direction + arc / 2,
+        run=run,
+        origin=np.array([targets[0] for targets in runs]),
+    )
+
+
+def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | None = None) -> Path:
+    """Integrate the summed velocities of all strokes.
+
+    The integral of a lognormal arc is known in closed form, so that every stroke covers
+    its arc (but for a tail of 0.02 %) whatever the sampling.
+
+    Parameters
+    ----------
+    strokes : Strokes
+    tremor : float
+        Standard deviation of the tremor added to the path, pixels.
+    rng : numpy.random.Generator, optional
+        Needed for tremor.
+
+    Returns
+    -------
+    Path
+    """
+    s = strokes
+    window = int(np.max(np.exp(s.mu + _TAIL * s.sigma)) / STEP) + 2
+    begin = np.maximum(np.floor(s.t0 / STEP), 0).astype(int)
+    ticks = np.arange(window + 1)
+    since = np.maximum((begin[:, None] + ticks) * STEP - s.t0[:, None], 1e-9)  # (n, window + 1)
+    done = ndtr((np.log(since) - s.mu[:, None]) / s.sigma[:, None])
+    angle = (s.end - s.start)[:, None]
+    where = (s.D * np.exp(1j * s.start))[:, None] * np.expm1(1j * angle * done) / (1j * angle)
+    moves = np.diff(where, axis=1).ravel()
+
+    at = (begin[:, None] + ticks[1:]).ravel()
+    samples = int(at.max()) + 1
+    move = np.bincount(at, moves.real, samples) + 1j * np.bincount(at, moves.imag, samples)
+
+    first = np.flatnonzero(np.append(True, np.diff(s.run) > 0))
+    onset = np.minimum.reduceat(begin, first)
+    run = np.zeros(samples, int)
+    run[onset[1:]] = 1
+    run = np.cumsum(run)
+    travelled = np.cumsum(move)
+    offset = s.origin[:, 0] + 1j * s.origin[:, 1] - (travelled[onset] - move[onset])
+    position = travelled + offset[run]
+    if tremor > 0:
+        noise = rng.normal(size=(2, samples))
+        noise = gaussian_filter1d(noise, _TREMOR_BLUR / STEP, axis=1)
+        noise *= tremor / noise.std()
+        position = position + noise[0] + 1j * noise[1]
+    points = np.stack([position.real, position.imag], axis=1)
+    return Path(points=points, speed=np.abs(move) / STEP, run=run)
