@@ -134,13 +134,16 @@ def fit(x: np.ndarray, orders: np.ndarray, C: float, gamma: float) -> WriterMode
     scaler = StandardScaler(with_mean=False).fit(x)
     rows = scaler.transform(x).astype(np.float64)
     gram = rbf(rows, rows, gamma)
+    by_row, ordered = np.empty_like(gram), np.empty_like(gram)
     genuine = np.arange(len(rows)) < len(rows) // len(orders)
     support, dual, intercept = [], [], []
     # The features were checked once; not again for every writer.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for order in orders:
             model = SVC(C=C, kernel="precomputed", class_weight={True: len(orders) - 1})
-            model.fit(gram[order][:, order], genuine)
+            np.take(gram, order, axis=0, out=by_row, mode="clip")
+            np.take(by_row, order, axis=1, out=ordered, mode="clip")
+            model.fit(ordered, genuine)
             support.append(order[model.support_])
             dual.append(model.dual_coef_[0])
             intercept.append(model.intercept_[0])
