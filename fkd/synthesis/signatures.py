@@ -75,9 +75,9 @@ GENUINE = Variation(
     aspect=0.06,
     rotation=0.035,
     shear=0.05,
-    warp=0.13,
-    targets=0.05,
-    proportion=0.06,
+    warp=0.09,
+    targets=0.04,
+    proportion=0.05,
     timing=0.15,
 )
 
@@ -87,8 +87,8 @@ SKILLED = Variation(
     aspect=0.10,
     rotation=0.05,
     shear=0.09,
-    warp=0.26,
-    targets=0.09,
+    warp=0.22,
+    targets=0.08,
     proportion=0.14,
     timing=0.3,
 )
@@ -153,7 +153,7 @@ def make_signature(rng: np.random.Generator) -> Signature:
     # People sign larger, faster and rounder than they write.
     hand = replace(
         hand,
-        size=hand.size * rng.uniform(0.95, 1.5),
+        size=hand.size * rng.uniform(0.85, 1.3),
         slant=hand.slant + rng.normal(0.05, 0.1),
         width=hand.width * rng.uniform(0.75, 1.25),
         tempo=hand.tempo * rng.uniform(0.6, 1.0),
@@ -164,24 +164,25 @@ def make_signature(rng: np.random.Generator) -> Signature:
     x = 0.0
     names = 1 + (rng.uniform() < 0.35)
     legible = int(rng.choice([1, 2, 3, 4, 10], p=[0.1, 0.15, 0.15, 0.15, 0.45]))
-    large = rng.uniform(0.9, 1.7)
+    large = rng.uniform(0.9, 1.6)
+
+    def write(text: str, scale: float) -> None:
+        nonlocal x
+        main, late, advance = spell(text, hand, rng)
+        runs.extend(run * scale + np.array([x, 0]) for run in late + main)
+        x += advance * scale
+
     for _ in range(rng.integers(0, 3) if names == 1 else 0):
-        main, late, advance = spell(rng.choice(list(CAPITALS)), hand, rng)
-        runs += [run * large + [x, 0] for run in main + late]
-        x += (advance + rng.uniform(-0.3, 0.5)) * large
+        write(rng.choice(list(CAPITALS)), large)
+        x += rng.uniform(-0.3, 0.5)
     for _ in range(names):
-        initial, late, advance = spell(rng.choice(list(CAPITALS)), hand, rng)
-        runs += [run * large + [x, 0] for run in initial + late]
-        x += advance * large
-        name = make_word(rng, 3, 9 if names == 1 else 6)
-        main, late, advance = spell(name[:legible], hand, rng)
-        runs += [run + [x, 0] for run in main + late]
-        x += advance
+        write(rng.choice(list(CAPITALS)), large)
+        name = make_word(rng, 3, 9 if names == 1 else 5)
+        write(name[:legible], 1.0)
         if len(name) > legible:
-            scribble = _scribble(len(name) - legible, hand, rng)
-            joined = main[-1][-1] + [x - advance, 0]
-            runs.append(np.concatenate([[joined], scribble + [x, 0]]))
-            x = float(runs[-1][:, 0].max())
+            waves = _scribble(len(name) - legible, hand, rng) + np.array([x, 0])
+            runs[-1] = np.concatenate([runs[-1], waves])
+            x = float(waves[:, 0].max())
         x += rng.uniform(0.2, 1.0)
     flourish = _flourish(runs, x, rng)
     rise = rng.normal(0.1, 0.12)
@@ -228,7 +229,7 @@ def _flourish(runs: list[np.ndarray], x: float, rng: np.random.Generator) -> lis
     if kind == "tail":
         rise = rng.uniform(-0.8, 1.6)
         far = rng.uniform(0.15, 0.45) * x
-        return [np.array([ends, ends + [0.3, -0.3], ends + [far, rise]])]
+        return [ends + np.array([[0, 0], [0.3, -0.3], [far, rise]])]
     if kind == "loop":
         shape = [[stop, 0.1], [stop, low], [start, low - 0.4], [start - 0.4, low + 0.5],
                  [stop + 0.5, low + tilt]]  # fmt: skip
