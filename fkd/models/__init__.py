@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from fkd.models.network import FEATURES, INPUT_SIZE, Network, checksum, initialize, save
+from fkd.models.network import FEATURES, Network, checksum, initialize, save
 from fkd.models.network import load as _load
 from fkd.models.resnet18 import ResNet18
 from fkd.models.signet import SigNet, read_public_weights
@@ -19,7 +19,6 @@ __all__ = [
     "CONNECTIONS",
     "FEATURES",
     "INITIALIZATIONS",
-    "INPUT_SIZE",
     "Network",
     "ResNet18",
     "SigNet",

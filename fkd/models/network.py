@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from fkd.atomic import writing
 from fkd.errors import FkdError
 
-INPUT_SIZE = (150, 220)
-"""Rows and columns of the image that a network takes."""
-
 FEATURES = 2048
 """Elements of the response, the feature by which signatures are compared."""
 

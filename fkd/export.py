@@ -1,0 +1,97 @@
+"""A model as one ONNX file that needs nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from fkd import models
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.preprocess import INPUT
+
+TOLERANCE = 1e-5
+"""Largest difference between ONNX and PyTorch, relative to the largest feature."""
+
+CHECKED_BATCHES = (1, 4, 7)
+
+
+def export_onnx(*, weights: Path, out: Path, name: str) -> None:
+    """Export a network without its classifier and check it against PyTorch.
+
+    Input ``image`` (batch, 1, 150, 220) float32 in [0, 1], ink bright on black;
+    output ``feature`` (batch, F) float32.
+
+    Parameters
+    ----------
+    weights : Path
+        A safetensors file of :func:`fkd.models.save`.
+    out : Path
+        The ONNX file; its metadata say what the model was trained with.
+    name : str
+        The model's name in the study.
+
+    Raises
+    ------
+    FkdError
+        Where ONNX and PyTorch differ.
+    """
+    network, about = models.load(weights)
+    # Two images, since the exporter takes a batch of one for a constant.
+    example = torch.zeros(2, 1, *INPUT)
+    program = torch.onnx.export(
+        network,
+        (example,),
+        input_names=["image"],
+        output_names=["feature"],
+        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    model = program.model_proto
+    onnx.helper.set_model_props(
+        model,
+        {
+            "name": name,
+            "architecture": type(network).__name__,
+            "settings": json.dumps(network.settings),
+            "trained_with": json.dumps(about),
+            "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
+            "output": f"feature: float32 (batch, {network.settings['features']})",
+        },
+    )
+    onnx.checker.check_model(model)
+    with writing(out) as part:
+        onnx.save(model, part)
+        check_onnx(part, network)
+
+
+def check_onnx(path: Path, network: models.Network) -> None:
+    """Compare an ONNX file with the network it was made from, on random images.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    network : Network
+        In evaluation mode.
+
+    Raises
+    ------
+    FkdError
+        Where a feature differs by more than :data:`TOLERANCE`.
+    """
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    for batch in CHECKED_BATCHES:
+        images = torch.rand(batch, 1, *INPUT, generator=generator)
+        with torch.inference_mode():
+            expected = network(images).numpy()
+        found = session.run(["feature"], {"image": images.numpy()})[0]
+        difference = np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
+        if not difference <= TOLERANCE:
+            raise FkdError(f"{path}: differs from PyTorch by {difference:.1e} at batch {batch}")

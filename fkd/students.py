@@ -1,0 +1,164 @@
+"""What a student is: an architecture and the terms of its loss.
+
+The students of the study by name: two architectures by eight loss settings,
+besides the networks with random weights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from fkd import losses
+from fkd.graph import nac, vectors_of_map
+from fkd.models import CONNECTIONS, Network
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response loss of a student.
+
+    Attributes
+    ----------
+    loss : str
+        A key of :data:`fkd.losses.RESPONSES`.
+    weight : float
+        g of the total loss.
+    parameters : dict of str to float or bool
+        Keyword arguments of the loss; its defaults where left out.
+    """
+
+    loss: str
+    weight: float
+    parameters: dict[str, float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student: which network, and which weight each term of its loss has.
+
+    A term left out has weight 0 and is not computed. A student without any term
+    keeps its random weights.
+
+    Attributes
+    ----------
+    architecture : {"resnet18", "signet"}
+        Which network.
+    classification : float
+        c of the total loss.
+    geometry : dict of str to float
+        l_k of the total loss, by the map of the teacher that is compared.
+    response : Response, optional
+        RespL and its weight g.
+    """
+
+    architecture: str
+    classification: float = 0.0
+    geometry: dict[str, float] = field(default_factory=dict)
+    response: Response | None = None
+
+    @classmethod
+    def from_dict(cls, spec: Mapping) -> "Student":
+        """Read a student from the form that a config or :meth:`to_dict` gives it."""
+        response = spec.get("response")
+        return cls(**{**spec, "response": Response(**response) if response else None})
+
+    def to_dict(self) -> dict:
+        """Give the student as plain dictionaries and numbers."""
+        return asdict(self)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether any term has a weight."""
+        return bool(self.classification or self.maps or self.guided_by_response)
+
+    @property
+    def maps(self) -> list[str]:
+        """The teacher's maps whose geometry guides this student."""
+        return [name for name, weight in self.geometry.items() if weight]
+
+    @property
+    def guided_by_response(self) -> bool:
+        """Whether the teacher's response guides this student."""
+        return self.response is not None and self.response.weight != 0
+
+    def loss_terms(
+        self, network: Network, batch: Mapping[str, Tensor], half: bool = True
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Compute the terms of the loss, unweighted, and the logits.
+
+        Parameters
+        ----------
+        network : Network
+            The student's network, with classifier.
+        batch : mapping of str to Tensor
+            ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,); where the
+            terms need them ``feature`` (B, F), and for each map ``nac_MAP``
+            (B, N) and ``mask_MAP`` (B, N, N).
+        half : bool
+            See :func:`fkd.losses.geometry`.
+
+        Returns
+        -------
+        terms : dict of str to Tensor, ()
+            ``classification``, ``geometry_MAP`` and ``response``; CL is always
+            among them, and the weighted sum stands as ``total``.
+        logits : Tensor, (B, writers)
+        """
+        maps, feature = network.describe(batch["image"])
+        logits = network.classifier(feature)
+        terms = {"classification": losses.classification(logits, batch["writer"])}
+        total = self.classification * terms["classification"]
+        for name in self.maps:
+            vectors = vectors_of_map(maps[CONNECTIONS[self.architecture][name]])
+            contrast = nac(vectors, batch[f"mask_{name}"])
+            term = losses.geometry(contrast, batch[f"nac_{name}"], half)
+            terms[f"geometry_{name}"] = term
+            total = total + self.geometry[name] * term
+        if self.guided_by_response:
+            loss = losses.RESPONSES[self.response.loss]
+            term = loss(feature, batch["feature"], **self.response.parameters)
+            terms["response"] = term
+            total = total + self.response.weight * term
+        return {**terms, "total": total}, logits
+
+
+def _settings_of_the_paper() -> dict[str, dict]:
+    """The loss settings of Tables 4 and 5, and random weights."""
+    classification = {"classification": 1.0}
+    geometry = {"geometry": {"conv2": 10.0, "conv5": 100.0}}
+    responses = {
+        "tce": Response("temperature_cross_entropy", 1e-3),
+        "bt": Response("barlow_twins", 1e-4),
+        "bc": Response("barlow_colleagues", 1e-4),
+    }
+    settings = {"random": {}, "cl": classification, "cl_geom": classification | geometry}
+    for name, response in responses.items():
+        settings[f"cl_{name}"] = classification | {"response": response}
+    for name, response in responses.items():
+        settings[f"cl_geom_{name}"] = classification | geometry | {"response": response}
+    return settings
+
+
+PAPER: dict[str, Student] = {
+    f"{architecture}_{setting}": Student(architecture, **terms)
+    for architecture in CONNECTIONS
+    for setting, terms in _settings_of_the_paper().items()
+}
+"""The students of the paper by name, such as ``resnet18_cl_geom_bc``."""
+
+
+def accuracy(logits: Tensor, writers: Tensor) -> Tensor:
+    """Share of the images whose writer is recognized.
+
+    Parameters
+    ----------
+    logits : Tensor, (B, writers)
+    writers : Tensor, (B,)
+
+    Returns
+    -------
+    Tensor, ()
+    """
+    return (logits.argmax(dim=1) == writers).to(torch.float32).mean()

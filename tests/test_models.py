@@ -1,0 +1,195 @@
+"""Networks: sizes, gradients, initialization, files, ONNX."""
+
+import json
+import pickle
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from fkd import models
+from fkd.errors import FkdError
+from fkd.export import CHECKED_BATCHES, check_onnx, export_onnx
+from fkd.graph import neighborhoods, spanning_tree
+from fkd.students import PAPER
+
+TRAINED = {name: student for name, student in PAPER.items() if student.is_trained}
+
+
+@pytest.mark.parametrize(("name", "count"), [("signet", 15_792_160), ("resnet18", 13_072_320)])
+def test_number_of_parameters(name, count):
+    network = models.ARCHITECTURES[name]()
+    assert sum(p.numel() for p in network.parameters()) == count
+    with_classifier = models.ARCHITECTURES[name](num_classes=7)
+    assert sum(p.numel() for p in with_classifier.parameters()) == count + 7 * 2048
+
+
+def test_the_published_sizes_of_maps():
+    images = torch.zeros(1, 1, 150, 220)
+    maps, feature = models.SigNet().eval().describe(images)
+    found = {name: tuple(m.shape[1:]) for name, m in maps.items()}
+    assert found == {
+        "conv1": (96, 35, 53),
+        "conv2": (256, 17, 26),
+        "conv3": (384, 8, 12),
+        "conv5": (256, 8, 12),
+    }
+    assert feature.shape == (1, 2048)
+    maps, feature = models.ResNet18().eval().describe(images)
+    found = {name: tuple(m.shape[1:]) for name, m in maps.items()}
+    assert found == {
+        "stage1": (64, 35, 53),
+        "stage2": (128, 17, 26),
+        "stage3_block1": (256, 8, 12),
+        "stage3": (256, 8, 12),
+        "stage4": (256, 3, 5),
+    }
+    assert feature.shape == (1, 2048)
+
+
+@pytest.mark.parametrize("student", models.CONNECTIONS)
+def test_connected_maps_have_equal_sizes(student):
+    sizes = models.ARCHITECTURES[student].map_sizes
+    for teacher_map, student_map in models.CONNECTIONS[student].items():
+        assert models.SigNet.map_sizes[teacher_map] == sizes[student_map]
+    network = models.ARCHITECTURES[student](width=0.05).eval()
+    maps, _ = network.describe(torch.zeros(1, 1, 150, 220))
+    assert {name: tuple(m.shape[2:]) for name, m in maps.items()} == sizes
+
+
+def test_the_paper_has_sixteen_trained_students_and_two_random_ones():
+    assert len(TRAINED) == 16
+    assert sorted(set(PAPER) - set(TRAINED)) == ["resnet18_random", "signet_random"]
+
+
+@pytest.fixture(scope="module")
+def batch():
+    g = torch.Generator().manual_seed(0)
+    batch = {
+        "image": torch.rand(4, 1, 150, 220, generator=g),
+        "writer": torch.tensor([0, 1, 2, 0]),
+        "feature": torch.rand(4, 32, generator=g),
+    }
+    for name in ("conv2", "conv5"):
+        rows, columns = models.SigNet.map_sizes[name]
+        tree = spanning_tree(torch.rand(rows * columns, 3, generator=g).numpy())
+        batch[f"mask_{name}"] = torch.from_numpy(neighborhoods(np.stack([tree] * 4)))
+        batch[f"nac_{name}"] = torch.rand(4, rows * columns, generator=g)
+    return batch
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_parameter_has_a_gradient(name, batch):
+    student = TRAINED[name]
+    network = models.build(student.architecture, 3, width=0.05, features=32)
+    terms, _ = student.loss_terms(network, batch)
+    expected = {"classification", "total"} | {f"geometry_{m}" for m in student.maps}
+    assert set(terms) == expected | ({"response"} if student.response else set())
+    terms["total"].backward()
+    without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_total_is_the_weighted_sum(batch):
+    network = models.build("resnet18", 3, width=0.05, features=32)
+    terms, _ = TRAINED["resnet18_cl_geom_bc"].loss_terms(network, batch)
+    expected = (
+        terms["classification"]
+        + 10 * terms["geometry_conv2"]
+        + 100 * terms["geometry_conv5"]
+        + 1e-4 * terms["response"]
+    )
+    torch.testing.assert_close(terms["total"], expected)
+
+
+def test_weights_depend_on_the_seed_and_the_rule():
+    first, again = (models.build("signet", width=0.1, features=32, seed=1) for _ in range(2))
+    assert models.checksum(first) == models.checksum(again)
+    assert models.checksum(first) != models.checksum(
+        models.build("signet", width=0.1, features=32, seed=2)
+    )
+    weight = models.build("resnet18", initialization="code").fc.weight
+    assert weight.std().item() == pytest.approx((2 / 3840) ** 0.5, rel=0.02)
+    weight = models.build("resnet18", initialization="xavier").fc.weight
+    assert weight.abs().max().item() <= (6 / (3840 + 2048)) ** 0.5
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
+def test_saved_networks_come_back(tmp_path, architecture, layout):
+    network = models.build(architecture, 5, width=0.1, features=48).to(memory_format=layout).eval()
+    models.save(network, tmp_path / "a.safetensors", {"seed": 3})
+    loaded, about = models.load(tmp_path / "a.safetensors")
+    assert about == {"seed": 3}
+    assert loaded.classifier is None
+    assert not loaded.training
+    images = torch.rand(2, 1, 150, 220)
+    torch.testing.assert_close(loaded(images), network.describe(images)[1])
+
+
+def test_loading_names_the_fault(tmp_path):
+    with pytest.raises(FkdError, match="no such file"):
+        models.load(tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(b"nothing")
+    with pytest.raises(FkdError, match="not a safetensors file"):
+        models.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
+def test_onnx_equals_torch(tmp_path, architecture):
+    network = models.build(architecture, 5, features=64).eval()
+    models.save(network, tmp_path / "a.safetensors", {"seed": 3})
+    export_onnx(weights=tmp_path / "a.safetensors", out=tmp_path / "a.onnx", name="a")
+    assert [path.name for path in tmp_path.glob("*.onnx*")] == ["a.onnx"]
+    check_onnx(tmp_path / "a.onnx", models.load(tmp_path / "a.safetensors")[0])
+    assert CHECKED_BATCHES == (1, 4, 7)
+    other = models.build(architecture, features=64, seed=1).eval()
+    with pytest.raises(FkdError, match="differs from PyTorch"):
+        check_onnx(tmp_path / "a.onnx", other)
+    properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}
+    assert json.loads(properties["trained_with"]) == {"seed": 3}
+
+
+def published(network):
+    """A network's state as the public file holds it: without batch norm's counters."""
+    return {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
+
+
+def test_public_weights_are_read(tmp_path):
+    signet = models.build("signet", seed=4).eval()
+    torch.save((published(signet), torch.zeros(2), torch.zeros(2)), tmp_path / "signet.pth")
+    assert models.checksum(models.read_public_weights(tmp_path / "signet.pth")) == models.checksum(
+        signet
+    )
+
+
+def test_public_weights_that_do_not_fit_are_listed(tmp_path):
+    state = published(models.build("signet", width=0.5))
+    state["extra.weight"] = state.pop("fc_layers.fc2.fc.weight")
+    torch.save((state,), tmp_path / "signet.pth")
+    with pytest.raises(FkdError) as error:
+        models.read_public_weights(tmp_path / "signet.pth")
+    message = str(error.value)
+    assert "fc_layers.fc2.fc.weight: missing" in message
+    assert "extra.weight: not expected" in message
+    assert "conv_layers.conv1.conv.weight: shape (48, 1, 11, 11), expected (96, 1" in message
+
+
+class Harm:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda x, path: path.write_bytes(pickle.dumps(x))])
+def test_weights_that_carry_code_are_refused_and_not_run(tmp_path, save):
+    save((Harm(tmp_path / "harm"),), tmp_path / "signet.pth")
+    with pytest.raises(FkdError, match="never run"):
+        models.read_public_weights(tmp_path / "signet.pth")
+    assert not (tmp_path / "harm").exists()
