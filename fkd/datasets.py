@@ -116,38 +116,38 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Other:
-    """What else a study needs: what lies there, where to get it, and its files' endings."""
+    """What else a study needs: what lies there, where to get it, and a glob of its files.
+
+    Without a glob it is one file.
+    """
 
     holds: str
     obtain: str
-    endings: tuple[str, ...]
+    files: str | None
 
-
-_PAGES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 
 OTHERS = {
     "cvl": Other(
-        holds="CVL's pages of handwriting, {writer}-{text}.tif or {writer}-{text}-cropped.tif, "
-        "1604 pages of 310 writers",
+        holds="pages WWWW-T.tif or WWWW-T-cropped.tif, W writer, T text (1604 of 310 writers)",
         obtain="Computer Vision Lab, TU Wien; search for 'CVL database writer retrieval'.",
-        endings=_PAGES,
+        files="**/*.tif",
     ),
     "iam": Other(
-        holds="IAM's pages of handwriting as PNG, and which writer wrote which",
+        holds="pages/*.png, and writers.csv with the columns page and writer",
         obtain="Research Group on Computer Vision and Artificial Intelligence, University of "
         "Bern, after registration; search for 'IAM handwriting database'.",
-        endings=_PAGES,
+        files="pages/*.png",
     ),
     "folder": Other(
-        holds="pages of handwriting as PNG, TIFF, JPEG or BMP",
+        holds="a folder for every writer, with pages as PNG, TIFF, JPEG or BMP",
         obtain="Your own pages.",
-        endings=_PAGES,
+        files="*/*.*",
     ),
     "signet": Other(
         holds="SigNet's public weights, signet.pth",
         obtain="The sigver project of L. G. Hafemann, R. Sabourin and L. S. Oliveira (ÉTS "
         "Montréal); search for 'sigver signet.pth'.",
-        endings=(".pth",),
+        files=None,
     ),
 }
 """Pages of handwriting and weights, told from a folder of signatures by having no patterns."""
@@ -334,7 +334,8 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
         raise FkdError(f"{key}.layout: {layout!r} is none of {known}.")
     what = LAYOUTS[layout] if signatures else OTHERS[layout]
     if isinstance(what, Other):
-        holds, there = what.holds, _any_file(path, what.endings)
+        holds = what.holds
+        there = any(path.glob(what.files)) if what.files else path.is_file()
     elif layout == "npz":
         holds, there = "one .npz file with the keys x, y, yforg and filenames", path.is_file()
     else:
@@ -368,12 +369,6 @@ def _any_match(source: Path, pattern: str) -> bool:
     return any(
         compiled.fullmatch(path.relative_to(source).as_posix()) for path in source.rglob("*")
     )
-
-
-def _any_file(path: Path, endings: tuple[str, ...]) -> bool:
-    if path.is_file():
-        return path.suffix.lower() in endings
-    return any(file.suffix.lower() in endings for file in path.rglob("*"))
 
 
 def _compile(pattern: str) -> re.Pattern:

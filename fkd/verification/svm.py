@@ -12,6 +12,10 @@ from sklearn import config_context
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+DECIMALS = 10
+"""To which scores are rounded, so that rows of equal features tie: error rates count
+ties, and matrix products round by position. The solver is good for three decimals."""
+
 
 def rbf(a: np.ndarray, b: np.ndarray, gamma: float) -> np.ndarray:
     """Radial basis function kernel, exp(-gamma ||a_i - b_j||^2).
@@ -83,7 +87,8 @@ class WriterModels:
         dual = np.zeros((len(self.support), len(self.rows)))
         for row, support, coefficients in zip(dual, self.support, self.dual, strict=True):
             row[support] = coefficients
-        return dual @ rbf(self.rows, self._scale(x), self.gamma) + self.intercept[:, None]
+        scores = dual @ rbf(self.rows, self._scale(x), self.gamma) + self.intercept[:, None]
+        return scores.round(DECIMALS)
 
     def decide_own(self, x: np.ndarray) -> np.ndarray:
         """Score rows under the model of one writer each, against its support vectors alone.
@@ -103,7 +108,7 @@ class WriterModels:
             rbf(rows, self.rows[support], self.gamma) @ dual
             for rows, support, dual in zip(scaled, self.support, self.dual, strict=True)
         ]
-        return np.stack(scores) + self.intercept[:, None]
+        return (np.stack(scores) + self.intercept[:, None]).round(DECIMALS)
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
         return self.scaler.transform(x).astype(np.float64)

@@ -1,0 +1,255 @@
+"""Writer-dependent verification against stored results and a naive one."""
+
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from fkd import shards
+from fkd.errors import FkdError
+from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits
+
+RATES = (
+    "FRR",
+    "FAR_random",
+    "FAR_skilled",
+    "mean_AUC",
+    "EER",
+    "EER_userthresholds",
+    "global_threshold",
+)
+STORED = Path(__file__).parent / "golden" / "verification.json"
+
+
+def draw(writers, genuine, skilled, features, seed, spread=0.9, forger=0.7):
+    """Features as after a ReLU, from a stream that NumPy has frozen."""
+    stream = np.random.RandomState(seed)
+    center = stream.randn(writers, 1, features)
+    own = center + spread * stream.randn(writers, genuine, features)
+    drift = forger * stream.randn(writers, 1, features)
+    forged = center + drift + spread * stream.randn(writers, skilled, features)
+    x = np.maximum(np.concatenate([own, forged], axis=1) - 0.4, 0).astype(np.float32)
+    yforg = np.tile(np.repeat([0, 1], [genuine, skilled]), writers)
+    return x.reshape(-1, features), np.repeat(np.arange(writers), genuine + skilled), yforg
+
+
+def assert_equals_stored(case, x, y, yforg):
+    protocol = [case[key] for key in ("references", "test_genuine", "test_skilled")]
+    splits = len(case["splits"])
+    found = list(scores_of_splits(x, y, yforg, *protocol, splits=splits))
+    for scores, stored in zip(found, case["splits"], strict=True):
+        rates = scores.rates()
+        assert tuple(rates) == RATES
+        for key in RATES[:-1]:
+            assert rates[key] == pytest.approx(stored[key], abs=1e-12), key
+        assert rates["global_threshold"] == pytest.approx(stored["global_threshold"], abs=1e-3)
+        np.testing.assert_allclose(
+            scores.genuine[0], stored["first_user_genuine_scores"], rtol=0, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_equals_the_published_evaluation(shared, number):
+    folder = shared / "golden"
+    spec = importlib.util.spec_from_file_location("recipe", folder / "make_features.py")
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    case = json.loads((folder / "wd_metrics.json").read_text())[number]
+    assert_equals_stored(case, *recipe.make_features(**case["features"]))
+
+
+@pytest.mark.parametrize("case", json.loads(STORED.read_text()))
+def test_equals_the_stored_results(case):
+    assert_equals_stored(case, *draw(**case["features"]))
+
+
+def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed):
+    """The same rates with a scikit-learn pipeline a writer and no thought of speed."""
+    stream = np.random.RandomState(seed)
+    writers = np.unique(y)
+    for _ in range(splits):
+        train, test = {}, {}
+        for w in writers:
+            rows = np.flatnonzero((y == w) & (yforg == 0))
+            stream.shuffle(rows)
+            train[w], test[w] = rows[:references], rows[-test_genuine:]
+        models = {}
+        for w in writers:
+            others = [stream.choice(train[o], references, replace=False) for o in writers if o != w]
+            rows = np.concatenate([train[w], *others])
+            svc = SVC(C=1.0, gamma=2**-11, class_weight={1: len(writers) - 1})
+            model = make_pipeline(StandardScaler(with_mean=False), svc)
+            models[w] = model.fit(x[rows], np.where(y[rows] == w, 1, -1)).decision_function
+        genuine = [models[w](x[test[w]]) for w in writers]
+        random = [models[w](x[test[o]]) for w in writers for o in writers if o != w]
+        skilled = [
+            stream.choice(models[w](x[(y == w) & (yforg == 1)]), test_skilled, replace=False)
+            for w in writers
+        ]
+        genuine, skilled, random = np.array(genuine), np.array(skilled), np.array(random)
+
+        def threshold(positive, negative):
+            label = np.repeat([1, 0], [positive.size, negative.size])
+            fpr, tpr, at = roc_curve(label, np.append(positive, negative))
+            return at[np.argmin(abs(fpr - (1 - tpr)))]
+
+        t = threshold(genuine, skilled)
+        own = np.array([threshold(g, s) for g, s in zip(genuine, skilled, strict=True)])[:, None]
+        label = np.repeat([1, 0], [test_genuine, test_skilled])
+        areas = [
+            roc_auc_score(label, np.append(g, s)) for g, s in zip(genuine, skilled, strict=True)
+        ]
+        frr, far = np.mean(genuine < t), np.mean(skilled >= t)
+        own_eer = (np.mean(genuine < own) + np.mean(skilled >= own)) / 2
+        yield (frr, np.mean(random >= t), far, np.mean(areas), (frr + far) / 2, own_eer, t)
+
+
+def test_equals_a_naive_pipeline_a_writer():
+    # With two features some random forgeries get through, and rows without any ink-like
+    # response are equal, so their scores must tie.
+    x, y, yforg = draw(6, 12, 9, 2, seed=3)
+    y = 3 * y + 5  # writers need not be numbered from 0
+    fast = evaluate(x, y, yforg, 4, 5, 6, splits=3, seed=77)
+    slow = list(naive(x, y, yforg, 4, 5, 6, splits=3, seed=77))
+    np.testing.assert_allclose([list(rates.values()) for rates in fast], slow, atol=1e-9)
+    assert all(0 < rates["FAR_random"] < 1 for rates in fast)
+
+
+def test_scores_say_which_row_they_belong_to():
+    x, y, yforg = draw(5, 9, 8, 4, seed=4)
+    shuffled = np.random.RandomState(0).permutation(len(x))
+    x, y, yforg = x[shuffled], y[shuffled], yforg[shuffled]
+    first, second = scores_of_splits(x, y, yforg, 3, 4, 5, splits=2)
+    assert not np.array_equal(first.genuine_rows, second.genuine_rows)
+    for writer in range(5):
+        assert (y[first.genuine_rows[writer]] == writer).all()
+        assert (y[first.skilled_rows[writer]] == writer).all()
+        assert yforg[first.skilled_rows[writer]].all()
+        others = first.random_rows[writer]
+        assert sorted(others) == sorted(np.delete(first.genuine_rows, writer, 0).ravel())
+    assert not yforg[first.genuine_rows].any()
+    assert first.genuine.shape == (5, 4) and first.skilled.shape == (5, 5)
+    assert first.random.shape == first.random_rows.shape == (5, 16)
+
+
+def test_a_constant_feature_changes_nothing():
+    x, y, yforg = draw(5, 9, 8, 6, seed=5)
+    wider = np.insert(x, 2, 7.5, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = next(scores_of_splits(wider, y, yforg, 3, 4, 5))
+    expected = next(scores_of_splits(x, y, yforg, 3, 4, 5))
+    np.testing.assert_allclose(found.genuine, expected.genuine, atol=1e-9)
+    np.testing.assert_allclose(found.skilled, expected.skilled, atol=1e-9)
+
+
+@pytest.mark.parametrize(("levels", "genuine", "skilled"), [(3, 7, 9), (8, 1, 1), (50, 30, 2)])
+def test_roc_equals_scikit_learn_with_ties(levels, genuine, skilled):
+    stream = np.random.RandomState(levels)
+    for _ in range(50):
+        positive = stream.randint(levels, size=genuine).astype(float)
+        negative = stream.randint(levels, size=skilled) - levels / 4
+        label = np.repeat([1, 0], [genuine, skilled])
+        scores = np.append(positive, negative)
+        for ours, theirs in zip(
+            metrics.roc(positive, negative), roc_curve(label, scores), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs)
+        area = metrics.area_under_curve(positive, negative)
+        assert area == pytest.approx(roc_auc_score(label, scores))
+
+
+def test_rates_by_hand():
+    genuine = np.array([[3.0, 1.0], [0.5, 0.4]])
+    skilled = np.array([[2.0, 0.0], [0.3, 0.2]])
+    rates = metrics.error_rates(genuine, skilled, np.array([0.45, 0.1, 5.0, 0.0]))
+    # Descending: 3 g, 2 s, 1 g, .5 g, .4 g, .3 s, .2 s, 0 s. The corners are 3, 2, .4 and 0,
+    # where |FPR - FNR| is 3/4, 1/2, 1/4 and 1; .5, where it is 0, lies on a straight piece.
+    assert rates["global_threshold"] == 0.4
+    assert (rates["FRR"], rates["FAR_skilled"], rates["FAR_random"]) == (0, 0.25, 0.5)
+    assert rates["EER"] == 0.125
+    # Writer 1: at 2, one of two errs on either side. Writer 2: parted.
+    assert rates["EER_userthresholds"] == 0.25
+    assert rates["mean_AUC"] == (0.75 + 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(references=6), r"12 genuine signatures.*writer 0 has 11.*writer 3 has 11"),
+        (dict(test_skilled=9), r"9 skilled forgeries.*writer 2 has 8"),
+        (dict(splits=0), "counts from 1"),
+    ],
+)
+def test_too_few_signatures_are_named(change, message):
+    x, y, yforg = draw(4, 11, 8, 3, seed=6)
+    protocol = dict(references=5, test_genuine=6, test_skilled=8, splits=1) | change
+    with pytest.raises(FkdError, match=message):
+        evaluate(x, y, yforg, **protocol)
+
+
+def test_broken_features_are_refused():
+    x, y, yforg = draw(4, 11, 8, 3, seed=6)
+    for value in (np.nan, np.inf):
+        broken = x.copy()
+        broken[17, 1] = value
+        with pytest.raises(FkdError, match=r"1 of 76 rows .* first is row 17"):
+            evaluate(broken, y, yforg, 5, 5, 5)
+    with pytest.raises(FkdError, match=r"\(76, 3\), \(75,\)"):
+        evaluate(x, y[:-1], yforg, 5, 5, 5)
+    with pytest.raises(FkdError, match="at least 2 writers, found 1"):
+        evaluate(x[y == 0], y[y == 0], yforg[y == 0], 5, 5, 5)
+
+
+@pytest.fixture
+def features(tmp_path):
+    x, y, yforg = draw(11, 9, 8, 5, seed=8)
+    path = tmp_path / "features.h5"
+    order = np.argsort(y % 4, kind="stable")  # a writer's rows keep their order, writers do not
+    arrays = {
+        "feature": x[order],
+        "writer": np.array([f"w{number}" for number in y[order]], object),
+        "forgery": yforg[order].astype(bool),
+    }
+    shards.write(path, "features", arrays, {"model": "student", "set": "drawn"})
+    return path, (x, y, yforg), arrays
+
+
+def test_the_stage_writes_rates_and_scores(tmp_path, features):
+    path, (x, y, yforg), arrays = features
+    protocol = dict(references=3, test_genuine=4, test_skilled=5, splits=2, seed=1, C=1.0)
+    protocol["gamma"] = 0.01
+    out = tmp_path / "out"
+    evaluate_wd(features=path, metrics=out / "m.csv", scores=out / "s.h5", **protocol)
+    table = pd.read_csv(out / "m.csv")
+    assert tuple(table.columns) == ("split", *RATES)
+    assert table["split"].tolist() == [0, 1]
+    # Writers count in natural order: w2 before w10.
+    expected = evaluate(x, y, yforg, **protocol)
+    np.testing.assert_allclose(table[list(RATES)], pd.DataFrame(expected), rtol=0, atol=1e-12)
+    scores = shards.read(out / "s.h5", "scores")
+    assert scores.attributes == {"model": "student", "set": "drawn", "protocol": protocol}
+    assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score"}
+    assert len(scores["score"]) == 2 * 11 * (4 + 5)
+    assert (scores["writer"] == arrays["writer"][scores["row"]]).all()
+    assert (scores["forgery"] == arrays["forgery"][scores["row"]]).all()
+    for split in (0, 1):
+        at = (scores["split"] == split) & ~scores["forgery"]
+        missed = np.mean(scores["score"][at] < table["global_threshold"][split])
+        assert missed == table["FRR"][split]
+
+
+def test_the_stage_names_file_and_writer(tmp_path, features):
+    path, *_ = features
+    protocol = dict(references=6, test_genuine=4, test_skilled=5)
+    with pytest.raises(FkdError, match=r"features\.h5: .*writer w0 has 9"):
+        evaluate_wd(features=path, metrics=tmp_path / "m", scores=tmp_path / "s", **protocol)
+    assert not (tmp_path / "m").exists()
