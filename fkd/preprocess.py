@@ -7,6 +7,7 @@ of a set share one, so their sizes stay comparable.
 
 import logging
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -72,7 +73,7 @@ def normalize(
     """
     if threshold not in ("image", "blurred"):
         raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
-    level, (top, bottom, left, right), (row, column) = _find_ink(image, threshold)
+    level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
     ink = image[top:bottom, left:right]
     ink = np.where(ink > level, np.uint8(0), 255 - ink)
     rows, first_row = _place(ink.shape[0], canvas[0], row - top)
@@ -81,6 +82,64 @@ def normalize(
         _log.warning("ink of %d x %d pixels cut to the canvas of %d x %d", *ink.shape, *canvas)
         ink = ink[rows or slice(None), columns or slice(None)]
     return _shrink(ink, (first_row, first_column), canvas, size)
+
+
+class Ink(NamedTuple):
+    """What :func:`find_ink` finds.
+
+    Attributes
+    ----------
+    level : float
+        The threshold: lighter pixels are paper.
+    box : tuple of int
+        Top, bottom, left and right of the ink. The last row and column with ink are
+        left out, as published.
+    center : (float, float)
+        Row and column of the ink's center of mass.
+    """
+
+    level: float
+    box: tuple[int, int, int, int]
+    center: tuple[float, float]
+
+
+def find_ink(image: np.ndarray, threshold: str) -> Ink:
+    """Find the ink of an image.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width)
+        Dark ink on light paper.
+    threshold : {"image", "blurred"}
+        As for :func:`normalize`.
+
+    Returns
+    -------
+    Ink
+        Where the blurred image is not over the threshold.
+
+    Raises
+    ------
+    FkdError
+        Where the image is blank or no ink is left.
+    """
+    if image.size == 0 or image.min() == image.max():
+        raise FkdError("blank: all pixels are equal")
+    blurred = blur(image)
+    level = otsu(image) if threshold == "image" else otsu(blurred)
+    if level == image.min():
+        level = otsu(blurred)
+    ink = blurred <= level
+    in_row, in_column = np.count_nonzero(ink, axis=1), np.count_nonzero(ink, axis=0)
+    rows, columns = np.flatnonzero(in_row), np.flatnonzero(in_column)
+    if len(rows) < 2 or len(columns) < 2:
+        raise FkdError("no ink is left under the threshold")
+    mass = in_row.sum()
+    center = (
+        float(in_row @ np.arange(len(in_row)) / mass),
+        float(in_column @ np.arange(len(in_column)) / mass),
+    )
+    return Ink(level, (rows[0], rows[-1], columns[0], columns[-1]), center)
 
 
 def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray:
@@ -155,29 +214,6 @@ def blur(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(
         image.astype(np.float64), (width, width), BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE
     )
-
-
-def _find_ink(
-    image: np.ndarray, threshold: str
-) -> tuple[float, tuple[int, int, int, int], tuple[float, float]]:
-    """Find the threshold, the ink's box (last row and column excluded) and its center of mass."""
-    if image.size == 0 or image.min() == image.max():
-        raise FkdError("blank: all pixels are equal")
-    blurred = blur(image)
-    level = otsu(image) if threshold == "image" else otsu(blurred)
-    if level == image.min():
-        level = otsu(blurred)
-    ink = blurred <= level
-    in_row, in_column = np.count_nonzero(ink, axis=1), np.count_nonzero(ink, axis=0)
-    rows, columns = np.flatnonzero(in_row), np.flatnonzero(in_column)
-    if len(rows) < 2 or len(columns) < 2:
-        raise FkdError("no ink is left under the threshold")
-    mass = in_row.sum()
-    center = (
-        float(in_row @ np.arange(len(in_row)) / mass),
-        float(in_column @ np.arange(len(in_column)) / mass),
-    )
-    return level, (rows[0], rows[-1], columns[0], columns[-1]), center
 
 
 def _place(extent: int, canvas: int, center: float) -> tuple[slice | None, int]:

@@ -1,0 +1,208 @@
+"""From stripes to text images: pieces of handwriting that look like signatures.
+
+A line is cut into neighboring intervals whose aspect ratios are drawn from the span of
+the signature sets, and each piece is prepared like a signature, on a canvas drawn
+from those of the sets.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fkd import shards
+from fkd.errors import FkdError
+from fkd.preprocess import SIZE, find_ink, normalize
+from fkd.quarantine import Quarantine
+from fkd.seeding import generator
+
+CANVASES = ((952, 1360), (600, 850), (730, 1042), (1440, 1825))
+"""Rows and columns of the canvases of GPDS, MCYT, CEDAR and UTSig."""
+
+RATIOS = (1.6757, 2.7210)
+"""Smallest and largest width / height of the signature sets (UTSig and CEDAR)."""
+
+
+def make_crops(
+    *,
+    stripes: Path,
+    out: Path,
+    quarantine: Path,
+    canvases: list[list[int]],
+    ratios: list[float],
+    ratio_per: str,
+    max_per_page: int | None,
+    seed: int,
+) -> None:
+    """Cut stripes into text images and prepare each on a canvas of its own.
+
+    Parameters
+    ----------
+    stripes : Path
+        Shard written by :func:`fkd.pages.segment_pages`.
+    out : Path
+        Shard of kind ``crops``, a row per text image: image (uint8, 170 x 242), writer
+        (int32, index into the attribute writers), page (str), line and crop (int32,
+        from 0), ratio (float32), canvas (int32, rows and columns), validation (bool).
+        The attributes also hold the settings, and in oversized how many pieces were
+        larger than their canvas and cut to it.
+    quarantine : Path
+        CSV of the pieces without ink.
+    canvases : list of [int, int]
+        Rows and columns of the canvases that are drawn from.
+    ratios : [float, float]
+        Span from which the ratios width / height are drawn evenly.
+    ratio_per : {"interval", "stripe"}
+        Draw a ratio for every piece, or one for all pieces of a stripe.
+    max_per_page : int or None
+        At most so many pieces of a page, chosen at random.
+    seed : int
+        Of the study.
+
+    Raises
+    ------
+    FkdError
+        Where `ratios` is no span of positive numbers or `ratio_per` is unknown.
+    """
+    low, high = ratios
+    if not 0 < low <= high:
+        raise FkdError(f"crops.ratios: {low} to {high} is no span of positive ratios.")
+    if ratio_per not in ("interval", "stripe"):
+        raise FkdError(f"crops.ratio_per: {ratio_per!r} is neither 'interval' nor 'stripe'.")
+    source = shards.read(stripes, "stripes")
+    pieces = []
+    for row in range(len(source["line"])):
+        place = (source["page"][row], int(source["line"][row]))
+        shape = (int(source["height"][row]), int(source["width"][row]))
+        pieces += [
+            Piece(row, index, *interval)
+            for index, interval in enumerate(
+                _intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
+            )
+        ]
+    if max_per_page is not None:
+        pieces = _thin_out(pieces, source["page"], max_per_page, seed)
+    aside = Quarantine()
+    images, kept, oversized = [], [], 0
+    for piece in pieces:
+        pixels = _pixels(source, piece)
+        try:
+            images.append(normalize(pixels, piece.canvas, threshold="blurred"))
+        except FkdError as error:
+            page, line = source["page"][piece.row], source["line"][piece.row]
+            aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
+            continue
+        kept.append(piece)
+        oversized += _exceeds(pixels, piece.canvas)
+    rows = np.array([piece.row for piece in kept], int)
+    shards.write(
+        out,
+        "crops",
+        {
+            "image": np.array(images, np.uint8).reshape(-1, *SIZE),
+            "writer": source["writer"][rows],
+            "page": source["page"][rows],
+            "line": source["line"][rows],
+            "crop": np.array([piece.index for piece in kept], np.int32),
+            "ratio": np.array([piece.ratio for piece in kept], np.float32),
+            "canvas": np.array([piece.canvas for piece in kept], np.int32).reshape(-1, 2),
+            "validation": source["validation"][rows],
+        },
+        {
+            "writers": source.attributes["writers"],
+            "canvases": [list(canvas) for canvas in canvases],
+            "ratios": [low, high],
+            "ratio_per": ratio_per,
+            "max_per_page": max_per_page,
+            "seed": seed,
+            "oversized": oversized,
+        },
+    )
+    aside.write(quarantine)
+
+
+def ink_boxes(images: np.ndarray) -> np.ndarray:
+    """Measure the ink in prepared images.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width)
+        Bright ink on 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        Height and width of the box around all pixels over 0, and the brightest pixel.
+        All are 0 for an image without ink.
+    """
+    rows, columns = images.any(axis=2), images.any(axis=1)
+    brightest = images.max(axis=(1, 2)).astype(int)
+    return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
+
+
+def _extent(marked: np.ndarray) -> np.ndarray:
+    """Count from the first to the last mark of each row of (n, length) marks."""
+    first, after = marked.argmax(axis=1), marked.shape[1] - marked[:, ::-1].argmax(axis=1)
+    return np.where(marked.any(axis=1), after - first, 0)
+
+
+class Piece(NamedTuple):
+    """One interval of a stripe: the stripe's row in its shard, and what was drawn."""
+
+    row: int
+    index: int
+    left: int
+    width: int
+    ratio: float
+    canvas: tuple[int, int]
+
+
+def _intervals(
+    shape: tuple[int, int],
+    ratios: tuple[float, float],
+    ratio_per: str,
+    canvases: list[list[int]],
+    place: tuple[object, ...],
+) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
+    """Cut a stripe of `shape` from the left, as long as a whole interval is left."""
+    height, whole = shape
+    left, ratio = 0, 0.0
+    for index in count():
+        draw = generator(*place, index)
+        drawn = draw.uniform(*ratios)
+        ratio = drawn if index == 0 or ratio_per == "interval" else ratio
+        rows, columns = canvases[draw.integers(len(canvases))]
+        width = round(height * ratio)
+        if left + width > whole:
+            return
+        yield left, width, ratio, (int(rows), int(columns))
+        left += width
+
+
+def _thin_out(pieces: list[Piece], page_of: np.ndarray, most: int, seed: int) -> list[Piece]:
+    """Keep at most `most` pieces of a page, in their order."""
+    of_page = defaultdict(list)
+    for piece in pieces:
+        of_page[page_of[piece.row]].append(piece)
+    kept = []
+    for page, group in of_page.items():
+        chosen = generator(seed, "crops of a page", page).permutation(len(group))[:most]
+        kept += [group[index] for index in sorted(chosen)]
+    return kept
+
+
+def _pixels(source: shards.Shard, piece: Piece) -> np.ndarray:
+    start, height, width = (int(source[n][piece.row]) for n in ("offset", "height", "width"))
+    stripe = source["pixels"][start : start + height * width].reshape(height, width)
+    return stripe[:, piece.left : piece.left + piece.width]
+
+
+def _exceeds(pixels: np.ndarray, canvas: tuple[int, int]) -> bool:
+    """Say whether the ink was larger than the canvas; only a larger piece need be searched."""
+    if pixels.shape[0] <= canvas[0] and pixels.shape[1] <= canvas[1]:
+        return False
+    top, bottom, left, right = find_ink(pixels, "blurred").box
+    return bool(bottom - top > canvas[0] or right - left > canvas[1])

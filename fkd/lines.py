@@ -1,0 +1,215 @@
+"""Lines of handwriting on a page: each one straight, whole, and without its neighbors.
+
+The page is made level; lines are the peaks in the profile of its rows; neighbors are
+parted by the path between them that crosses the least ink. Everything is decided on
+a small copy of the page, only the cut is done on the full one.
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage, signal
+
+from fkd.errors import FkdError
+from fkd.preprocess import otsu
+
+SMALL_WIDTH = 600
+"""Columns, roughly, of the small copy: at 300 dpi four pixels become one."""
+
+MIN_CONTRAST = 16
+"""Gray levels by which ink is darker than the paper around it, at the least."""
+
+MAX_SLOPE = 0.1
+"""Steepest slope of the lines that is made level, about 6 degrees."""
+
+RULE_SHARE = 0.5
+"""A straight horizontal stroke over this share of the page's width is a printed rule."""
+
+
+def find_stripes(page: np.ndarray) -> list[np.ndarray]:
+    """Cut out the lines of a page of handwriting, from top to bottom.
+
+    Where printed rules cross the page, as on forms with a printed header, only the
+    tallest part between two rules (or a rule and the edge) is looked at: there the
+    writers were given room to write.
+
+    Parameters
+    ----------
+    page : ndarray of uint8, shape (height, width)
+        Dark ink on light paper, gray or of two levels, straight or a little askew.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (rows, width)
+        A band for each line, from the valley above it to the valley below, and
+        further where its own strokes reach further. Neighbors' strokes are replaced
+        by the paper around them.
+
+    Raises
+    ------
+    FkdError
+        Where no line is found.
+    """
+    step = max(1, round(page.shape[1] / SMALL_WIDTH))
+    small = cv2.resize(page, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    paper = _paper_around(small)
+    contrast = cv2.subtract(paper, small)
+    ink = contrast > max(otsu(contrast), MIN_CONTRAST)
+    if not ink.any():
+        raise FkdError("blank: no ink on the page")
+    slope = _slope(ink)
+    white = int(np.median(paper))
+    page, paper = _made_level(page, slope, white), _made_level(paper, slope, white)
+    ink = _between_rules(_made_level(ink.astype(np.uint8), slope, 0))
+    centers, spacing = _centers(ink)
+    if not len(centers):
+        raise FkdError("no line of text on the page")
+    seams = _seams(ink, centers, spacing)
+    return [
+        _cut(
+            page,
+            paper,
+            step,
+            seams[line : line + 2],
+            _band(ink, seams[line : line + 2], center, spacing),
+        )
+        for line, center in enumerate(centers)
+    ]
+
+
+def _paper_around(small: np.ndarray) -> np.ndarray:
+    """Estimate the paper's gray around each pixel, under the ink too."""
+    size = 2 * (SMALL_WIDTH // 24) + 1
+    lightest = cv2.morphologyEx(
+        cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, np.ones((size // 2, size // 2), np.uint8)
+    )
+    return cv2.blur(lightest, (size, size), borderType=cv2.BORDER_REPLICATE)
+
+
+def _slope(ink: np.ndarray) -> float:
+    """Find the slope of the lines: the one under which the row profile is sharpest."""
+    rows, columns = np.nonzero(ink)
+    columns = columns - ink.shape[1] / 2
+    margin = int(MAX_SLOPE * ink.shape[1] / 2) + 1
+
+    def sharpness(slope: float) -> float:
+        profile = np.bincount((rows - slope * columns + margin).astype(int))
+        return float((profile.astype(float) ** 2).sum())
+
+    coarse = max(np.linspace(-MAX_SLOPE, MAX_SLOPE, 41), key=sharpness)
+    return float(max(coarse + np.linspace(-0.005, 0.005, 11), key=sharpness))
+
+
+def _made_level(image: np.ndarray, slope: float, fill: int) -> np.ndarray:
+    """Move each column up or down so that lines of `slope` become level."""
+    middle = image.shape[1] / 2
+    shear = np.array([[1, 0, 0], [slope, 1, -slope * middle]])
+    size = image.shape[::-1]
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, shear, size, flags=flags, borderValue=fill)
+
+
+def _between_rules(ink: np.ndarray) -> np.ndarray:
+    """Blank everything outside the tallest part between printed rules."""
+    reach = int(RULE_SHARE * ink.shape[1])
+    thick = cv2.dilate(ink, np.ones((3, 1), np.uint8))  # a rule may still lean by a row or two
+    rule = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
+    edges = np.flatnonzero(np.concatenate([[True], rule.any(axis=1), [True]]))
+    tallest = np.argmax(np.diff(edges))
+    inside = np.zeros_like(ink)
+    rows = slice(edges[tallest], edges[tallest + 1] - 1)
+    inside[rows] = ink[rows]
+    return inside
+
+
+def _line_spacing(profile: np.ndarray, ink: np.ndarray) -> float:
+    """Find the distance of the lines: the lag at which the row profile is most like itself.
+
+    A page of one line has none; three times the height of its letters stands in.
+    """
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    heights = boxes[1:, cv2.CC_STAT_HEIGHT]
+    height = float(np.median(heights[heights > 2])) if (heights > 2).any() else 3.0
+    varying = profile - profile.mean()
+    likeness = signal.correlate(varying, varying)[len(profile) - 1 :]
+    lags, _ = signal.find_peaks(likeness, height=0.05 * likeness[0])
+    lags = lags[lags > height]
+    return float(lags[np.argmax(likeness[lags])]) if len(lags) else 3 * height
+
+
+def _centers(ink: np.ndarray) -> tuple[np.ndarray, float]:
+    """Find the rows through the middle of each line, and the distance of the lines."""
+    profile = ndimage.gaussian_filter1d(ink.sum(axis=1).astype(float), 2, mode="constant")
+    spacing = _line_spacing(profile, ink)
+    smooth = ndimage.gaussian_filter1d(profile, spacing / 6, mode="constant")
+    smooth = np.pad(np.sqrt(smooth), 1)  # the root lets a short last line count
+    peaks, _ = signal.find_peaks(
+        smooth, distance=max(1, 0.5 * spacing), prominence=0.1 * smooth.max()
+    )
+    return peaks - 1, spacing
+
+
+def _seams(ink: np.ndarray, centers: np.ndarray, spacing: float) -> np.ndarray:
+    """Find the paths from left to right above, between and below the lines.
+
+    Each is the path between two neighboring centers that crosses the least ink, keeps
+    off it, and strays least from the middle, found by dynamic programming for all
+    at once. Above the first line and below the last one, a center is supposed at one
+    line's distance.
+
+    Returns
+    -------
+    ndarray of int, shape (lines + 1, columns)
+        Rows of the small copy: the first one below the path.
+    """
+    above = np.concatenate([[centers[0] - spacing], centers]).astype(int)
+    below = np.concatenate([centers, [centers[-1] + spacing]]).astype(int)
+    middle = (above + below) / 2
+    rows = above[:, None] + np.arange((below - above).max() + 1)  # (paths, rows)
+    outside = (rows > below[:, None]) | (rows < 0) | (rows >= len(ink))
+    near = 50.0 * ink + 10 * cv2.GaussianBlur(ink.astype(np.float32), (0, 0), 2)
+    cost = near[np.clip(rows, 0, len(ink) - 1)]  # (paths, rows, columns)
+    cost += (((rows - middle[:, None]) / spacing) ** 2)[..., None]
+    cost[outside] = 1e6
+    total = cost[..., 0]
+    came_from = np.zeros(cost.shape, np.int8)
+    for column in range(1, cost.shape[2]):
+        padded = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+        ways = np.stack([padded[:, 1:-1], padded[:, :-2] + 0.5, padded[:, 2:] + 0.5])
+        best = ways.argmin(axis=0)
+        came_from[..., column] = np.array([0, -1, 1], np.int8)[best]
+        total = np.take_along_axis(ways, best[None], axis=0)[0] + cost[..., column]
+    path = np.empty((len(rows), cost.shape[2]), int)
+    path[:, -1] = total.argmin(axis=1)
+    every = np.arange(len(rows))
+    for column in range(cost.shape[2] - 1, 0, -1):
+        path[:, column - 1] = path[:, column] + came_from[every, path[:, column], column]
+    return np.clip(path + above[:, None], 0, len(ink))
+
+
+def _band(ink: np.ndarray, seams: np.ndarray, center: int, spacing: float) -> tuple[int, int]:
+    """Find the first and the last-plus-one row of a line.
+
+    It reaches to the middle of the paths around it, at most 0.6 of the line distance
+    from its center, and further where its own ink does.
+    """
+    upper, lower = seams
+    row = np.arange(len(ink))[:, None]
+    own = np.flatnonzero((ink.astype(bool) & (row >= upper) & (row < lower)).any(axis=1))
+    top = max(int(np.median(upper)), int(center - 0.6 * spacing), 0)
+    bottom = min(int(np.median(lower)), int(center + 0.6 * spacing) + 1, len(ink))
+    return (min(top, own[0]), max(bottom, own[-1] + 1)) if len(own) else (top, bottom)
+
+
+def _cut(
+    page: np.ndarray, paper: np.ndarray, step: int, seams: np.ndarray, band: tuple[int, int]
+) -> np.ndarray:
+    """Cut a band out of the full page and lay paper over all beyond its seams."""
+    top, bottom = band
+    stripe = page[top * step : bottom * step].copy()
+    rows = (top * step + np.arange(len(stripe)))[:, None]
+    small_columns = np.minimum(np.arange(page.shape[1]) // step, paper.shape[1] - 1)
+    upper, lower = seams[:, small_columns] * step
+    others = (rows < upper) | (rows >= lower)
+    blank = paper[np.minimum(rows // step, len(paper) - 1), small_columns]
+    stripe[others] = blank[others]
+    return stripe

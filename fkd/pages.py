@@ -1,0 +1,267 @@
+"""From a database of handwritten pages to stripes, each the pixels of one line.
+
+First all pages are listed, with their writers, and parted into training and validation.
+Then the pages of each shard of that list are cut into stripes.
+"""
+
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.images import read_gray
+from fkd.lines import find_stripes
+from fkd.quarantine import Quarantine
+from fkd.seeding import generator
+from fkd.shards import write as write_shard
+
+COLUMNS = ("page", "writer", "file", "shard", "validation_share")
+
+CVL_NAME = re.compile(r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif")
+
+
+def list_pages(
+    *,
+    source: Path,
+    layout: str,
+    out: Path,
+    quarantine: Path,
+    shards: int,
+    validation_share: float,
+    seed: int,
+) -> None:
+    """List the pages of a handwriting database, parted into shards and for validation.
+
+    Parameters
+    ----------
+    source : Path
+        The database's folder.
+    layout : {"cvl", "iam", "folder"}
+        ``cvl``: ``WWWW-T.tif`` or ``WWWW-T-cropped.tif`` (W writer, T text) at any
+        depth, the cropped one where both exist. ``iam``: ``pages/*.png`` and
+        ``writers.csv`` with the columns page and writer. ``folder``: a sub-folder for
+        every writer.
+    out : Path
+        CSV with the columns page, writer, file, shard and validation_share, by page.
+        The last is the share of the page's lines that is kept for validation: 0 or 1,
+        but for the only page of a writer.
+    quarantine : Path
+        CSV of the files that do not fit the layout.
+    shards : int
+        Into how many blocks of neighboring pages the list is parted.
+    validation_share : float
+        Share of a writer's pages to keep for validation, from 0 to 1: at least one
+        and never all, but none where it is 0.
+    seed : int
+        Of the study.
+
+    Raises
+    ------
+    FkdError
+        Where the folder is missing, holds no page or fewer than `shards`, or where a
+        page has no writer in ``writers.csv``.
+    """
+    source = Path(source)
+    if layout not in LAYOUTS:
+        raise FkdError(f"layout {layout!r} is unknown. Use one of {', '.join(LAYOUTS)}.")
+    if not source.is_dir():
+        raise FkdError(f"{source}: no such folder. Say where the pages lie.")
+    aside = Quarantine()
+    found = sorted(LAYOUTS[layout](source, aside))
+    if not found:
+        raise FkdError(f"{source}: no page in the layout {layout!r}.")
+    if len(found) < shards:
+        raise FkdError(f"{source}: {len(found)} pages cannot fill {shards} shards. Ask for fewer.")
+    of_writer = defaultdict(list)
+    for page, writer, _ in found:
+        of_writer[writer].append(page)
+    share = {}
+    for writer, pages in of_writer.items():
+        chosen = _choose(len(pages), validation_share, generator(seed, "validation", writer))
+        of_lines = [validation_share] if len(pages) == 1 else chosen.astype(int)
+        share.update(zip(pages, of_lines, strict=True))
+    with writing(out) as part, part.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(COLUMNS)
+        for index, (page, writer, file) in enumerate(found):
+            table.writerow((page, writer, file, index * shards // len(found), share[page]))
+    aside.write(quarantine)
+
+
+def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
+    pages = {}
+    for file in _files(source, "**/*"):
+        if {"lines", "words", "xml"} & set(file.relative_to(source).parts):
+            continue  # other parts of the database
+        if not (name := CVL_NAME.fullmatch(file.name)):
+            aside.set_aside(file, "the name is not WWWW-T.tif or WWWW-T-cropped.tif")
+        elif name["page"] not in pages or name["cropped"]:
+            pages[name["page"]] = (name["page"], name["writer"], file)
+    return list(pages.values())
+
+
+def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
+    names = source / "writers.csv"
+    if not names.is_file():
+        raise FkdError(f"{names}: no such file. It says who wrote each page: page,writer.")
+    with names.open(newline="") as stream:
+        table = csv.DictReader(stream)
+        if not {"page", "writer"} <= set(table.fieldnames or ()):
+            raise FkdError(f"{names}: the first line must name the columns page and writer.")
+        writer_of = {row["page"]: row["writer"] for row in table}
+    pages = []
+    for file in _files(source, "pages/*"):
+        if file.suffix.lower() != ".png":
+            aside.set_aside(file, "not a .png file")
+        elif not writer_of.get(file.name):
+            raise FkdError(f"{names}: no writer for {file.name}. Add a line or remove the page.")
+        else:
+            pages.append((file.name, writer_of[file.name], file))
+    for page in sorted(set(writer_of) - {file.name for _, _, file in pages}):
+        aside.set_aside(source / "pages" / page, "named in writers.csv, but not there")
+    return pages
+
+
+def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
+    pages = []
+    for file in _files(source, "**/*"):
+        parts = file.relative_to(source).parts
+        if len(parts) == 2:
+            pages.append(("/".join(parts), parts[0], file))
+        else:
+            aside.set_aside(file, "not in a writer's folder")
+    return pages
+
+
+LAYOUTS = {"cvl": _cvl, "iam": _iam, "folder": _folder}
+
+
+def _files(source: Path, pattern: str) -> list[Path]:
+    return sorted(
+        file for file in source.glob(pattern) if file.is_file() and not file.name.startswith(".")
+    )
+
+
+def _choose(count: int, share: float, draw: np.random.Generator) -> np.ndarray:
+    """Choose round(share * count) of `count` things: at least one, never all, none for 0."""
+    chosen = np.zeros(count, bool)
+    if count > 1 and share > 0:
+        number = min(max(round(share * count), 1), count - 1)
+        chosen[draw.permutation(count)[:number]] = True
+    return chosen
+
+
+def segment_pages(
+    *,
+    pages: Path,
+    shard: int,
+    out: Path,
+    quarantine: Path,
+    max_pixels: int,
+    seed: int,
+    min_rows: int = 20,
+    min_columns: int = 220,
+    ink_gray: list[int] | None = None,
+) -> None:
+    """Cut the pages of one shard into stripes.
+
+    Parameters
+    ----------
+    pages : Path
+        List written by :func:`list_pages`.
+    shard : int
+        Which part of the list.
+    out : Path
+        Shard of kind ``stripes``, a row per stripe: offset (int64), height and width
+        (int32) of its pixels in the flat array pixels (uint8), writer (int32, index
+        into the attribute writers), page (str), line (int32, from 0), validation
+        (bool). The attributes also say how many stripes were dropped for their size.
+    quarantine : Path
+        CSV of the pages without stripes: unreadable, too large, blank.
+    max_pixels : int
+        Larger pages are not read.
+    seed : int
+        Of the study.
+    min_rows, min_columns : int, optional
+        A stripe of no more rows, or (spaces removed) no more columns, is dropped.
+    ink_gray : [int, int], optional
+        Range of the gray level that the ink of a page of two levels gets, drawn per
+        page. Such ink is blacker than any on a gray scan. By default it stays as it is.
+    """
+    with Path(pages).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    writers = sorted({row["writer"] for row in rows})
+    number = {writer: index for index, writer in enumerate(writers)}
+    aside = Quarantine()
+    pixels, table, dropped = [], [], 0
+    for row in (row for row in rows if int(row["shard"]) == shard):
+        try:
+            page = read_gray(row["file"], max_pixels)
+            stripes = [remove_spaces(stripe) for stripe in find_stripes(page)]
+        except FkdError as error:
+            aside.set_aside(row["file"], str(error).removeprefix(f"{row['file']}: "))
+            continue
+        kept = [s for s in stripes if s.shape[0] > min_rows and s.shape[1] > min_columns]
+        dropped += len(stripes) - len(kept)
+        if not kept:
+            aside.set_aside(row["file"], "no stripe is large enough")
+        if ink_gray and _has_two_levels(page):
+            level = generator(seed, "ink", row["page"]).integers(*ink_gray, endpoint=True)
+            middle = (int(page.min()) + int(page.max())) / 2
+            kept = [np.where(stripe < middle, np.uint8(level), np.uint8(255)) for stripe in kept]
+        share = float(row["validation_share"])
+        validation = np.full(len(kept), share == 1)
+        if 0 < share < 1:
+            validation = _choose(len(kept), share, generator(seed, "lines", row["page"]))
+        for line, stripe in enumerate(kept):
+            entry = (*stripe.shape, number[row["writer"]], row["page"], line, validation[line])
+            pixels.append(stripe.ravel())
+            table.append(entry)
+    height, width, writer, page, line, validation = zip(*table, strict=True) if table else [()] * 6
+    sizes = np.array([len(part) for part in pixels], np.int64)
+    write_shard(
+        out,
+        "stripes",
+        {
+            "pixels": np.concatenate([np.zeros(0, np.uint8), *pixels]),
+            "offset": np.cumsum(sizes) - sizes,
+            "height": np.array(height, np.int32),
+            "width": np.array(width, np.int32),
+            "writer": np.array(writer, np.int32),
+            "page": np.array(page, object),
+            "line": np.array(line, np.int32),
+            "validation": np.array(validation, bool),
+        },
+        {"writers": writers, "shard": shard, "dropped": dropped, "ink_gray": ink_gray},
+    )
+    aside.write(quarantine)
+
+
+def remove_spaces(stripe: np.ndarray) -> np.ndarray:
+    """Remove the columns without ink: spaces between words, and margins.
+
+    Kept are columns whose standard deviation is over 10 % of the largest one's, and of
+    those again the ones over 1 %, as published.
+
+    Parameters
+    ----------
+    stripe : ndarray of uint8, shape (rows, columns)
+        One line.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, kept columns)
+        The same line, closed up.
+    """
+    for share in (0.10, 0.01):
+        spread = stripe.astype(np.float32).std(axis=0)
+        stripe = stripe[:, spread > share * spread.max(initial=0)]
+    return stripe
+
+
+def _has_two_levels(page: np.ndarray) -> bool:
+    return bool(((page == page.min()) | (page == page.max())).all())
