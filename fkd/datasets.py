@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from fkd import shards
 from fkd.errors import FkdError
@@ -281,7 +282,8 @@ def prepare_signatures(
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
         prepare = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
-        rows, images = _gather(files, map(prepare, files), aside)
+        progress = tqdm(files, name, unit="image", disable=None)
+        rows, images = _gather(Path(source), files, map(prepare, progress), aside)
     aside.write(quarantine)
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
     aside.check(len(files), max_share, f"signatures of {name}")
@@ -408,13 +410,16 @@ def _prepare(
 
 
 def _gather(
-    files: list[SignatureFile], prepared: Iterable[np.ndarray | str], aside: Quarantine
+    source: Path,
+    files: list[SignatureFile],
+    prepared: Iterable[np.ndarray | str],
+    aside: Quarantine,
 ) -> tuple[list[SignatureFile], np.ndarray]:
     images = np.empty((len(files), *SIZE), np.uint8)
     rows = []
     for row, image in zip(files, prepared, strict=True):
         if isinstance(image, str):
-            aside.set_aside(row.file, image)
+            aside.set_aside(source / row.file, image)
         else:
             images[len(rows)] = image
             rows.append(row)
