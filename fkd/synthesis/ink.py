@@ -7,11 +7,12 @@ import numpy as np
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.synthesis.strokes import Path
+from fkd.synthesis.strokes import STEP, Path
 
 _ZOOM = 2  # drawn larger, then averaged down
 _SHIFT = 4  # fractional bits of the coordinates given to OpenCV
 _LEVELS = 16  # steps of width and darkness
+_FAINT, _FULL = 0.45, 1.3  # their range, as shares of those at the usual speed
 
 
 class Sheet:
@@ -40,15 +41,15 @@ class Sheet:
         pressure : float
             Loss of width and darkness when the speed doubles, as a share.
         """
-        press = 1 - pressure * np.log2(np.maximum(path.speed, 0.2 * usual) / usual)
-        press = np.clip(press, 0.45, 1.35)
-        level = np.rint((press[1:] - 0.45) / 0.9 * (_LEVELS - 1)).astype(int)
+        press = 1 - pressure * np.log2(np.maximum(path.speed, 0.5 * usual) / usual)
+        press = np.clip(press * _landing(path, 2 * pen), _FAINT, _FULL)
+        level = np.rint((press[1:] - _FAINT) / (_FULL - _FAINT) * (_LEVELS - 1)).astype(int)
         ends = np.rint(path.points * (_ZOOM << _SHIFT)).astype(np.int32)
         segments = np.stack([ends[:-1], ends[1:]], axis=1)  # (m - 1, 2, 2)
         drawn = (path.run[1:] == path.run[:-1]) & (segments[:, 0] != segments[:, 1]).any(axis=1)
         # From light to dark, so that dark ink stays on top.
         for step in np.unique(level[drawn]):
-            share = 0.45 + 0.9 * step / (_LEVELS - 1)
+            share = _FAINT + (_FULL - _FAINT) * step / (_LEVELS - 1)
             cv2.polylines(
                 self._ink,
                 list(segments[drawn & (level == step)]),
@@ -75,13 +76,23 @@ class Sheet:
         height, width = (side // _ZOOM for side in self._ink.shape)
         cover = cv2.resize(self._ink, (width, height), interpolation=cv2.INTER_AREA)
         cover = cover.astype(np.float32) / 255
-        shade = rng.normal(0, 2, (5, 6)).astype(np.float32)
+        shade = rng.normal(0, 1.5, (4, 5)).astype(np.float32)
         paper_gray = cv2.resize(shade, (width, height), interpolation=cv2.INTER_CUBIC)
         paper_gray += np.float32(paper)
         grain = rng.standard_normal((height, width), np.float32)
+        grain += 0.7 * np.roll(grain, 1, axis=0)  # fibers are coarser than pixels
         gray = paper_gray + cover * (np.float32(ink) - paper_gray)
-        gray += grain * (1.3 + 9 * cover * (1 - 0.5 * cover))
+        gray += grain * (1.3 + 14 * cover * (1 - 0.5 * cover))
         return np.clip(np.rint(gray), 0, 255).astype(np.uint8)
+
+
+def _landing(path: Path, length: float) -> np.ndarray:
+    """Share of pressure at each sample: the pen lands and leaves while it moves."""
+    gone = np.cumsum(path.speed) * STEP
+    first = np.flatnonzero(np.diff(path.run, prepend=-1))
+    last = np.append(first[1:], len(gone)) - 1
+    near = np.minimum(gone - gone[first][path.run], gone[last][path.run] - gone)
+    return 0.6 + 0.4 * np.minimum(near / length, 1)
 
 
 def save(image: np.ndarray, file: File) -> None:

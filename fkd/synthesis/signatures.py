@@ -261,7 +261,7 @@ def sign(signature: Signature, rng: np.random.Generator) -> np.ndarray:
         Gray levels, dark ink on light paper.
     """
     hand = signature.hand
-    pen = hand.pen if rng.uniform() < 0.8 else rng.uniform(3.0, 6.5)  # not always the own pen
+    pen = hand.pen if rng.uniform() < 0.8 else rng.uniform(2.6, 6.2)  # not always the own pen
     hand = replace(
         hand,
         tempo=hand.tempo * rng.lognormal(0, 0.12),

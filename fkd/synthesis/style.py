@@ -104,7 +104,7 @@ def draw_hand(rng: np.random.Generator) -> Hand:
         tempo=rng.uniform(0.07, 0.14),
         tremor=rng.uniform(0.003, 0.02),
         jitter=rng.uniform(0.03, 0.08),
-        pen=rng.uniform(3.0, 6.5),
+        pen=rng.uniform(2.6, 6.2),
         ink=rng.uniform(25, 95),
         pressure=rng.uniform(0.06, 0.2),
         lifts=0.6 * (1 - cursive) ** 2,
