@@ -65,13 +65,16 @@ def make_crops(
     Raises
     ------
     FkdError
-        Where `ratios` is no span of positive numbers or `ratio_per` is unknown.
+        Where `ratios` is no span of positive numbers, `ratio_per` is unknown or
+        `canvases` is empty.
     """
     low, high = ratios
     if not 0 < low <= high:
         raise FkdError(f"crops.ratios: {low} to {high} is no span of positive ratios.")
     if ratio_per not in ("interval", "stripe"):
         raise FkdError(f"crops.ratio_per: {ratio_per!r} is neither 'interval' nor 'stripe'.")
+    if not canvases:
+        raise FkdError("crops.canvases: name at least one canvas, as [rows, columns].")
     source = shards.read(stripes, "stripes")
     pieces = []
     for row in range(len(source["line"])):
@@ -139,7 +142,7 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
         All are 0 for an image without ink.
     """
     rows, columns = images.any(axis=2), images.any(axis=1)
-    brightest = images.max(axis=(1, 2)).astype(int)
+    brightest = images.max(axis=(1, 2), initial=0).astype(int)
     return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
 
 

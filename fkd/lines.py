@@ -18,6 +18,9 @@ SMALL_WIDTH = 600
 MIN_CONTRAST = 16
 """Gray levels by which ink is darker than the paper around it, at the least."""
 
+MIN_AREA = 4
+"""Pixels of the small copy: fewer that hang together are grain, not ink."""
+
 MAX_SLOPE = 0.1
 """Steepest slope of the lines that is made level, about 6 degrees."""
 
@@ -52,14 +55,13 @@ def find_stripes(page: np.ndarray) -> list[np.ndarray]:
     step = max(1, round(page.shape[1] / SMALL_WIDTH))
     small = cv2.resize(page, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
     paper = _paper_around(small)
-    contrast = cv2.subtract(paper, small)
-    ink = contrast > max(otsu(contrast), MIN_CONTRAST)
+    ink = _ink_on(paper, small)
     if not ink.any():
         raise FkdError("blank: no ink on the page")
     slope = _slope(ink)
     white = int(np.median(paper))
     page, paper = _made_level(page, slope, white), _made_level(paper, slope, white)
-    ink = _between_rules(_made_level(ink.astype(np.uint8), slope, 0))
+    ink = _between_rules(_made_level(ink, slope, 0))
     centers, spacing = _centers(ink)
     if not len(centers):
         raise FkdError("no line of text on the page")
@@ -83,6 +85,16 @@ def _paper_around(small: np.ndarray) -> np.ndarray:
         cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, np.ones((size // 2, size // 2), np.uint8)
     )
     return cv2.blur(lightest, (size, size), borderType=cv2.BORDER_REPLICATE)
+
+
+def _ink_on(paper: np.ndarray, small: np.ndarray) -> np.ndarray:
+    """Mark with 1 what is darker than the paper around it, but for grains of a few pixels."""
+    contrast = cv2.subtract(paper, small)
+    ink = (contrast > max(otsu(contrast), MIN_CONTRAST)).astype(np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    large = boxes[:, cv2.CC_STAT_AREA] >= MIN_AREA
+    large[0] = False
+    return large.astype(np.uint8)[labels]
 
 
 def _slope(ink: np.ndarray) -> float:

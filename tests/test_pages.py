@@ -1,0 +1,408 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from fkd import shards
+from fkd.errors import FkdError
+from fkd.images import read_gray
+from fkd.lines import find_stripes
+from fkd.pages import list_pages, remove_spaces, segment_pages
+from fkd.quarantine import Quarantine
+
+WORDS = (
+    "high gypsy fly",
+    "lazy dog quilt",
+    "jumpy hatch big",
+    "glyph thing day",
+    "yoke bylaw fjord",
+)
+
+
+def draw_lines(lines=5, slope=0.0, spacing=150, shape=(1000, 1500), scale=3.0):
+    """One layer of ink (bool) for each line of a page, ascenders amid descenders."""
+    layers = []
+    for line in range(lines):
+        layer = np.zeros(shape, np.uint8)
+        where = (120 + 60 * (line % 2), 170 + line * spacing)
+        cv2.putText(layer, WORDS[line % 5], where, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, scale, 1, 6)
+        shear = np.array([[1, 0, 0], [slope, 1, -slope * shape[1] / 2]])
+        layers.append(cv2.warpAffine(layer, shear, shape[::-1], flags=cv2.INTER_NEAREST) > 0)
+    return layers
+
+
+def on_paper(layers, ink=60, seed=0):
+    """A gray scan: paper that darkens to one side, grain, and the layers' ink."""
+    draw = np.random.default_rng(seed)
+    page = np.tile(np.linspace(235, 150, layers[0].shape[1]), (len(layers[0]), 1))
+    page[np.any(layers, axis=0)] = ink
+    return np.clip(page + draw.normal(0, 5, page.shape), 0, 255).astype(np.uint8)
+
+
+def ink_of(stripe):
+    """Count a stripe's dark pixels (ink of `on_paper`, or of a page of two levels)."""
+    return np.count_nonzero(stripe < 105)
+
+
+def add_form(page, ink=40):
+    """Make room for a printed header above and a name below, parted by rules."""
+    header = np.full((420, page.shape[1]), 220, np.uint8)
+    for row in (90, 170, 250):
+        cv2.putText(header, "Printed text to copy", (90, row), 2, 2.0, ink, 4)
+    footer = np.full((200, page.shape[1]), 220, np.uint8)
+    cv2.putText(footer, "Name", (90, 130), 2, 2.0, ink, 4)
+    header[340:344, 60:-60] = footer[40:44, 60:-60] = ink
+    return np.vstack([header, page, footer])
+
+
+@pytest.mark.parametrize("slope", [-0.06, -0.013, 0.0, 0.035])
+@pytest.mark.parametrize("kind", ["gray", "two levels"])
+def test_a_stripe_is_a_line_whole_and_alone(slope, kind):
+    layers = draw_lines(slope=slope)
+    page = on_paper(layers)
+    if kind == "two levels":
+        page = np.where(np.any(layers, axis=0), 0, 255).astype(np.uint8)
+    stripes = find_stripes(page)
+    assert len(stripes) == len(layers)
+    for stripe, layer in zip(stripes, layers, strict=True):
+        assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.02)
+
+
+def test_lines_share_rows_so_whole_bands_overlap():
+    """Where no row without ink parts the lines, all their ink is still kept apart."""
+    layers = draw_lines(spacing=75)
+    rows = np.any(layers, axis=0).any(axis=1)
+    used = np.flatnonzero(rows)
+    assert rows[used[0] : used[-1]].all()
+    stripes = find_stripes(on_paper(layers))
+    assert sum(map(len, stripes)) > used[-1] - used[0]
+    for stripe, layer in zip(stripes, layers, strict=True):
+        assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.04)
+
+
+def test_level_lines_come_out_level():
+    layers = draw_lines(lines=4, slope=0.05)
+    for stripe, flat in zip(find_stripes(on_paper(layers)), draw_lines(lines=4), strict=True):
+        height = np.ptp(np.flatnonzero((stripe < 105).sum(axis=1) > 2))
+        assert abs(height - np.ptp(np.flatnonzero(flat.any(axis=1)))) <= 12
+
+
+def test_what_belongs_to_neighbors_is_paper():
+    stripe = find_stripes(on_paper(draw_lines()))[2]
+    blank = stripe[:, :60]
+    assert 225 < np.median(blank) < 242 and blank.min() > 200
+
+
+def test_the_band_reaches_from_valley_to_valley():
+    for stripe in find_stripes(on_paper(draw_lines())):
+        assert 130 <= len(stripe) <= 220
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.02])
+def test_printed_header_and_footer_of_a_form_are_dropped(slope):
+    layers = draw_lines()
+    page = add_form(on_paper(layers))
+    shear = np.array([[1, 0, 0], [slope, 1, 0]])
+    page = cv2.warpAffine(page, shear, page.shape[::-1], borderValue=220)
+    stripes = find_stripes(page)
+    assert len(stripes) == len(layers)
+    for stripe, layer in zip(stripes, layers, strict=True):
+        assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.08)
+
+
+def test_one_line_and_one_short_last_line():
+    assert len(find_stripes(on_paper(draw_lines(lines=1)))) == 1
+    layers = draw_lines()
+    layers[4][:, 330:] = False
+    stripes = find_stripes(on_paper(layers))
+    assert len(stripes) == 5
+    assert ink_of(stripes[4]) == pytest.approx(np.count_nonzero(layers[4]), rel=0.02)
+
+
+@pytest.mark.parametrize("level", [0, 200, 255])
+def test_a_blank_page_is_refused(level):
+    with pytest.raises(FkdError, match="blank"):
+        find_stripes(np.full((300, 400), level, np.uint8))
+
+
+def test_a_page_of_paper_grain_is_blank():
+    grain = np.random.default_rng(0).normal(210, 4, (600, 800)).astype(np.uint8)
+    with pytest.raises(FkdError, match="blank"):
+        find_stripes(grain)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (30, 30), (400, 3000)])
+def test_odd_shapes_give_stripes_or_a_reason(shape):
+    page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    try:
+        stripes = find_stripes(page)
+    except FkdError:
+        return
+    assert all(stripe.shape[1] == shape[1] for stripe in stripes)
+
+
+def test_real_pages_have_plausible_lines(shared):
+    pages = sorted((shared / "data/iam/pages").glob("*.png"))[::40]
+    stripes = [find_stripes(read_gray(page)) for page in pages]
+    counts = [sum(remove_spaces(s).shape[1] > 220 for s in of_page) for of_page in stripes]
+    assert len(counts) >= 16 and min(counts) >= 4 and max(counts) <= 13
+    heights = [len(stripe) for of_page in stripes for stripe in of_page]
+    assert 150 < np.median(heights) < 220
+
+
+def test_a_worn_scan_of_a_real_page_gives_the_same_lines(shared):
+    """Blur, shade, grain and slant put on a page of one bit change no line."""
+    page = read_gray(shared / "data/iam/pages/a01-011.png")
+    shear = np.array([[1, 0, 0], [0.03, 1, -0.03 * page.shape[1] / 2]])
+    worn = cv2.warpAffine(page, shear, page.shape[::-1], borderValue=255).astype(float)
+    worn = cv2.GaussianBlur(worn, (0, 0), 1.5) * np.linspace(0.6, 0.95, page.shape[1])
+    worn += np.random.default_rng(0).normal(0, 5, page.shape)
+    clean, worn = find_stripes(page), find_stripes(np.clip(worn, 0, 255).astype(np.uint8))
+    assert len(clean) == len(worn) == 7
+    for one, other in zip(clean, worn, strict=True):
+        kept = np.count_nonzero(one < 128)
+        assert np.count_nonzero(other < 110) == pytest.approx(kept, rel=0.15)
+
+
+def test_spaces_are_removed():
+    stripe = np.full((40, 100), 230, np.uint8)
+    stripe[::2] -= 3  # paper: a column deviates by 1.5
+    stripe[10:30, 20:50] = 40
+    stripe[10:30, 70:90] = 60
+    closed = remove_spaces(stripe)
+    assert np.array_equal(closed, np.hstack([stripe[:, 20:50], stripe[:, 70:90]]))
+    assert remove_spaces(np.full((40, 100), 255, np.uint8)).shape == (40, 0)
+
+
+# ------------------------------------------------------------------------- the list of pages
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def listed(tmp_path, layout, shards=1, validation_share=0.3, seed=0):
+    list_pages(
+        source=tmp_path / "source",
+        layout=layout,
+        out=tmp_path / "pages.csv",
+        quarantine=tmp_path / "aside.csv",
+        shards=shards,
+        validation_share=validation_share,
+        seed=seed,
+    )
+    with (tmp_path / "pages.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_cvl_prefers_cropped_pages(tmp_path):
+    source = tmp_path / "source"
+    touch(source, "trainset/pages/0002-1.tif", "testset/pages/0001-2.tif")
+    touch(source, "testset/pages/0001-1.tif", "testset/pages/0001-1-cropped.tif")
+    touch(source, "testset/words/0001/0001-1-0-0-Word.tif", "readme.txt")
+    rows = listed(tmp_path, "cvl")
+    assert [(row["page"], row["writer"]) for row in rows] == [
+        ("0001-1", "0001"),
+        ("0001-2", "0001"),
+        ("0002-1", "0002"),
+    ]
+    assert rows[0]["file"].endswith("0001-1-cropped.tif")
+    assert [file for file, _ in Quarantine.read(tmp_path / "aside.csv").rows] == [
+        str(source / "readme.txt")
+    ]
+
+
+def iam(tmp_path, names, table):
+    touch(tmp_path / "source", *(f"pages/{name}" for name in names))
+    (tmp_path / "source").mkdir(exist_ok=True)
+    (tmp_path / "source" / "writers.csv").write_text(table)
+
+
+def test_iam(tmp_path):
+    iam(tmp_path, ["b.png", "a.png", "note.txt"], "page,writer\na.png,7\nb.png,8\nc.png,8\n")
+    rows = listed(tmp_path, "iam")
+    assert [(row["page"], row["writer"]) for row in rows] == [("a.png", "7"), ("b.png", "8")]
+    assert len(Quarantine.read(tmp_path / "aside.csv")) == 2
+
+
+def test_iam_needs_every_writer(tmp_path):
+    iam(tmp_path, ["a.png", "b.png"], "page,writer\na.png,7\n")
+    with pytest.raises(FkdError, match=r"no writer for b\.png"):
+        listed(tmp_path, "iam")
+
+
+def test_iam_needs_its_table(tmp_path):
+    touch(tmp_path / "source", "pages/a.png")
+    with pytest.raises(FkdError, match=r"writers\.csv: no such file"):
+        listed(tmp_path, "iam")
+    (tmp_path / "source" / "writers.csv").write_text("a.png,7\n")
+    with pytest.raises(FkdError, match="must name the columns"):
+        listed(tmp_path, "iam")
+
+
+def test_folder(tmp_path):
+    touch(tmp_path / "source", "ann/1.png", "ann/2.jpg", "bob/1.png", "stray.png", "ann/.hidden")
+    rows = listed(tmp_path, "folder")
+    assert [(row["page"], row["writer"]) for row in rows] == [
+        ("ann/1.png", "ann"),
+        ("ann/2.jpg", "ann"),
+        ("bob/1.png", "bob"),
+    ]
+    assert len(Quarantine.read(tmp_path / "aside.csv")) == 1
+
+
+@pytest.mark.parametrize("layout", ["cvl", "iam", "folder"])
+def test_missing_and_empty_sources(tmp_path, layout):
+    with pytest.raises(FkdError, match="no such folder"):
+        listed(tmp_path, layout)
+    iam(tmp_path, [], "page,writer\n")
+    with pytest.raises(FkdError, match="no page"):
+        listed(tmp_path, layout)
+
+
+def test_unknown_layout(tmp_path):
+    with pytest.raises(FkdError, match="layout 'rimes' is unknown"):
+        listed(tmp_path, "rimes")
+
+
+def test_more_shards_than_pages(tmp_path):
+    touch(tmp_path / "source", "ann/1.png")
+    with pytest.raises(FkdError, match="cannot fill 2 shards"):
+        listed(tmp_path, "folder", shards=2)
+
+
+def test_shards_are_even_blocks(tmp_path):
+    touch(tmp_path / "source", *(f"ann/{n:02}.png" for n in range(17)))
+    blocks = [int(row["shard"]) for row in listed(tmp_path, "folder", shards=5)]
+    assert blocks == sorted(blocks)
+    assert set(np.bincount(blocks)) == {3, 4}
+
+
+def test_validation_pages(tmp_path):
+    touch(tmp_path / "source", "one/a.png", *(f"two/{n}.png" for n in range(2)))
+    touch(tmp_path / "source", *(f"ten/{n}.png" for n in range(10)))
+
+    def shares(**options):
+        rows = listed(tmp_path, "folder", **options)
+        return {
+            writer: [float(row["validation_share"]) for row in rows if row["writer"] == writer]
+            for writer in ("one", "two", "ten")
+        }
+
+    share = shares()
+    assert share["one"] == [0.3]  # of its lines
+    assert sorted(share["two"]) == [0, 1] and sum(share["ten"]) == 3
+    assert shares() == share
+    assert any(shares(seed=seed)["ten"] != share["ten"] for seed in (1, 2, 3))
+    share = shares(validation_share=0.99)
+    assert sum(share["two"]) == 1 and sum(share["ten"]) == 9
+    assert not any(sum(values) for values in shares(validation_share=0.0).values())
+
+
+# ---------------------------------------------------------------------------- from the list
+
+
+def segmented(tmp_path, shard=0, **options):
+    options = {"max_pixels": 10**7, "seed": 0, **options}
+    segment_pages(
+        pages=tmp_path / "pages.csv",
+        shard=shard,
+        out=tmp_path / "stripes.h5",
+        quarantine=tmp_path / "aside.csv",
+        **options,
+    )
+    rows = dict(Quarantine.read(tmp_path / "aside.csv").rows)
+    return shards.read(tmp_path / "stripes.h5", "stripes"), rows
+
+
+def save_pages(tmp_path, **images):
+    for name, image in images.items():
+        path = tmp_path / "source" / f"{name.replace('_', '/')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+def pixels_of(stripes, row):
+    start, height, width = (int(stripes[name][row]) for name in ("offset", "height", "width"))
+    return stripes["pixels"][start : start + height * width].reshape(height, width)
+
+
+def test_stripes_in_a_shard(tmp_path):
+    layers = draw_lines()
+    save_pages(tmp_path, ann_1=on_paper(layers), bob_1=on_paper(draw_lines(lines=4)))
+    listed(tmp_path, "folder")
+    stripes, aside = segmented(tmp_path)
+    assert not aside
+    assert stripes.attributes["writers"] == ["ann", "bob"]
+    assert stripes["writer"].tolist() == [0] * 5 + [1] * 4
+    assert stripes["line"].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+    assert stripes["page"].tolist() == ["ann/1.png"] * 5 + ["bob/1.png"] * 4
+    assert len(stripes["pixels"]) == (stripes["height"] * stripes["width"]).sum()
+    for row, stripe in enumerate(find_stripes(on_paper(layers))):
+        assert np.array_equal(pixels_of(stripes, row), remove_spaces(stripe))
+
+
+def test_a_shard_knows_all_writers_but_holds_its_own_pages(tmp_path):
+    save_pages(tmp_path, ann_1=on_paper(draw_lines()), bob_1=on_paper(draw_lines(lines=4)))
+    listed(tmp_path, "folder", shards=2)
+    stripes, _ = segmented(tmp_path, shard=1)
+    assert stripes.attributes["writers"] == ["ann", "bob"] and set(stripes["writer"]) == {1}
+
+
+def test_lines_of_an_only_page_are_parted(tmp_path):
+    save_pages(tmp_path, ann_1=on_paper(draw_lines()))
+    listed(tmp_path, "folder", validation_share=0.4)
+    stripes, _ = segmented(tmp_path)
+    assert stripes["validation"].sum() == 2
+
+
+def test_pages_are_kept_or_left_for_validation_whole(tmp_path):
+    save_pages(tmp_path, ann_1=on_paper(draw_lines()), ann_2=on_paper(draw_lines(lines=4)))
+    rows = {row["page"]: row["validation_share"] for row in listed(tmp_path, "folder")}
+    stripes, _ = segmented(tmp_path)
+    for page, validation in zip(stripes["page"], stripes["validation"], strict=True):
+        assert validation == (rows[page] == "1")
+    assert len(set(stripes["validation"])) == 2
+
+
+def test_bad_pages_are_set_aside(tmp_path):
+    blank = np.full((300, 400), 255, np.uint8)
+    small = on_paper(draw_lines(lines=1))[:, :300]
+    save_pages(tmp_path, a_blank=blank, a_narrow=small, b_huge=np.zeros((4000, 4000), np.uint8))
+    touch(tmp_path / "source", "b/broken.png")
+    listed(tmp_path, "folder")
+    stripes, aside = segmented(tmp_path)
+    reasons = {file.rsplit("/", 1)[1]: reason for file, reason in aside.items()}
+    assert "blank" in reasons["blank.png"] and "no stripe" in reasons["narrow.png"]
+    assert "too large" in reasons["huge.png"] and "not a readable" in reasons["broken.png"]
+    assert len(stripes["pixels"]) == len(stripes["line"]) == 0
+    assert stripes.attributes["dropped"] == 1
+
+
+def test_ink_of_two_level_pages_gets_gray(tmp_path):
+    page = np.where(np.any(draw_lines(), axis=0), 0, 255).astype(np.uint8)
+    save_pages(tmp_path, ann_1=page, ann_2=page, bob_1=on_paper(draw_lines()))
+    listed(tmp_path, "folder")
+    stripes, _ = segmented(tmp_path, ink_gray=[60, 120])
+    levels = [np.unique(pixels_of(stripes, row)) for row in (0, 1, 5, 10)]
+    assert levels[0][1] == levels[2][1] == 255 and len(levels[0]) == len(levels[2]) == 2
+    assert 60 <= levels[0][0] <= 120 and levels[0][0] != levels[2][0]
+    assert np.array_equal(levels[0], levels[1]) and len(levels[3]) > 50
+    black, _ = segmented(tmp_path)
+    assert np.unique(pixels_of(black, 0)).tolist() == [0, 255]
+    assert np.array_equal(black["width"], stripes["width"])
+
+
+def test_stripes_of_few_rows_or_columns_are_dropped(tmp_path):
+    save_pages(tmp_path, ann_1=on_paper(draw_lines()))
+    listed(tmp_path, "folder")
+    every, _ = segmented(tmp_path)
+    some, _ = segmented(tmp_path, min_columns=int(np.sort(every["width"])[1]))
+    assert len(some["line"]) == 3 and some.attributes["dropped"] == 2
+    none, aside = segmented(tmp_path, min_rows=1000)
+    assert len(none["line"]) == 0 and list(aside.values()) == ["no stripe is large enough"]
