@@ -84,7 +84,11 @@ class Student:
         return self.response is not None and self.response.weight != 0
 
     def loss_terms(
-        self, network: Network, batch: Mapping[str, Tensor], half: bool = True
+        self,
+        network: Network,
+        batch: Mapping[str, Tensor],
+        connections: Mapping[str, str] | None = None,
+        half: bool = True,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Compute the terms of the loss, unweighted, and the logits.
 
@@ -96,6 +100,9 @@ class Student:
             ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,); where the
             terms need them ``feature`` (B, F), and for each map ``nac_MAP``
             (B, N) and ``mask_MAP`` (B, N, N).
+        connections : mapping of str to str, optional
+            The student's map for each map of the teacher; by default those of
+            :data:`fkd.models.CONNECTIONS`.
         half : bool
             See :func:`fkd.losses.geometry`.
 
@@ -106,12 +113,13 @@ class Student:
             among them, and the weighted sum stands as ``total``.
         logits : Tensor, (B, writers)
         """
+        connections = connections or CONNECTIONS[self.architecture]
         maps, feature = network.describe(batch["image"])
         logits = network.classifier(feature)
         terms = {"classification": losses.classification(logits, batch["writer"])}
         total = self.classification * terms["classification"]
         for name in self.maps:
-            vectors = vectors_of_map(maps[CONNECTIONS[self.architecture][name]])
+            vectors = vectors_of_map(maps[connections[name]])
             contrast = nac(vectors, batch[f"mask_{name}"])
             term = losses.geometry(contrast, batch[f"nac_{name}"], half)
             terms[f"geometry_{name}"] = term

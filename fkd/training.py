@@ -191,9 +191,10 @@ def train_student(
     *,
     crops: list[Path],
     out: Path,
-    log: Path,
+    losses: Path,
     checkpoint: Path,
     student: dict,
+    connections: dict[str, str] | None = None,
     responses: list[Path] | None = None,
     geometry: list[Path] | None = None,
     width: float = 1.0,
@@ -216,7 +217,7 @@ def train_student(
         Shards of kind "crops".
     out : Path
         The weights, as safetensors.
-    log : Path
+    losses : Path
         CSV: every term of the loss, for training and validation, by epoch.
     checkpoint : Path
         Written after each epoch; training resumes from it where it was made by
@@ -224,6 +225,9 @@ def train_student(
     student : dict
         Architecture and loss weights, in the form of
         :meth:`fkd.students.Student.from_dict`.
+    connections : dict of str to str, optional
+        The student's map for each map of the teacher that guides it; by default
+        those of :data:`fkd.models.CONNECTIONS`.
     responses, geometry : list of Path, optional
         The teacher's targets for each of `crops`, as far as the loss needs them.
     width : float
@@ -249,6 +253,7 @@ def train_student(
     training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
     about = {
         "student": spec.to_dict(),
+        "connections": connections,
         "half": half,
         "radius": data.radius,
         "recipe": asdict(recipe),
@@ -272,13 +277,13 @@ def train_student(
 
     _fit(
         network.to(where, memory_format=torch.channels_last),
-        lambda net, batch: spec.loss_terms(net, batch, half),
+        lambda net, batch: spec.loss_terms(net, batch, connections, half),
         batches,
         validation_batches if len(validation) > 1 else None,
         _steps(len(training), recipe, "text crops for training"),
         recipe,
         checkpoint,
-        log,
+        losses,
         about,
     )
     models.save(network, out, about)
@@ -289,7 +294,7 @@ def train_teacher(
     *,
     signatures: list[Path],
     out: Path,
-    log: Path,
+    losses: Path,
     checkpoint: Path,
     width: float = 1.0,
     features: int = models.FEATURES,
@@ -307,7 +312,7 @@ def train_teacher(
     ----------
     signatures : list of Path
         Shards of kind "signatures"; their writers are the classes.
-    out, log, checkpoint : Path
+    out, losses, checkpoint : Path
         See :func:`train_student`.
     width, features, initialization, recipe, seed, device, threads
         See :func:`train_student`.
@@ -348,7 +353,7 @@ def train_teacher(
 
     steps = _steps(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    _fit(network, terms, batches, None, steps, recipe, checkpoint, log, about)
+    _fit(network, terms, batches, None, steps, recipe, checkpoint, losses, about)
     models.save(network, out, about)
     checkpoint.unlink(missing_ok=True)
 
@@ -409,7 +414,7 @@ def _fit(
     steps: int,
     recipe: Recipe,
     checkpoint: Path,
-    log: Path,
+    losses: Path,
     about: dict,
 ) -> None:
     """Run the epochs that are not done yet; `about` must name all that shapes the result."""
@@ -426,7 +431,7 @@ def _fit(
             terms, logits = loss_terms(network, batch)
             if not torch.isfinite(terms["total"]):
                 raise FkdError(
-                    f"{log}: the loss is not finite in epoch {epoch + 1}: "
+                    f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
                     + ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
                     + ". Lower training.learning_rate or the weight of the term at fault."
                 )
@@ -446,7 +451,7 @@ def _fit(
             rows.append(sums.row(epoch, "validation", time.perf_counter() - begin))
         _log.info("epoch %d: %s", epoch + 1, json.dumps(rows[-1]))
         _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
-    with writing(log) as part, part.open("w", newline="") as stream:
+    with writing(losses) as part, part.open("w", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
         table.writerows(rows)

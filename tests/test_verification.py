@@ -230,7 +230,9 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
     out = tmp_path / "out"
     evaluate_wd(features=path, metrics=out / "m.csv", scores=out / "s.h5", **protocol)
     table = pd.read_csv(out / "m.csv")
-    assert tuple(table.columns) == ("split", *RATES)
+    assert tuple(table.columns) == ("model", "set", "references", "split", *RATES)
+    assert set(table["model"] + table["set"]) == {"studentdrawn"}
+    assert set(table["references"]) == {protocol["references"]}
     assert table["split"].tolist() == [0, 1]
     # Writers count in natural order: w2 before w10.
     expected = evaluate(x, y, yforg, **protocol)

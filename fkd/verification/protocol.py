@@ -228,8 +228,8 @@ def evaluate_wd(
         Shard of kind ``features``: ``feature`` (n, F), ``writer`` str, ``forgery``
         bool; attributes ``model`` and ``set``.
     metrics : Path
-        CSV to write, one row a split: ``split`` (from 0) and the rates of
-        :func:`evaluate`, at full precision.
+        CSV to write, one row a split: ``model``, ``set``, ``references``, ``split``
+        (from 0) and the rates of :func:`evaluate`, at full precision.
     scores : Path
         Shard of kind ``scores`` to write, one row a tested signature: ``split``,
         ``writer`` str, ``row`` (in `features`), ``forgery`` bool, ``score``. The
@@ -250,13 +250,14 @@ def evaluate_wd(
     names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
     index = {name: position for position, name in enumerate(names)}
     y = np.array([index[name] for name in shard["writer"]], dtype=int)
+    rated = {key: shard.attributes[key] for key in ("model", "set")} | {"references": references}
     rates, tested = [], []
     try:
         split_scores = scores_of_splits(
             shard["feature"], y, shard["forgery"], names=names, **protocol
         )
         for split, scored in enumerate(split_scores):
-            rates.append({"split": split, **scored.rates()})
+            rates.append({**rated, "split": split, **scored.rates()})
             for rows, values in (
                 (scored.genuine_rows, scored.genuine),
                 (scored.skilled_rows, scored.skilled),

@@ -1,0 +1,54 @@
+"""A study of offline signature verification by feature-based knowledge distillation.
+
+From scanned pages and signatures to tables of equal error rates:
+
+    pages ─ stripes ─ text crops ─ teacher's targets ─ students ─ ONNX ─┐
+    signatures ────────── prepared ───────────────────────────── features ─ scores ─ tables
+
+`config.yaml` is the default study, which draws its own data. Other studies lie in
+`workflow/studies` and run with `snakemake -d workflow/studies/NAME`.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.13")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/study.rst"
+
+
+include: "workflow/rules/pages.smk"
+include: "workflow/rules/signatures.smk"
+include: "workflow/rules/teacher.smk"
+include: "workflow/rules/students.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+localrules:
+    all,
+    models,
+
+
+rule all:
+    input:
+        "results/tables/eer.csv",
+        "results/tables/eer.md",
+        "results/tables/appearance.md",
+        "results/figures/appearance.png",
+    default_target: True
+
+
+rule models:
+    """All models as ONNX files, without an evaluation."""
+    input:
+        expand("results/models/{model}.onnx", model=MODELS),
+
+
+onsuccess:
+    print(set_aside())

@@ -1,0 +1,62 @@
+"""Each stage of the study by hand: ``python -m fkd STAGE --help``."""
+
+import sys
+
+from jsonargparse import auto_cli
+
+from fkd.appearance import compare_appearance
+from fkd.cache import cache_geometry, cache_responses
+from fkd.crops import make_crops
+from fkd.datasets import prepare_signatures
+from fkd.export import export_onnx
+from fkd.features import extract_features
+from fkd.logs import stage
+from fkd.pages import list_pages, segment_pages
+from fkd.quarantine import check_text
+from fkd.synthesis import draw_pages, draw_signatures
+from fkd.tables import make_tables
+from fkd.training import import_teacher, random_student, train_student, train_teacher
+from fkd.verification import evaluate_wd
+
+STAGES = {
+    "draw-pages": draw_pages,
+    "list-pages": list_pages,
+    "segment-pages": segment_pages,
+    "make-crops": make_crops,
+    "check-text": check_text,
+    "draw-signatures": draw_signatures,
+    "prepare-signatures": prepare_signatures,
+    "compare-appearance": compare_appearance,
+    "train-teacher": train_teacher,
+    "import-teacher": import_teacher,
+    "cache-responses": cache_responses,
+    "cache-geometry": cache_geometry,
+    "random-student": random_student,
+    "train-student": train_student,
+    "export-onnx": export_onnx,
+    "extract-features": extract_features,
+    "evaluate-wd": evaluate_wd,
+    "make-tables": make_tables,
+}
+"""The stages, in the order in which a study runs them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one stage.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The command line without the program's name.
+    """
+    with stage():
+        auto_cli(
+            STAGES,
+            args=sys.argv[1:] if arguments is None else arguments,
+            prog="python -m fkd",
+            description="Stages of a study of offline signature verification.",
+        )
+
+
+if __name__ == "__main__":
+    main()

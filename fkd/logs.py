@@ -1,0 +1,43 @@
+"""What a stage says: on the terminal, and in its log."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fkd.errors import FkdError
+
+
+@contextmanager
+def stage(log: Path | str | None = None) -> Iterator[None]:
+    """Run a stage so that its user sees what concerns him, and the log the rest.
+
+    A :class:`~fkd.errors.FkdError` ends the process with its message and status 1.
+    Anything else is a fault of ours: its traceback goes to log and terminal.
+
+    Parameters
+    ----------
+    log : Path or str, optional
+        The file for messages; they go to the terminal by default.
+    """
+    handler = logging.StreamHandler() if log is None else logging.FileHandler(log, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("fkd")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    except FkdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if log is not None:
+            logger.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        if log is not None:
+            logger.error("%s", traceback.format_exc())
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,202 @@
+"""Equal error rates in the form of the paper's tables: students by sets, mean and sd.
+
+Every threshold is a posteriori: it is chosen on the very scores whose errors are
+counted, as in all published figures of this protocol.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fkd.atomic import writing
+from fkd.students import PAPER, Student
+from fkd.verification.significance import wilcoxon
+
+TEACHER = "teacher"
+"""The teacher's name among the models."""
+
+SIGNIFICANCE = 0.05
+
+THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
+
+_ARCHITECTURES = {"resnet18": "ResNet-18", "signet": "SigNet"}
+_RESPONSES = {
+    "temperature_cross_entropy": "T-CE",
+    "barlow_twins": "BT",
+    "barlow_colleagues": "BC",
+}
+
+
+def make_tables(
+    *,
+    metrics: list[Path],
+    csv: Path,
+    markdown: Path,
+    title: str,
+    students: dict[str, dict],
+    synthetic: list[str],
+) -> None:
+    """Write the study's tables.
+
+    Parameters
+    ----------
+    metrics : list of Path
+        CSV files of :func:`fkd.verification.protocol.evaluate_wd`.
+    csv : Path
+        One row a model, set and NREF: mean and population sd over the splits of
+        every rate, in percent, and the p of Wilcoxon's test of ``EER_userthresholds``
+        against the teacher and against the student of the same network with CL alone.
+    markdown : Path
+        The tables for readers.
+    title : str
+        Stands above them.
+    students : dict of str to dict
+        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+    synthetic : list of str
+        What of the data is drawn and not real, such as ``text``; named above the tables.
+    """
+    splits = pd.concat([pd.read_csv(path) for path in metrics], ignore_index=True)
+    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
+    table = summarize(splits, specs)
+    with writing(csv) as part:
+        table.to_csv(part, index=False)
+    parts = [f"# {title}", ""]
+    if synthetic:
+        parts += [
+            f"**Synthetic data: {' and '.join(synthetic)} were drawn by a program. These figures "
+            "show that the study runs; they say nothing of real signatures.**",
+            "",
+        ]
+    count = splits["split"].nunique()
+    for column, threshold in THRESHOLDS.items():
+        parts += [
+            f"## EER (%) with {threshold}",
+            "",
+            _wide(table, column).to_markdown(disable_numparse=True),
+            "",
+        ]
+    parts += [
+        f"Mean ± standard deviation over {count} random splits; NREF is the number of genuine "
+        "references a writer. All thresholds are a posteriori.",
+        f"\\* differs from the teacher, † from the student of the same network with CL alone "
+        f"(Wilcoxon's signed-rank test over the splits, p < {SIGNIFICANCE}).",
+        "",
+        "## p of Wilcoxon's tests, EER with a threshold for each writer",
+        "",
+        _tests(table).to_markdown(disable_numparse=True),
+        "",
+    ]
+    with writing(markdown) as part:
+        part.write_text("\n".join(parts))
+
+
+def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataFrame:
+    """Summarize rates over the splits and test their differences.
+
+    Parameters
+    ----------
+    splits : DataFrame
+        Columns ``model``, ``set``, ``references``, ``split`` and the rates, as shares.
+    students : mapping of str to Student
+        The students among the models.
+
+    Returns
+    -------
+    DataFrame
+        One row a model, set and NREF, in the order of the paper; ``RATE_mean`` and
+        ``RATE_sd`` in percent, ``p_teacher`` and ``p_cl``, empty where a model has
+        nothing to be compared with.
+    """
+    rates = ["EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random", "mean_AUC"]
+    rows = []
+    for (name, references), group in splits.groupby(["set", "references"], sort=True):
+        models = {m: g.sort_values("split") for m, g in group.groupby("model")}
+        for model in sorted(models, key=_order):
+            row = {"set": name, "references": references, "model": model}
+            row["label"] = label(model, students)
+            for rate in rates:
+                row[f"{rate}_mean"] = 100 * models[model][rate].mean()
+                row[f"{rate}_sd"] = 100 * models[model][rate].std(ddof=0)
+            for column, other in (("p_teacher", TEACHER), ("p_cl", _cl_of(model, students))):
+                if other in models and other != model:
+                    pair = (models[m]["EER_userthresholds"].to_numpy() for m in (model, other))
+                    row[column] = wilcoxon(*pair)
+                else:
+                    row[column] = float("nan")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def label(model: str, students: Mapping[str, Student]) -> str:
+    """Name a model as the paper does, such as ``ResNet-18 CL+GEOM+BC``.
+
+    A student that is not the paper's keeps its name from the config.
+    """
+    if model not in students:
+        return "SigNet (teacher)" if model == TEACHER else model
+    student = students[model]
+    if PAPER.get(model) != student:
+        return model
+    terms = ["CL"] if student.classification else ["random weights"]
+    terms += ["GEOM"] if student.maps else []
+    terms += [_RESPONSES[student.response.loss]] if student.response else []
+    return f"{_ARCHITECTURES[student.architecture]} {'+'.join(terms)}"
+
+
+def _order(model: str) -> tuple:
+    """Teacher, the students of Table 4 and of Table 5, then the others by name."""
+    if model == TEACHER:
+        return (0,)
+    if model in PAPER:
+        return 1, PAPER[model].architecture != "signet", list(PAPER).index(model)
+    return 2, model
+
+
+def _cl_of(model: str, students: Mapping[str, Student]) -> str | None:
+    """The student of the same network that learns from CL alone."""
+    if model not in students:
+        return None
+    alone = {
+        name
+        for name, other in students.items()
+        if other.architecture == students[model].architecture
+        and other.classification
+        and not other.maps
+        and not other.guided_by_response
+    }
+    return min(alone, key=_order, default=None)
+
+
+def _column(row: pd.Series) -> str:
+    return f"{row['set']}, NREF {row['references']}"
+
+
+def _wide(table: pd.DataFrame, rate: str) -> pd.DataFrame:
+    """Models by sets, each cell mean ± sd with its marks."""
+
+    def cell(row: pd.Series) -> str:
+        marks = "\\*" * (row["p_teacher"] < SIGNIFICANCE) + "†" * (row["p_cl"] < SIGNIFICANCE)
+        text = f"{row[f'{rate}_mean']:.2f} ± {row[f'{rate}_sd']:.2f}"
+        return f"{text} {marks}".rstrip() if rate == "EER_userthresholds" else text
+
+    return _pivot(table, table.apply(cell, axis=1))
+
+
+def _tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Models by sets, each cell the p against the teacher and against CL."""
+
+    def cell(row: pd.Series) -> str:
+        shown = ("–" if pd.isna(p) else f"{p:.3f}" for p in (row["p_teacher"], row["p_cl"]))
+        return "teacher {}, CL {}".format(*shown)
+
+    return _pivot(table, table.apply(cell, axis=1))
+
+
+def _pivot(table: pd.DataFrame, cells: pd.Series) -> pd.DataFrame:
+    columns = table.apply(_column, axis=1)
+    wide = {
+        column: cells[columns == column].set_axis(table["label"][columns == column])
+        for column in columns.unique()
+    }
+    return pd.DataFrame(wide, index=table["label"].unique()).rename_axis("model")

@@ -1,0 +1,146 @@
+"""The study as its config describes it: checked, completed, and as the names that rules use."""
+
+import csv
+from pathlib import Path
+
+from fkd.config import SYNTHETIC, complete
+from fkd.datasets import missing_data
+from fkd.errors import FkdError
+from fkd.students import Student
+
+try:
+    study = complete(
+        config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+    )
+except FkdError as error:
+    raise WorkflowError(str(error)) from None
+
+config.clear()
+config.update(study)
+
+SHARDS = range(config["shards"])
+STUDENTS = {
+    name: Student.from_dict(spec) for name, spec in config["students"].items()
+}
+MODELS = ["teacher", *STUDENTS]
+MAPS = sorted(
+    {name for pairs in config["geometry"]["connections"].values() for name in pairs}
+)
+DRAWN_SIGNATURES = [
+    name
+    for name, entry in config["signatures"].items()
+    if entry["layout"] == SYNTHETIC
+]
+DRAWN = ["text"] * (config["pages"]["layout"] == SYNTHETIC)
+DRAWN += ["signatures"] * any(
+    name in DRAWN_SIGNATURES for name in config["evaluation"]["sets"]
+)
+
+# A GPU is asked of the scheduler unless the config says that none is used.
+GPU = 0 if config["device"] == "cpu" else 1
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    name=r"[A-Za-z0-9_-]+",
+    student=r"[A-Za-z0-9_-]+",
+    model=r"[A-Za-z0-9_-]+",
+    references=r"\d+",
+
+
+def data_path(path):
+    """A path of the config, which starts from the folder that `data` names."""
+    return str(Path(config["data"]).expanduser() / Path(path).expanduser())
+
+
+def pages_source():
+    """Layout and folder of the pages; drawn ones lie in a folder for each writer."""
+    if config["pages"]["layout"] == SYNTHETIC:
+        return "folder", "results/synthetic/pages"
+    return config["pages"]["layout"], data_path(config["pages"]["path"])
+
+
+def signatures_source(name):
+    """Layout, folder and patterns of a set of signatures."""
+    entry = config["signatures"][name]
+    if name in DRAWN_SIGNATURES:
+        return {
+            "layout": "folder",
+            "path": f"results/synthetic/signatures/{name}",
+            "genuine": "genuine/{writer}-{sample}.png",
+            "skilled": "skilled/{writer}-{sample}.png",
+            "expected": {
+                key: entry["draw"][key] for key in ("writers", "genuine", "skilled")
+            },
+        }
+    keys = ("layout", "genuine", "skilled", "expected")
+    known = {key: entry[key] for key in keys if key in entry}
+    return known | {"path": data_path(entry["path"])}
+
+
+def needed_data():
+    """What has to lie on the disk before the first job, by config key."""
+    needed = {}
+    if config["pages"]["layout"] != SYNTHETIC:
+        layout, path = pages_source()
+        needed["pages.path"] = {"layout": layout, "path": path}
+    if config["teacher"]["weights"]:
+        weights = data_path(config["teacher"]["weights"])
+        needed["teacher.weights"] = {"layout": "signet", "path": weights}
+    used = set(config["evaluation"]["sets"])
+    if not config["teacher"]["weights"]:
+        used |= set(config["teacher"]["development"])
+    for name in config["signatures"]:
+        if name in used and name not in DRAWN_SIGNATURES:
+            needed[f"signatures.{name}.path"] = signatures_source(name)
+    return needed
+
+
+def model_weights(wildcards):
+    """Weights of the teacher or of a student."""
+    if wildcards.model == "teacher":
+        return "results/teacher/weights.safetensors"
+    return f"results/students/{wildcards.model}/weights.safetensors"
+
+
+def student_responses(wildcards):
+    """The teacher's responses, for a student whose loss compares them."""
+    if not STUDENTS[wildcards.student].guided_by_response:
+        return []
+    return expand("results/teacher/responses/{shard}.h5", shard=SHARDS)
+
+
+def student_geometry(wildcards):
+    """The teacher's geometry, for a student whose loss compares it."""
+    if not STUDENTS[wildcards.student].maps:
+        return []
+    return expand("results/teacher/geometry/{shard}.h5", shard=SHARDS)
+
+
+def metrics(wildcards):
+    """Error rates of every model, set and number of references."""
+    return [
+        f"results/metrics/{name}/{model}-{references}.csv"
+        for name, protocol in config["evaluation"]["sets"].items()
+        for references in protocol["references"]
+        for model in MODELS
+    ]
+
+
+def set_aside():
+    """Say how much input was set aside, and where its list lies."""
+    lists = sorted(Path("results/quarantine").rglob("*.csv"))
+    counts = {}
+    for path in lists:
+        with path.open(newline="") as stream:
+            counts[path] = sum(1 for _ in csv.DictReader(stream))
+    named = [f"{count} in {path}" for path, count in counts.items() if count]
+    total = sum(counts.values())
+    return f"{total} files were set aside" + (f": {', '.join(named)}" if named else ".")
+
+
+missing = missing_data(needed_data())
+if missing:
+    raise WorkflowError(
+        "This study needs data that is not there.\n\n" + "\n".join(missing)
+    )

@@ -1,0 +1,92 @@
+"""From weights to tables.
+
+Requires: the weights of teacher and students, results/signatures/{name}.h5.
+Gives: results/models/{model}.onnx, results/features, results/scores, results/metrics and
+results/tables/eer.csv and eer.md.
+"""
+
+
+rule export_onnx:
+    input:
+        model_weights,
+    output:
+        "results/models/{model}.onnx",
+    log:
+        "results/logs/export_onnx/{model}.log",
+    benchmark:
+        "results/benchmarks/export_onnx/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    message:
+        "Exporting {wildcards.model}"
+    script:
+        "../scripts/export_onnx.py"
+
+
+rule extract_features:
+    input:
+        model="results/models/{model}.onnx",
+        signatures="results/signatures/{name}.h5",
+    output:
+        "results/features/{name}/{model}.h5",
+    log:
+        "results/logs/extract_features/{name}/{model}.log",
+    benchmark:
+        "results/benchmarks/extract_features/{name}/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    message:
+        "Describing the signatures of {wildcards.name} by {wildcards.model}"
+    script:
+        "../scripts/extract_features.py"
+
+
+rule evaluate_wd:
+    input:
+        "results/features/{name}/{model}.h5",
+    output:
+        metrics="results/metrics/{name}/{model}-{references}.csv",
+        scores="results/scores/{name}/{model}-{references}.h5",
+    log:
+        "results/logs/evaluate_wd/{name}/{model}-{references}.log",
+    benchmark:
+        "results/benchmarks/evaluate_wd/{name}/{model}-{references}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        test_genuine=lambda w: config["evaluation"]["sets"][w.name]["test_genuine"],
+        test_skilled=lambda w: config["evaluation"]["sets"][w.name]["test_skilled"],
+        splits=config["evaluation"]["splits"],
+        seed=config["evaluation"]["seed"],
+        C=config["evaluation"]["C"],
+        gamma=config["evaluation"]["gamma"],
+    message:
+        "Verifying {wildcards.name} by {wildcards.model}, {wildcards.references} references"
+    script:
+        "../scripts/evaluate_wd.py"
+
+
+rule tables:
+    input:
+        metrics,
+    output:
+        csv="results/tables/eer.csv",
+        markdown=report(
+            "results/tables/eer.md",
+            caption="../report/eer.rst",
+            category="Results",
+        ),
+    log:
+        "results/logs/tables.log",
+    benchmark:
+        "results/benchmarks/tables.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        title=config["title"],
+        students=config["students"],
+        synthetic=DRAWN,
+    message:
+        "Writing the tables"
+    script:
+        "../scripts/tables.py"

@@ -1,0 +1,120 @@
+"""From pages of handwriting to text crops.
+
+Requires: the pages of `pages.path`, or draws them.
+Gives: results/crops/{shard}.h5, the text images that students are trained on, and
+results/quarantine/text.csv, what was set aside on the way.
+"""
+
+
+rule draw_pages:
+    output:
+        directory("results/synthetic/pages"),
+    log:
+        "results/logs/draw_pages.log",
+    benchmark:
+        "results/benchmarks/draw_pages.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        draw=config["pages"].get("draw"),
+        seed=config["seed"],
+    message:
+        "Drawing pages of handwriting"
+    script:
+        "../scripts/draw_pages.py"
+
+
+rule list_pages:
+    input:
+        pages_source()[1],
+    output:
+        pages="results/pages/pages.csv",
+        quarantine="results/pages/set_aside.csv",
+    log:
+        "results/logs/list_pages.log",
+    benchmark:
+        "results/benchmarks/list_pages.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        layout=pages_source()[0],
+        shards=config["shards"],
+        validation_share=config["pages"]["validation_share"],
+        seed=config["seed"],
+    message:
+        "Listing the pages"
+    script:
+        "../scripts/list_pages.py"
+
+
+rule segment_pages:
+    input:
+        "results/pages/pages.csv",
+    output:
+        stripes="results/stripes/{shard}.h5",
+        quarantine="results/stripes/{shard}.set_aside.csv",
+    log:
+        "results/logs/segment_pages/{shard}.log",
+    benchmark:
+        "results/benchmarks/segment_pages/{shard}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        max_pixels=config["max_pixels"],
+        min_rows=config["pages"]["min_rows"],
+        min_columns=config["pages"]["min_columns"],
+        ink_gray=config["pages"]["ink_gray"],
+        seed=config["seed"],
+    message:
+        "Cutting pages into stripes, shard {wildcards.shard}"
+    script:
+        "../scripts/segment_pages.py"
+
+
+rule make_crops:
+    input:
+        "results/stripes/{shard}.h5",
+    output:
+        crops="results/crops/{shard}.h5",
+        quarantine="results/crops/{shard}.set_aside.csv",
+    log:
+        "results/logs/make_crops/{shard}.log",
+    benchmark:
+        "results/benchmarks/make_crops/{shard}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        canvases=config["crops"]["canvases"],
+        ratios=config["crops"]["ratios"],
+        ratio_per=config["crops"]["ratio_per"],
+        max_per_page=config["crops"]["max_per_page"],
+        seed=config["seed"],
+    message:
+        "Cutting stripes into crops, shard {wildcards.shard}"
+    script:
+        "../scripts/make_crops.py"
+
+
+rule check_text:
+    input:
+        pages="results/pages/pages.csv",
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+        page_lists=[
+            "results/pages/set_aside.csv",
+            *expand("results/stripes/{shard}.set_aside.csv", shard=SHARDS),
+        ],
+        crop_lists=expand("results/crops/{shard}.set_aside.csv", shard=SHARDS),
+    output:
+        "results/quarantine/text.csv",
+    log:
+        "results/logs/check_text.log",
+    benchmark:
+        "results/benchmarks/check_text.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        max_share=config["quarantine"]["max_share"],
+    message:
+        "Counting what was set aside of the text"
+    script:
+        "../scripts/check_text.py"

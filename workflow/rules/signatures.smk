@@ -1,0 +1,83 @@
+"""From images of signatures to prepared sets.
+
+Requires: the sets of `signatures`, or draws them.
+Gives: results/signatures/{name}.h5, prepared as the networks see them, and
+results/quarantine/signatures/{name}.csv, what was set aside.
+"""
+
+
+rule draw_signatures:
+    output:
+        directory("results/synthetic/signatures/{name}"),
+    log:
+        "results/logs/draw_signatures/{name}.log",
+    benchmark:
+        "results/benchmarks/draw_signatures/{name}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        draw=lambda w: config["signatures"][w.name]["draw"],
+        seed=config["seed"],
+    message:
+        "Drawing the signatures of {wildcards.name}"
+    script:
+        "../scripts/draw_signatures.py"
+
+
+rule prepare_signatures:
+    input:
+        lambda w: signatures_source(w.name)["path"],
+    output:
+        signatures="results/signatures/{name}.h5",
+        quarantine="results/quarantine/signatures/{name}.csv",
+    log:
+        "results/logs/prepare_signatures/{name}.log",
+    benchmark:
+        "results/benchmarks/prepare_signatures/{name}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        layout=lambda w: signatures_source(w.name)["layout"],
+        patterns=lambda w: {
+            kind: signatures_source(w.name).get(kind) for kind in ("genuine", "skilled")
+        },
+        expected=lambda w: signatures_source(w.name).get("expected"),
+        threshold=lambda w: config["signatures"][w.name]["threshold"],
+        max_pixels=config["max_pixels"],
+        max_share=config["quarantine"]["max_share"],
+    message:
+        "Preparing the signatures of {wildcards.name}"
+    script:
+        "../scripts/prepare_signatures.py"
+
+
+rule compare_appearance:
+    input:
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+        signatures=expand(
+            "results/signatures/{name}.h5", name=config["evaluation"]["sets"]
+        ),
+    output:
+        csv="results/tables/appearance.csv",
+        markdown=report(
+            "results/tables/appearance.md",
+            caption="../report/appearance.rst",
+            category="Data",
+        ),
+        figure=report(
+            "results/figures/appearance.png",
+            caption="../report/appearance.rst",
+            category="Data",
+        ),
+    log:
+        "results/logs/compare_appearance.log",
+    benchmark:
+        "results/benchmarks/compare_appearance.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        seed=config["seed"],
+    message:
+        "Comparing crops with signatures"
+    script:
+        "../scripts/compare_appearance.py"

@@ -1,0 +1,64 @@
+"""The students.
+
+Requires: results/crops/{shard}.h5, and of results/teacher/responses/{shard}.h5 and
+geometry/{shard}.h5 what the student's loss needs.
+Gives: results/students/{student}/weights.safetensors and losses.csv.
+"""
+
+
+rule random_student:
+    output:
+        "results/students/{student}/weights.safetensors",
+    log:
+        "results/logs/random_student/{student}.log",
+    benchmark:
+        "results/benchmarks/random_student/{student}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    wildcard_constraints:
+        student="|".join(n for n, s in STUDENTS.items() if not s.is_trained) or "(?!)",
+    params:
+        architecture=lambda w: STUDENTS[w.student].architecture,
+        networks=config["networks"],
+        seed=config["seed"],
+    message:
+        "Drawing the weights of {wildcards.student}"
+    script:
+        "../scripts/random_student.py"
+
+
+rule train_student:
+    input:
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+        checked="results/quarantine/text.csv",
+        responses=student_responses,
+        geometry=student_geometry,
+    output:
+        weights="results/students/{student}/weights.safetensors",
+        losses="results/students/{student}/losses.csv",
+    log:
+        "results/logs/train_student/{student}.log",
+    benchmark:
+        "results/benchmarks/train_student/{student}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    wildcard_constraints:
+        student="|".join(n for n, s in STUDENTS.items() if s.is_trained) or "(?!)",
+    resources:
+        gpu=GPU,
+    params:
+        checkpoint="results/students/{student}/checkpoint.pt",
+        student=lambda w: STUDENTS[w.student].to_dict(),
+        connections=lambda w: {
+            name: config["geometry"]["connections"][STUDENTS[w.student].architecture][name]
+            for name in STUDENTS[w.student].maps
+        },
+        half=lambda w: bool(STUDENTS[w.student].maps) and config["geometry"]["half"],
+        networks=config["networks"],
+        recipe=config["training"],
+        seed=config["seed"],
+        device=config["device"],
+    message:
+        "Training {wildcards.student}"
+    script:
+        "../scripts/train_student.py"

@@ -1,0 +1,99 @@
+"""The teacher, and what it says of every crop.
+
+Requires: results/signatures/{name}.h5 of the development sets, or `teacher.weights`;
+results/crops/{shard}.h5.
+Gives: results/teacher/weights.safetensors, responses/{shard}.h5 and geometry/{shard}.h5.
+"""
+
+if config["teacher"]["weights"]:
+
+    rule import_teacher:
+        input:
+            data_path(config["teacher"]["weights"]),
+        output:
+            "results/teacher/weights.safetensors",
+        log:
+            "results/logs/import_teacher.log",
+        benchmark:
+            "results/benchmarks/import_teacher.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        message:
+            "Importing the teacher"
+        script:
+            "../scripts/import_teacher.py"
+
+else:
+
+    rule train_teacher:
+        input:
+            expand(
+                "results/signatures/{name}.h5", name=config["teacher"]["development"]
+            ),
+        output:
+            weights="results/teacher/weights.safetensors",
+            losses="results/teacher/losses.csv",
+        log:
+            "results/logs/train_teacher.log",
+        benchmark:
+            "results/benchmarks/train_teacher.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            gpu=GPU,
+        params:
+            checkpoint="results/teacher/checkpoint.pt",
+            networks=config["networks"],
+            recipe=config["teacher"]["training"],
+            seed=config["seed"],
+            device=config["device"],
+        message:
+            "Training the teacher"
+        script:
+            "../scripts/train_teacher.py"
+
+
+rule cache_responses:
+    input:
+        crops="results/crops/{shard}.h5",
+        teacher="results/teacher/weights.safetensors",
+    output:
+        "results/teacher/responses/{shard}.h5",
+    log:
+        "results/logs/cache_responses/{shard}.log",
+    benchmark:
+        "results/benchmarks/cache_responses/{shard}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        gpu=GPU,
+    params:
+        device=config["device"],
+    message:
+        "Asking the teacher's responses, shard {wildcards.shard}"
+    script:
+        "../scripts/cache_responses.py"
+
+
+rule cache_geometry:
+    input:
+        crops="results/crops/{shard}.h5",
+        teacher="results/teacher/weights.safetensors",
+    output:
+        "results/teacher/geometry/{shard}.h5",
+    log:
+        "results/logs/cache_geometry/{shard}.log",
+    benchmark:
+        "results/benchmarks/cache_geometry/{shard}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        gpu=GPU,
+    params:
+        maps=MAPS,
+        radius=config["geometry"]["radius"],
+        device=config["device"],
+    message:
+        "Spanning the teacher's maps by trees, shard {wildcards.shard}"
+    script:
+        "../scripts/cache_geometry.py"

@@ -1,0 +1,16 @@
+"""Compare crops with signatures."""
+
+from pathlib import Path
+
+from fkd.appearance import compare_appearance
+from fkd.logs import stage
+
+with stage(snakemake.log[0]):
+    compare_appearance(
+        crops=[Path(path) for path in snakemake.input.crops],
+        signatures=[Path(path) for path in snakemake.input.signatures],
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+        figure=Path(snakemake.output.figure),
+        seed=snakemake.params.seed,
+    )

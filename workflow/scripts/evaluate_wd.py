@@ -1,0 +1,20 @@
+"""Verify a set of signatures by a model's features."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.verification import evaluate_wd
+
+with stage(snakemake.log[0]):
+    evaluate_wd(
+        features=Path(snakemake.input[0]),
+        metrics=Path(snakemake.output.metrics),
+        scores=Path(snakemake.output.scores),
+        references=int(snakemake.wildcards.references),
+        test_genuine=snakemake.params.test_genuine,
+        test_skilled=snakemake.params.test_skilled,
+        splits=snakemake.params.splits,
+        seed=snakemake.params.seed,
+        C=snakemake.params.C,
+        gamma=snakemake.params.gamma,
+    )

@@ -1,0 +1,17 @@
+"""List the pages of handwriting."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.pages import list_pages
+
+with stage(snakemake.log[0]):
+    list_pages(
+        source=Path(snakemake.input[0]),
+        layout=snakemake.params.layout,
+        out=Path(snakemake.output.pages),
+        quarantine=Path(snakemake.output.quarantine),
+        shards=snakemake.params.shards,
+        validation_share=snakemake.params.validation_share,
+        seed=snakemake.params.seed,
+    )

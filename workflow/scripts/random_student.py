@@ -1,0 +1,14 @@
+"""Write a student with random weights."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.training import random_student
+
+with stage(snakemake.log[0]):
+    random_student(
+        out=Path(snakemake.output[0]),
+        architecture=snakemake.params.architecture,
+        seed=snakemake.params.seed,
+        **snakemake.params.networks,
+    )

@@ -1,0 +1,19 @@
+"""Cut the pages of one shard into stripes."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.pages import segment_pages
+
+with stage(snakemake.log[0]):
+    segment_pages(
+        pages=Path(snakemake.input[0]),
+        shard=int(snakemake.wildcards.shard),
+        out=Path(snakemake.output.stripes),
+        quarantine=Path(snakemake.output.quarantine),
+        max_pixels=snakemake.params.max_pixels,
+        min_rows=snakemake.params.min_rows,
+        min_columns=snakemake.params.min_columns,
+        ink_gray=snakemake.params.ink_gray,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,16 @@
+"""Write the tables of equal error rates."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.tables import make_tables
+
+with stage(snakemake.log[0]):
+    make_tables(
+        metrics=[Path(path) for path in snakemake.input],
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+        title=snakemake.params.title,
+        students=snakemake.params.students,
+        synthetic=snakemake.params.synthetic,
+    )

@@ -1,0 +1,24 @@
+"""Train a student."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.training import Recipe, train_student
+
+with stage(snakemake.log[0]):
+    train_student(
+        crops=[Path(path) for path in snakemake.input.crops],
+        responses=[Path(path) for path in snakemake.input.responses],
+        geometry=[Path(path) for path in snakemake.input.geometry],
+        out=Path(snakemake.output.weights),
+        losses=Path(snakemake.output.losses),
+        checkpoint=Path(snakemake.params.checkpoint),
+        student=snakemake.params.student,
+        connections=snakemake.params.connections,
+        half=snakemake.params.half,
+        recipe=Recipe(**snakemake.params.recipe),
+        seed=snakemake.params.seed,
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        **snakemake.params.networks,
+    )

@@ -1,0 +1,19 @@
+"""Train the teacher on the development writers."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.training import Recipe, train_teacher
+
+with stage(snakemake.log[0]):
+    train_teacher(
+        signatures=[Path(path) for path in snakemake.input],
+        out=Path(snakemake.output.weights),
+        losses=Path(snakemake.output.losses),
+        checkpoint=Path(snakemake.params.checkpoint),
+        recipe=Recipe(**snakemake.params.recipe),
+        seed=snakemake.params.seed,
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        **snakemake.params.networks,
+    )
