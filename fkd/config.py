@@ -192,19 +192,29 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
                     f"teacher.development: {name} has writers of evaluation.sets.{other}; "
                     "development writers are never evaluation writers"
                 )
-    for name, protocol in tested.items():
+    for name, protocols in tested.items():
         held = _held(sets[name]) if name in sets else {}
-        most = max(protocol["references"])
-        if held and most + protocol["test_genuine"] > held["genuine"]:
-            yield (
-                f"evaluation.sets.{name}: {most} references and {protocol['test_genuine']} tests "
-                f"are more than the {held['genuine']} genuine signatures of a writer"
-            )
-        if held and protocol["test_skilled"] > held["skilled"]:
-            yield (
-                f"evaluation.sets.{name}.test_skilled: {protocol['test_skilled']} is more than "
-                f"the {held['skilled']} skilled forgeries of a writer"
-            )
+        numbers = [number for protocol in protocols for number in protocol["references"]]
+        for number in sorted({number for number in numbers if numbers.count(number) > 1}):
+            yield f"evaluation.sets.{name}: {number} references stand there more than once"
+        for place, protocol in enumerate(protocols):
+            yield from _impossible_protocol(f"evaluation.sets.{name}.{place}", protocol, held)
+
+
+def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int]) -> Iterator[str]:
+    if not held:
+        return
+    most, genuine, skilled = max(protocol["references"]), held["genuine"], held["skilled"]
+    if most + protocol["test_genuine"] > genuine:
+        yield (
+            f"{key}: {most} references and {protocol['test_genuine']} tests are more than the "
+            f"{genuine} genuine signatures of a writer"
+        )
+    if protocol["test_skilled"] > skilled:
+        yield (
+            f"{key}.test_skilled: {protocol['test_skilled']} is more than the {skilled} skilled "
+            "forgeries of a writer"
+        )
 
 
 def _held(entry: dict[str, Any]) -> dict[str, int]:

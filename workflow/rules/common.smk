@@ -19,17 +19,13 @@ config.clear()
 config.update(study)
 
 SHARDS = range(config["shards"])
-STUDENTS = {
-    name: Student.from_dict(spec) for name, spec in config["students"].items()
-}
+STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
 MODELS = ["teacher", *STUDENTS]
 MAPS = sorted(
     {name for pairs in config["geometry"]["connections"].values() for name in pairs}
 )
 DRAWN_SIGNATURES = [
-    name
-    for name, entry in config["signatures"].items()
-    if entry["layout"] == SYNTHETIC
+    name for name, entry in config["signatures"].items() if entry["layout"] == SYNTHETIC
 ]
 DRAWN = ["text"] * (config["pages"]["layout"] == SYNTHETIC)
 DRAWN += ["signatures"] * any(
@@ -121,10 +117,21 @@ def metrics(wildcards):
     """Error rates of every model, set and number of references."""
     return [
         f"results/metrics/{name}/{model}-{references}.csv"
-        for name, protocol in config["evaluation"]["sets"].items()
+        for name, protocols in config["evaluation"]["sets"].items()
+        for protocol in protocols
         for references in protocol["references"]
         for model in MODELS
     ]
+
+
+def tests(wildcards):
+    """Numbers of genuine and skilled tests that go with a number of references."""
+    for protocol in config["evaluation"]["sets"][wildcards.name]:
+        if int(wildcards.references) in protocol["references"]:
+            return {key: protocol[key] for key in ("test_genuine", "test_skilled")}
+    raise WorkflowError(
+        f"evaluation.sets.{wildcards.name}: {wildcards.references} references are not asked for"
+    )
 
 
 def set_aside():

@@ -54,8 +54,7 @@ rule evaluate_wd:
     conda:
         "../../envs/cpu.yaml"
     params:
-        test_genuine=lambda w: config["evaluation"]["sets"][w.name]["test_genuine"],
-        test_skilled=lambda w: config["evaluation"]["sets"][w.name]["test_skilled"],
+        tests=tests,
         splits=config["evaluation"]["splits"],
         seed=config["evaluation"]["seed"],
         C=config["evaluation"]["C"],

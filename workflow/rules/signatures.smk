@@ -39,7 +39,8 @@ rule prepare_signatures:
     params:
         layout=lambda w: signatures_source(w.name)["layout"],
         patterns=lambda w: {
-            kind: signatures_source(w.name).get(kind) for kind in ("genuine", "skilled")
+            kind: signatures_source(w.name).get(kind)
+            for kind in ("genuine", "skilled")
         },
         expected=lambda w: signatures_source(w.name).get("expected"),
         threshold=lambda w: config["signatures"][w.name]["threshold"],

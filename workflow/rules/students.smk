@@ -13,10 +13,10 @@ rule random_student:
         "results/logs/random_student/{student}.log",
     benchmark:
         "results/benchmarks/random_student/{student}.tsv"
-    conda:
-        "../../envs/cpu.yaml"
     wildcard_constraints:
         student="|".join(n for n, s in STUDENTS.items() if not s.is_trained) or "(?!)",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         architecture=lambda w: STUDENTS[w.student].architecture,
         networks=config["networks"],
@@ -40,17 +40,19 @@ rule train_student:
         "results/logs/train_student/{student}.log",
     benchmark:
         "results/benchmarks/train_student/{student}.tsv"
-    conda:
-        "../../envs/cpu.yaml"
     wildcard_constraints:
         student="|".join(n for n, s in STUDENTS.items() if s.is_trained) or "(?!)",
+    conda:
+        "../../envs/cpu.yaml"
     resources:
         gpu=GPU,
     params:
         checkpoint="results/students/{student}/checkpoint.pt",
         student=lambda w: STUDENTS[w.student].to_dict(),
         connections=lambda w: {
-            name: config["geometry"]["connections"][STUDENTS[w.student].architecture][name]
+            name: config["geometry"]["connections"][STUDENTS[w.student].architecture][
+                name
+            ]
             for name in STUDENTS[w.student].maps
         },
         half=lambda w: bool(STUDENTS[w.student].maps) and config["geometry"]["half"],

@@ -11,10 +11,9 @@ with stage(snakemake.log[0]):
         metrics=Path(snakemake.output.metrics),
         scores=Path(snakemake.output.scores),
         references=int(snakemake.wildcards.references),
-        test_genuine=snakemake.params.test_genuine,
-        test_skilled=snakemake.params.test_skilled,
         splits=snakemake.params.splits,
         seed=snakemake.params.seed,
         C=snakemake.params.C,
         gamma=snakemake.params.gamma,
+        **snakemake.params.tests,
     )
