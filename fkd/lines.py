@@ -53,7 +53,8 @@ def find_stripes(page: np.ndarray) -> list[np.ndarray]:
         Where no line is found.
     """
     step = max(1, round(page.shape[1] / SMALL_WIDTH))
-    small = cv2.resize(page, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side / step)) for side in page.shape)
+    small = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
     paper = _paper_around(small)
     ink = _ink_on(paper, small)
     if not ink.any():
@@ -145,7 +146,9 @@ def _line_spacing(profile: np.ndarray, ink: np.ndarray) -> float:
     likeness = signal.correlate(varying, varying)[len(profile) - 1 :]
     lags, _ = signal.find_peaks(likeness, height=0.05 * likeness[0])
     lags = lags[lags > height]
-    return float(lags[np.argmax(likeness[lags])]) if len(lags) else 3 * height
+    if not len(lags):
+        return 3 * height
+    return float(lags[likeness[lags] > 0.6 * likeness[lags].max()][0])  # not twice the distance
 
 
 def _centers(ink: np.ndarray) -> tuple[np.ndarray, float]:

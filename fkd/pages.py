@@ -54,22 +54,24 @@ def list_pages(
     shards : int
         Into how many blocks of neighboring pages the list is parted.
     validation_share : float
-        Share of a writer's pages to keep for validation, from 0 to 1: at least one
-        and never all, but none where it is 0.
+        Share of a writer's pages to keep for validation, at least 0 and less than 1:
+        one page or more, but never all; none where it is 0.
     seed : int
         Of the study.
 
     Raises
     ------
     FkdError
-        Where the folder is missing, holds no page or fewer than `shards`, or where a
-        page has no writer in ``writers.csv``.
+        Where the folder is missing, holds no page or fewer than `shards`, where a page
+        has no writer in ``writers.csv``, or where the layout or share is impossible.
     """
     source = Path(source)
     if layout not in LAYOUTS:
         raise FkdError(f"layout {layout!r} is unknown. Use one of {', '.join(LAYOUTS)}.")
     if not source.is_dir():
         raise FkdError(f"{source}: no such folder. Say where the pages lie.")
+    if not 0 <= validation_share < 1:
+        raise FkdError(f"validation_share: {validation_share} is not at least 0 and less than 1.")
     aside = Quarantine()
     found = sorted(LAYOUTS[layout](source, aside))
     if not found:
@@ -191,6 +193,11 @@ def segment_pages(
     ink_gray : [int, int], optional
         Range of the gray level that the ink of a page of two levels gets, drawn per
         page. Such ink is blacker than any on a gray scan. By default it stays as it is.
+
+    Raises
+    ------
+    FkdError
+        Where the list has no such shard.
     """
     with Path(pages).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -198,7 +205,10 @@ def segment_pages(
     number = {writer: index for index, writer in enumerate(writers)}
     aside = Quarantine()
     pixels, table, dropped = [], [], 0
-    for row in (row for row in rows if int(row["shard"]) == shard):
+    wanted = [row for row in rows if int(row["shard"]) == shard]
+    if not wanted:
+        raise FkdError(f"{pages}: no page in shard {shard}. List the pages for more shards.")
+    for row in wanted:
         try:
             page = read_gray(row["file"], max_pixels)
             stripes = [remove_spaces(stripe) for stripe in find_stripes(page)]

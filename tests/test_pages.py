@@ -133,7 +133,7 @@ def test_a_page_of_paper_grain_is_blank():
         find_stripes(grain)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (30, 30), (400, 3000)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (30, 30), (400, 3000), (1, 3000)])
 def test_odd_shapes_give_stripes_or_a_reason(shape):
     page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     try:
@@ -150,6 +150,16 @@ def test_real_pages_have_plausible_lines(shared):
     assert len(counts) >= 16 and min(counts) >= 4 and max(counts) <= 13
     heights = [len(stripe) for of_page in stripes for stripe in of_page]
     assert 150 < np.median(heights) < 220
+
+
+@pytest.mark.parametrize(
+    ("page", "lines"),
+    [("b04-140", 9), ("g03-004", 6), ("a01-011x", 9), ("b04-208", 3), ("b06-027", 10)],
+)
+def test_hard_real_pages_have_the_lines_that_one_sees(shared, page, lines):
+    """Wide spacing, narrow spacing, few lines, and ascenders that touch the line above."""
+    stripes = find_stripes(read_gray(shared / f"data/iam/pages/{page}.png"))
+    assert len(stripes) == lines
 
 
 def test_a_worn_scan_of_a_real_page_gives_the_same_lines(shared):
@@ -274,6 +284,20 @@ def test_more_shards_than_pages(tmp_path):
     touch(tmp_path / "source", "ann/1.png")
     with pytest.raises(FkdError, match="cannot fill 2 shards"):
         listed(tmp_path, "folder", shards=2)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_an_impossible_share(tmp_path, share):
+    touch(tmp_path / "source", "ann/1.png")
+    with pytest.raises(FkdError, match="validation_share"):
+        listed(tmp_path, "folder", validation_share=share)
+
+
+def test_a_shard_beyond_the_list(tmp_path):
+    touch(tmp_path / "source", "ann/1.png")
+    listed(tmp_path, "folder")
+    with pytest.raises(FkdError, match="no page in shard 1"):
+        segmented(tmp_path, shard=1)
 
 
 def test_shards_are_even_blocks(tmp_path):
