@@ -36,12 +36,12 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         "results/tables/eer.csv",
         "results/tables/eer.md",
         "results/tables/appearance.md",
         "results/figures/appearance.png",
-    default_target: True
 
 
 rule models:

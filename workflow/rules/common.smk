@@ -34,6 +34,7 @@ DRAWN += ["signatures"] * any(
 
 # A GPU is asked of the scheduler unless the config says that none is used.
 GPU = 0 if config["device"] == "cpu" else 1
+NETWORK_ENV = f"../../envs/{'gpu' if config['device'] == 'cuda' else 'cpu'}.yaml"
 
 
 wildcard_constraints:

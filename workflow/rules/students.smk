@@ -16,7 +16,7 @@ rule random_student:
     wildcard_constraints:
         student="|".join(n for n, s in STUDENTS.items() if not s.is_trained) or "(?!)",
     conda:
-        "../../envs/cpu.yaml"
+        NETWORK_ENV
     params:
         architecture=lambda w: STUDENTS[w.student].architecture,
         networks=config["networks"],
@@ -43,7 +43,7 @@ rule train_student:
     wildcard_constraints:
         student="|".join(n for n, s in STUDENTS.items() if s.is_trained) or "(?!)",
     conda:
-        "../../envs/cpu.yaml"
+        NETWORK_ENV
     resources:
         gpu=GPU,
     params:

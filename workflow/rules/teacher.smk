@@ -17,7 +17,7 @@ if config["teacher"]["weights"]:
         benchmark:
             "results/benchmarks/import_teacher.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            NETWORK_ENV
         message:
             "Importing the teacher"
         script:
@@ -38,7 +38,7 @@ else:
         benchmark:
             "results/benchmarks/train_teacher.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            NETWORK_ENV
         resources:
             gpu=GPU,
         params:
@@ -64,7 +64,7 @@ rule cache_responses:
     benchmark:
         "results/benchmarks/cache_responses/{shard}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        NETWORK_ENV
     resources:
         gpu=GPU,
     params:
@@ -86,7 +86,7 @@ rule cache_geometry:
     benchmark:
         "results/benchmarks/cache_geometry/{shard}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        NETWORK_ENV
     resources:
         gpu=GPU,
     params:
