@@ -11,7 +11,8 @@ from fkd.errors import FkdError
 from fkd.seeding import generator
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.synthesis.letters import ALPHABET
-from fkd.synthesis.signatures import forge, make_signature, sign
+from fkd.synthesis.signers import make_signature
+from fkd.synthesis.specimens import forge, sign
 from fkd.synthesis.spelling import make_word, spell
 from fkd.synthesis.strokes import STEP, plan, trace
 from fkd.synthesis.style import draw_hand
@@ -195,7 +196,7 @@ def test_forgers_press_harder_since_they_draw_slowly(monkeypatch):
     def catch(_, path, **settings):
         speeds.append(np.median(path.speed) / settings["usual"])
 
-    monkeypatch.setattr("fkd.synthesis.signatures.Sheet.draw", catch)
+    monkeypatch.setattr("fkd.synthesis.specimens.Sheet.draw", catch)
     for writer in range(10):
         signature = make_signature(generator(2, "signature writer", writer))
         sign(signature, generator(2, "g", writer))

@@ -9,10 +9,10 @@ from fkd.errors import FkdError
 from fkd.seeding import generator
 from fkd.synthesis.ink import Sheet, save
 from fkd.synthesis.spelling import make_word, spell
-from fkd.synthesis.strokes import plan, trace
 from fkd.synthesis.style import Hand, draw_hand
 
 _MARGIN = 70  # pixels around the text
+_TIMING = 0.12  # standard deviation of the logarithm of the strokes' durations
 
 
 def draw_pages(*, folder: Path, writers: int, pages: int, lines: int, seed: int) -> None:
@@ -81,17 +81,7 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
     for line in range(lines):
         start = np.array([_MARGIN + rng.normal(0, 8), _MARGIN + pitch * (line + 0.75)])
         runs, new_sentence = _line(hand, start, width - _MARGIN, new_sentence, rng)
-        movement = plan(
-            runs,
-            unit=hand.size,
-            bend=hand.bend,
-            crispness=hand.crispness,
-            sigma=hand.sigma,
-            tempo=hand.tempo,
-            timing=0.12,
-            rng=rng,
-        )
-        path = trace(movement, tremor=hand.tremor * hand.size, rng=rng)
+        path = hand.write(runs, _TIMING, rng)
         usual = hand.size / hand.tempo
         sheet.draw(path, pen=hand.pen, usual=usual, pressure=hand.pressure)
     return sheet.scan(ink=hand.ink, paper=rng.uniform(232, 250), rng=rng)

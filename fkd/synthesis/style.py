@@ -1,10 +1,12 @@
 """The hand: what stays the same in all that one writer writes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fkd.synthesis.letters import ALPHABET, Letter
+from fkd.synthesis.strokes import Path, plan, trace
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,34 @@ class Hand:
     pressure: float
     lifts: float
     letters: dict[str, Letter]
+
+    def write(self, runs: Sequence[np.ndarray], timing: float, rng: np.random.Generator) -> Path:
+        """Move the pen over the targets of `runs`.
+
+        Parameters
+        ----------
+        runs : sequence of (n, 2) float arrays
+            Targets between lifts of the pen, n >= 2, pixels.
+        timing : float
+            Standard deviation of the logarithm of a stroke's duration.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Path
+            In pixels.
+        """
+        movement = plan(
+            runs,
+            unit=self.size,
+            bend=self.bend,
+            crispness=self.crispness,
+            sigma=self.sigma,
+            tempo=self.tempo,
+            timing=timing,
+            rng=rng,
+        )
+        return trace(movement, tremor=self.tremor * self.size, rng=rng)
 
 
 def draw_hand(rng: np.random.Generator) -> Hand:

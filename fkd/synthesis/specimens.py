@@ -1,0 +1,174 @@
+"""Specimens of a signature: genuine ones, and skilled forgeries by other hands."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.signal import lfilter
+
+from fkd.synthesis.ink import Sheet
+from fkd.synthesis.signers import Signature
+from fkd.synthesis.style import Hand, draw_hand
+
+_FORGET = 0.8  # share of a misplacement that the next target still has
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How far one specimen departs from the signature. Standard deviations.
+
+    Attributes
+    ----------
+    scale, aspect : float
+        Of the logarithm of size and of width over height.
+    rotation, shear : float
+        Radians; tangent.
+    warp : float
+        Of smooth shifts of whole parts, x-heights.
+    targets : float
+        Of single targets, x-heights.
+    proportion : float
+        Of the logarithm of the strokes' lengths.
+    timing : float
+        Of the logarithm of the strokes' durations.
+    """
+
+    scale: float
+    aspect: float
+    rotation: float
+    shear: float
+    warp: float
+    targets: float
+    proportion: float
+    timing: float
+
+
+#: From one genuine signature to the next.
+GENUINE = Variation(
+    scale=0.05,
+    aspect=0.04,
+    rotation=0.025,
+    shear=0.035,
+    warp=0.07,
+    targets=0.035,
+    proportion=0.04,
+    timing=0.12,
+)
+
+#: From the signature to what a practiced forger makes of it.
+SKILLED = Variation(
+    scale=0.12,
+    aspect=0.10,
+    rotation=0.05,
+    shear=0.09,
+    warp=0.23,
+    targets=0.08,
+    proportion=0.16,
+    timing=0.3,
+)
+
+
+def sign(signature: Signature, rng: np.random.Generator) -> np.ndarray:
+    """Draw one genuine signature.
+
+    Parameters
+    ----------
+    signature : Signature
+    rng : numpy.random.Generator
+        The specimen's generator.
+
+    Returns
+    -------
+    (height, width) uint8 array
+        Gray levels, dark ink on light paper.
+    """
+    hand = signature.hand
+    pen = hand.pen if rng.uniform() < 0.9 else rng.uniform(2.6, 6.2)  # not always the own pen
+    hand = replace(
+        hand,
+        tempo=hand.tempo * rng.lognormal(0, 0.12),
+        crispness=hand.crispness * rng.lognormal(0, 0.06),
+        bend=hand.bend * rng.lognormal(0, 0.05),
+        pen=pen * rng.lognormal(0, 0.06),
+        ink=float(np.clip(hand.ink + rng.normal(0, 12), 10, 120)),
+    )
+    flourish = [] if rng.uniform() < signature.forget else signature.flourish
+    return _perform(signature.runs + flourish, hand, signature.hand, GENUINE, rng)
+
+
+def forge(signature: Signature, rng: np.random.Generator) -> np.ndarray:
+    """Draw one skilled forgery: the shape is imitated, the movement is the forger's.
+
+    Parameters
+    ----------
+    signature : Signature
+        The signature imitated.
+    rng : numpy.random.Generator
+        The forgery's generator; its forger is drawn from it too.
+
+    Returns
+    -------
+    (height, width) uint8 array
+        Gray levels, dark ink on light paper.
+    """
+    forger, model = draw_hand(rng), signature.hand
+    hand = replace(
+        model,
+        bend=0.3 * model.bend + 0.7 * forger.bend,
+        # Drawing is slower than writing: strokes come one by one, and the hand shakes.
+        crispness=model.crispness * rng.uniform(1.1, 1.7),
+        sigma=forger.sigma,
+        tempo=model.tempo * rng.uniform(1.3, 2.6),
+        tremor=max(model.tremor, forger.tremor) * rng.uniform(1.2, 2.5),
+        pen=forger.pen,
+        ink=forger.ink,
+        pressure=forger.pressure,
+    )
+    return _perform(signature.runs + signature.flourish, hand, model, SKILLED, rng)
+
+
+def _perform(
+    runs: list[np.ndarray],
+    hand: Hand,
+    signer: Hand,
+    variation: Variation,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Write the runs once, with a hand, and scan the sheet."""
+    runs = [run * [hand.size, -hand.size] for run in _vary(runs, variation, rng)]
+    path = hand.write(runs, variation.timing, rng)
+    # The box: the ink and some paper around it.
+    margin = rng.uniform(20, 70, (2, 2))
+    corner = path.points.min(axis=0) - margin[0]
+    width, height = np.ceil(path.points.max(axis=0) + margin[1] - corner).astype(int)
+    sheet = Sheet(height, width)
+    path = replace(path, points=path.points - corner)
+    # Ink follows speed on the signer's scale: a slow hand presses harder.
+    sheet.draw(path, pen=hand.pen, usual=hand.size / signer.tempo, pressure=hand.pressure)
+    return sheet.scan(ink=hand.ink, paper=rng.uniform(234, 250), rng=rng)
+
+
+def _vary(
+    runs: list[np.ndarray], variation: Variation, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Bend a signature's targets into one specimen's."""
+    cuts = np.cumsum([len(run) for run in runs])[:-1]
+    targets = np.concatenate(runs)
+    # Proportions: strokes a little too long or short, and what follows is shifted; the
+    # shift is forgotten with the letters that follow.
+    steps = np.diff(targets, axis=0, prepend=targets[:1])
+    wrong = steps * (np.exp(rng.normal(0, variation.proportion, (len(steps), 1))) - 1)
+    drifts = lfilter([1.0], [1.0, -_FORGET], wrong, axis=0)
+    x = targets[:, :1]
+    span = np.ptp(x) + 1e-6
+    waves = rng.uniform(0.5, 3.0, (3, 2))
+    phase = rng.uniform(0, 2 * np.pi, (3, 2))
+    shift = np.sin(2 * np.pi * waves[:, None] * (x / span) + phase[:, None])  # (3, n, 2)
+    weights = rng.normal(0, variation.warp, (3, 1, 2))
+    targets = targets + drifts + (weights * shift).sum(axis=0)
+    targets = targets + rng.normal(0, variation.targets, targets.shape)
+    angle = rng.normal(0, variation.rotation)
+    stretch = np.exp(rng.normal(0, variation.aspect) / 2)
+    affine = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    affine = np.diag([stretch, 1 / stretch]) @ affine * np.exp(rng.normal(0, variation.scale))
+    affine = np.array([[1, 0], [rng.normal(0, variation.shear), 1]]) @ affine
+    return np.split(targets @ affine, cuts)
