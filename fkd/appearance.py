@@ -37,9 +37,11 @@ def compare_appearance(
         Shards of kind "crops".
     signatures : list of Path
         Shards of kind "signatures"; their genuine signatures are compared.
-    csv, markdown : Path
+    csv : Path
         5th, 50th and 95th percentile of the box around the ink, in pixels of the
         170 x 242 images, and of the brightest pixel.
+    markdown : Path
+        The same for readers.
     figure : Path
         A few images of each, drawn at random; the ending says the format.
     seed : int

@@ -246,8 +246,10 @@ def prepare_signatures(
         Larger images are set aside.
     max_share : float
         The largest share of files that may be set aside, 0 to 1.
-    genuine, skilled : str, optional
-        Patterns in place of the layout's; `genuine` is needed for ``folder``.
+    genuine : str, optional
+        Pattern in place of the layout's; needed for ``folder``.
+    skilled : str, optional
+        Pattern in place of the layout's.
     expected : dict of str to int, optional
         Any of ``writers``, ``genuine`` and ``skilled`` in place of the layout's.
     threshold : {"image", "blurred"}

@@ -188,8 +188,10 @@ def segment_pages(
         Larger pages are not read.
     seed : int
         Of the study.
-    min_rows, min_columns : int, optional
-        A stripe of no more rows, or (spaces removed) no more columns, is dropped.
+    min_rows : int, optional
+        A stripe of no more rows is dropped.
+    min_columns : int, optional
+        A stripe of no more columns, spaces removed, is dropped.
     ink_gray : [int, int], optional
         Range of the gray level that the ink of a page of two levels gets, drawn per
         page. Such ink is blacker than any on a gray scan. By default it stays as it is.

@@ -90,8 +90,10 @@ def check_text(
         The list of pages of :func:`fkd.pages.list_pages`.
     crops : list of Path
         The shards of kind "crops".
-    page_lists, crop_lists : list of Path
-        What was set aside of the pages and of the crops.
+    page_lists : list of Path
+        What was set aside of the pages.
+    crop_lists : list of Path
+        What was set aside of the crops.
     out : Path
         CSV of both.
     max_share : float

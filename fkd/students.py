@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fkd import losses
+from fkd.errors import FkdError
 from fkd.graph import nac, vectors_of_map
 from fkd.models import CONNECTIONS, Network
 
@@ -155,6 +156,26 @@ PAPER: dict[str, Student] = {
     for setting, terms in _settings_of_the_paper().items()
 }
 """The students of the paper by name, such as ``resnet18_cl_geom_bc``."""
+
+
+def student_of(spec: str | Mapping) -> Student:
+    """Find a student of the paper by its name, or read one of the user's own.
+
+    Parameters
+    ----------
+    spec : str or mapping
+        A key of :data:`PAPER`, or what :meth:`Student.from_dict` reads.
+
+    Raises
+    ------
+    FkdError
+        Where no student has this name.
+    """
+    if not isinstance(spec, str):
+        return Student.from_dict(spec)
+    if spec not in PAPER:
+        raise FkdError(f"{spec!r} is none of the paper's students: {', '.join(PAPER)}")
+    return PAPER[spec]
 
 
 def accuracy(logits: Tensor, writers: Tensor) -> Tensor:

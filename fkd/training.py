@@ -19,10 +19,10 @@ from fkd.atomic import writing
 from fkd.cache import as_input, digest
 from fkd.errors import FkdError
 from fkd.graph import neighborhoods
-from fkd.models import Network
+from fkd.models import Network, Networks
 from fkd.preprocess import INPUT, center_crop
 from fkd.seeding import generator
-from fkd.students import Student, accuracy
+from fkd.students import Student, accuracy, student_of
 
 Batch = Mapping[str, Tensor]
 """``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
@@ -193,13 +193,11 @@ def train_student(
     out: Path,
     losses: Path,
     checkpoint: Path,
-    student: dict,
+    student: str | dict,
     connections: dict[str, str] | None = None,
     responses: list[Path] | None = None,
     geometry: list[Path] | None = None,
-    width: float = 1.0,
-    features: int = models.FEATURES,
-    initialization: str = "code",
+    networks: Networks = Networks(),
     half: bool = True,
     recipe: Recipe = Recipe(),
     seed: int = 0,
@@ -222,20 +220,18 @@ def train_student(
     checkpoint : Path
         Written after each epoch; training resumes from it where it was made by
         the same settings and data, and removes it at the end.
-    student : dict
-        Architecture and loss weights, in the form of
-        :meth:`fkd.students.Student.from_dict`.
+    student : str or dict
+        A student of the paper by name, such as ``resnet18_cl_geom_bc``, or one of
+        your own as :meth:`fkd.students.Student.from_dict` reads it.
     connections : dict of str to str, optional
         The student's map for each map of the teacher that guides it; by default
         those of :data:`fkd.models.CONNECTIONS`.
-    responses, geometry : list of Path, optional
-        The teacher's targets for each of `crops`, as far as the loss needs them.
-    width : float
-        Scales the channels of the convolutions.
-    features : int
-        Elements of the student's response.
-    initialization : {"code", "xavier"}
-        A key of :data:`fkd.models.INITIALIZATIONS`.
+    responses : list of Path, optional
+        Shards of kind "responses" for each of `crops`, where the loss needs them.
+    geometry : list of Path, optional
+        Shards of kind "geometry" for each of `crops`, where the loss needs them.
+    networks : Networks
+        Width, features and initialization.
     half : bool
         See :func:`fkd.losses.geometry`.
     recipe : Recipe
@@ -247,7 +243,7 @@ def train_student(
     threads : int, optional
         CPU threads.
     """
-    spec = Student.from_dict(student)
+    spec = student_of(student)
     where = devices.pick(device, threads)
     data = TextImages.read(crops, responses or [], geometry or [], spec.maps)
     training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
@@ -257,14 +253,12 @@ def train_student(
         "half": half,
         "radius": data.radius,
         "recipe": asdict(recipe),
-        "initialization": initialization,
+        "networks": asdict(networks),
         "seed": seed,
         "images": len(training),
         **data.sources,
     }
-    network = models.build(
-        spec.architecture, len(data.writers), width, features, initialization, seed
-    )
+    network = models.build(spec.architecture, len(data.writers), networks, seed)
 
     def batches(epoch: int) -> Iterator[Batch]:
         order = generator(seed, "order", epoch).permutation(training)
@@ -296,9 +290,7 @@ def train_teacher(
     out: Path,
     losses: Path,
     checkpoint: Path,
-    width: float = 1.0,
-    features: int = models.FEATURES,
-    initialization: str = "code",
+    networks: Networks = Networks(),
     recipe: Recipe = Recipe(),
     seed: int = 0,
     device: str = "auto",
@@ -312,10 +304,22 @@ def train_teacher(
     ----------
     signatures : list of Path
         Shards of kind "signatures"; their writers are the classes.
-    out, losses, checkpoint : Path
+    out : Path
+        The weights, as safetensors.
+    losses : Path
+        CSV: the loss and the accuracy by epoch.
+    checkpoint : Path
         See :func:`train_student`.
-    width, features, initialization, recipe, seed, device, threads
-        See :func:`train_student`.
+    networks : Networks
+        Width, features and initialization.
+    recipe : Recipe
+        Optimizer and schedule.
+    seed : int
+        The study's seed.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+    threads : int, optional
+        CPU threads.
     """
     where = devices.pick(device, threads)
     images, names = [], []
@@ -329,11 +333,11 @@ def train_teacher(
     about = {
         "signatures": digest(images),
         "recipe": asdict(recipe),
-        "initialization": initialization,
+        "networks": asdict(networks),
         "seed": seed,
         "images": len(images),
     }
-    network = models.build("signet", len(writers), width, features, initialization, seed)
+    network = models.build("signet", len(writers), networks, seed)
     room = np.subtract(images.shape[1:], INPUT) + 1
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -375,9 +379,7 @@ def random_student(
     *,
     out: Path,
     architecture: str,
-    width: float = 1.0,
-    features: int = models.FEATURES,
-    initialization: str = "code",
+    networks: Networks = Networks(),
     seed: int = 0,
 ) -> None:
     """Write a network with the random weights from which students start.
@@ -388,11 +390,13 @@ def random_student(
         The weights, as safetensors.
     architecture : {"resnet18", "signet"}
         Which network.
-    width, features, initialization, seed
-        See :func:`train_student`.
+    networks : Networks
+        Width, features and initialization.
+    seed : int
+        The study's seed.
     """
-    network = models.build(architecture, None, width, features, initialization, seed)
-    models.save(network, out, {"initialization": initialization, "seed": seed})
+    network = models.build(architecture, None, networks, seed)
+    models.save(network, out, {"networks": asdict(networks), "seed": seed})
 
 
 def _steps(images: int, recipe: Recipe, what: str) -> int:

@@ -12,8 +12,10 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.export import CHECKED_BATCHES, check_onnx, export_onnx
 from fkd.graph import neighborhoods, spanning_tree
+from fkd.models import Networks
 from fkd.students import PAPER
 
+SMALL = Networks(width=0.05, features=32)
 TRAINED = {name: student for name, student in PAPER.items() if student.is_trained}
 
 
@@ -82,7 +84,7 @@ def batch():
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_parameter_has_a_gradient(name, batch):
     student = TRAINED[name]
-    network = models.build(student.architecture, 3, width=0.05, features=32)
+    network = models.build(student.architecture, 3, SMALL)
     terms, _ = student.loss_terms(network, batch)
     expected = {"classification", "total"} | {f"geometry_{m}" for m in student.maps}
     assert set(terms) == expected | ({"response"} if student.response else set())
@@ -93,7 +95,7 @@ def test_every_parameter_has_a_gradient(name, batch):
 
 
 def test_total_is_the_weighted_sum(batch):
-    network = models.build("resnet18", 3, width=0.05, features=32)
+    network = models.build("resnet18", 3, SMALL)
     terms, _ = TRAINED["resnet18_cl_geom_bc"].loss_terms(network, batch)
     expected = (
         terms["classification"]
@@ -105,21 +107,19 @@ def test_total_is_the_weighted_sum(batch):
 
 
 def test_weights_depend_on_the_seed_and_the_rule():
-    first, again = (models.build("signet", width=0.1, features=32, seed=1) for _ in range(2))
+    first, again = (models.build("signet", None, SMALL, seed=1) for _ in range(2))
     assert models.checksum(first) == models.checksum(again)
-    assert models.checksum(first) != models.checksum(
-        models.build("signet", width=0.1, features=32, seed=2)
-    )
-    weight = models.build("resnet18", initialization="code").fc.weight
+    assert models.checksum(first) != models.checksum(models.build("signet", None, SMALL, seed=2))
+    weight = models.build("resnet18").fc.weight
     assert weight.std().item() == pytest.approx((2 / 3840) ** 0.5, rel=0.02)
-    weight = models.build("resnet18", initialization="xavier").fc.weight
-    assert weight.abs().max().item() <= (6 / (3840 + 2048)) ** 0.5
+    weight = models.build("resnet18", None, Networks(initialization="xavier")).fc.weight
+    assert weight.abs().max().item() == pytest.approx((6 / (3840 + 2048)) ** 0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("architecture", models.ARCHITECTURES)
 def test_saved_networks_come_back(tmp_path, architecture, layout):
-    network = models.build(architecture, 5, width=0.1, features=48).to(memory_format=layout).eval()
+    network = models.build(architecture, 5, SMALL).to(memory_format=layout).eval()
     models.save(network, tmp_path / "a.safetensors", {"seed": 3})
     loaded, about = models.load(tmp_path / "a.safetensors")
     assert about == {"seed": 3}
@@ -139,13 +139,13 @@ def test_loading_names_the_fault(tmp_path):
 
 @pytest.mark.parametrize("architecture", models.ARCHITECTURES)
 def test_onnx_equals_torch(tmp_path, architecture):
-    network = models.build(architecture, 5, features=64).eval()
+    network = models.build(architecture, 5, Networks(features=64)).eval()
     models.save(network, tmp_path / "a.safetensors", {"seed": 3})
     export_onnx(weights=tmp_path / "a.safetensors", out=tmp_path / "a.onnx", name="a")
     assert [path.name for path in tmp_path.glob("*.onnx*")] == ["a.onnx"]
     check_onnx(tmp_path / "a.onnx", models.load(tmp_path / "a.safetensors")[0])
     assert CHECKED_BATCHES == (1, 4, 7)
-    other = models.build(architecture, features=64, seed=1).eval()
+    other = models.build(architecture, None, Networks(features=64), seed=1).eval()
     with pytest.raises(FkdError, match="differs from PyTorch"):
         check_onnx(tmp_path / "a.onnx", other)
     properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}
@@ -166,7 +166,7 @@ def test_public_weights_are_read(tmp_path):
 
 
 def test_public_weights_that_do_not_fit_are_listed(tmp_path):
-    state = published(models.build("signet", width=0.5))
+    state = published(models.build("signet", None, Networks(width=0.5)))
     state["extra.weight"] = state.pop("fc_layers.fc2.fc.weight")
     torch.save((state,), tmp_path / "signet.pth")
     with pytest.raises(FkdError) as error:

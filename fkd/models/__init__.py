@@ -4,6 +4,7 @@ Layers, sizes and initialization are read from the published network graphs; no
 layer has a bias but batch norm.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ __all__ = [
     "FEATURES",
     "INITIALIZATIONS",
     "Network",
+    "Networks",
     "ResNet18",
     "SigNet",
     "build",
@@ -46,14 +48,30 @@ INITIALIZATIONS: dict[str, dict[str, tuple[str, str]]] = {
 Xavier for all, as the paper says."""
 
 
+@dataclass(frozen=True)
+class Networks:
+    """What teacher and students share.
+
+    Attributes
+    ----------
+    width : float
+        Scales the channels of the convolutions.
+    features : int
+        Elements of the response.
+    initialization : {"code", "xavier"}
+        A key of :data:`INITIALIZATIONS`.
+    """
+
+    width: float = 1.0
+    features: int = FEATURES
+    initialization: str = "code"
+
+
 def build(
     architecture: str,
     num_classes: int | None = None,
-    width: float = 1.0,
-    features: int = FEATURES,
-    initialization: str = "code",
+    networks: Networks = Networks(),
     seed: int = 0,
-    name: str = "",
 ) -> Network:
     """Build a network with weights drawn from a seed.
 
@@ -63,25 +81,19 @@ def build(
         Which network.
     num_classes : int, optional
         Writers to tell apart; without it there is no classifier.
-    width : float
-        Scales the channels of the convolutions.
-    features : int
-        Elements of the response.
-    initialization : {"code", "xavier"}
-        A key of :data:`INITIALIZATIONS`.
+    networks : Networks
+        Width, features and initialization.
     seed : int
-        The study's seed.
-    name : str
-        The network's name in the study; its weights are drawn for it alone.
+        The study's seed; networks of one architecture start from the same weights.
 
     Returns
     -------
     Network
         In training mode.
     """
-    network = ARCHITECTURES[architecture](num_classes, width, features)
-    generator = torch.Generator().manual_seed(entropy(seed, "weights", name) >> 1)
-    initialize(network, *INITIALIZATIONS[initialization][architecture], generator)
+    network = ARCHITECTURES[architecture](num_classes, networks.width, networks.features)
+    generator = torch.Generator().manual_seed(entropy(seed, "weights", architecture) >> 1)
+    initialize(network, *INITIALIZATIONS[networks.initialization][architecture], generator)
     return network
 
 

@@ -234,8 +234,24 @@ def evaluate_wd(
         Shard of kind ``scores`` to write, one row a tested signature: ``split``,
         ``writer`` str, ``row`` (in `features`), ``forgery`` bool, ``score``. The
         attributes say model, set and protocol.
-    references, test_genuine, test_skilled, splits, seed, C, gamma
-        See :func:`scores_of_splits`. Writers ascend in natural order: 2 before 10.
+    references : int
+        Genuine references a writer, NREF.
+    test_genuine : int
+        Genuine signatures tested a writer.
+    test_skilled : int
+        Skilled forgeries tested a writer.
+    splits : int
+        Random splits into references and tests.
+    seed : int
+        Of the splits.
+    C : float
+        Cost of the support vector machine.
+    gamma : float
+        Of the RBF kernel.
+
+    Notes
+    -----
+    Writers ascend in natural order: 2 before 10.
     """
     protocol = {
         "references": references,

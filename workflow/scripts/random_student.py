@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
+from fkd.models import Networks
 from fkd.training import random_student
 
 with stage(snakemake.log[0]):
@@ -10,5 +11,5 @@ with stage(snakemake.log[0]):
         out=Path(snakemake.output[0]),
         architecture=snakemake.params.architecture,
         seed=snakemake.params.seed,
-        **snakemake.params.networks,
+        networks=Networks(**snakemake.params.networks),
     )

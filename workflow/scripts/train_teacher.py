@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
+from fkd.models import Networks
 from fkd.training import Recipe, train_teacher
 
 with stage(snakemake.log[0]):
@@ -15,5 +16,5 @@ with stage(snakemake.log[0]):
         seed=snakemake.params.seed,
         device=snakemake.params.device,
         threads=snakemake.threads,
-        **snakemake.params.networks,
+        networks=Networks(**snakemake.params.networks),
     )
