@@ -53,7 +53,7 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
         }
         problems = list(_impossible(config))
     if problems:
-        raise FkdError("The config has to be mended:\n" + "\n".join(f"  {p}" for p in problems))
+        raise FkdError("The config has to be mended:\n" + "\n".join(f"  {p}" for p in dict.fromkeys(problems)))
     return config
 
 

@@ -1,0 +1,233 @@
+"""The config: defaults, students by name, sizes, and what is refused."""
+
+import re
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fkd import config as configs
+from fkd.errors import FkdError
+from fkd.models import CONNECTIONS, Networks
+from fkd.students import PAPER, Student
+from fkd.training import Recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+STUDIES = [ROOT / "config.yaml", *sorted(ROOT.glob("workflow/studies/*/config.yaml"))]
+
+MINIMAL = {
+    "title": "A study",
+    "pages": {"layout": "folder", "path": "pages"},
+    "signatures": {
+        "cedar": {"layout": "cedar", "path": "cedar"},
+        "own": {"layout": "folder", "path": "own", "genuine": "{writer}/{sample}.png"},
+    },
+    "teacher": {"development": ["own"]},
+    "students": {"resnet18_cl": None},
+    "evaluation": {
+        "sets": {"cedar": [{"references": [12], "test_genuine": 10, "test_skilled": 10}]}
+    },
+}
+
+
+def complete(**changes):
+    """The minimal config with values replaced at dotted paths; ... removes a key."""
+    config = deepcopy(MINIMAL)
+    for path, value in changes.items():
+        *parents, key = path.split(".")
+        place = config
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is ...:
+            del place[key]
+        else:
+            place[key] = value
+    return configs.complete(config, SCHEMA)
+
+
+def refusal(**changes):
+    with pytest.raises(FkdError) as error:
+        complete(**changes)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
+def test_the_studies_are_in_order(path):
+    config = yaml.safe_load(path.read_text())
+    for size in config.get("sizes", {None: {}}):
+        configs.complete(config | {"size": size}, SCHEMA)
+
+
+def test_defaults_of_the_schema_are_those_of_the_library():
+    config = complete()
+    assert Recipe(**config["training"] | {"milestones": (20, 40)}) == Recipe()
+    assert Networks(**config["networks"]) == Networks()
+    for architecture, pairs in config["geometry"]["connections"].items():
+        assert pairs.items() <= CONNECTIONS[architecture].items()
+        assert list(pairs) == ["conv2", "conv5"]
+
+
+def test_a_partial_section_keeps_the_other_defaults():
+    config = complete(**{"teacher.training": {"epochs": 3}})
+    training = config["teacher"]["training"]
+    assert (training["epochs"], training["learning_rate"], training["batch"]) == (3, 0.001, 32)
+    assert config["training"]["learning_rate"] == 0.01
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_students_of_the_paper_need_only_their_name(name):
+    config = complete(students={name: None})
+    assert Student.from_dict(config["students"][name]) == PAPER[name]
+
+
+def test_what_a_student_says_replaces_the_published_value():
+    config = complete(students={"resnet18_cl_geom_bc": {"geometry": {"conv2": 5}}})
+    student = Student.from_dict(config["students"]["resnet18_cl_geom_bc"])
+    assert student.geometry == {"conv2": 5, "conv5": 100.0}
+    assert student.response == PAPER["resnet18_cl_geom_bc"].response
+
+
+def test_a_size_is_laid_over_the_rest():
+    sizes = {"small": {"training": {"epochs": 2}, "students": {"signet_cl": None}}}
+    config = complete(sizes=sizes, size="small", training={"batch": 8})
+    assert (config["training"]["epochs"], config["training"]["batch"]) == (2, 8)
+    assert list(config["students"]) == ["resnet18_cl", "signet_cl"]
+    again = configs.complete(config, SCHEMA)
+    assert again == config
+    assert "sizes: small" in refusal(sizes=sizes, size="large")
+
+
+CONNECTED = {"resnet18": {"conv2": "stage3"}}
+REFUSED = {
+    "unknown key": ({"trainin": {}}, "trainin: unknown key; did you mean training?"),
+    "unknown inner key": (
+        {"training": {"epoch": 3}},
+        "training.epoch: unknown key; did you mean epochs?",
+    ),
+    "wrong type": (
+        {"training": {"epochs": "many"}},
+        'training.epochs: expected integer, found "many"',
+    ),
+    "YAML's text for a number": (
+        {"training": {"learning_rate": "1e-2"}},
+        'training.learning_rate: expected number, found "1e-2"; write the number with a dot',
+    ),
+    "out of range": ({"quarantine": {"max_share": 2}}, "quarantine.max_share: 2 is greater than"),
+    "not an option": ({"device": "gpu"}, "device: expected one of auto, cpu, cuda, found"),
+    "missing section": ({"pages": ...}, "pages: missing. The handwritten text."),
+    "missing path": ({"pages": {"layout": "iam"}}, "pages.path: missing; the layout iam needs it"),
+    "missing drawing": ({"pages": {"layout": "synthetic"}}, "pages.draw: missing"),
+    "missing pattern": ({"signatures.own": {"layout": "folder", "path": "x"}}, "own.genuine: miss"),
+    "unknown student": (
+        {"students": {"resnet18_cl_gem": {}}},
+        "students.resnet18_cl_gem: no student of the paper has this name; did you mean",
+    ),
+    "response without weight": (
+        {"students": {"mine": {"architecture": "signet", "response": {"loss": "barlow_twins"}}}},
+        "students.mine.response: needs weight",
+    ),
+    "a parameter of another loss": (
+        {"students": {"resnet18_cl_bc": {"response": {"parameters": {"temperature": 3}}}}},
+        "response.parameters.temperature: barlow_colleagues has no such parameter",
+    ),
+    "maps of different size": (
+        {"geometry": {"connections": CONNECTED}},
+        "resnet18.conv2: maps of different size, the teacher's conv2 17 x 26 and the student's "
+        "stage3 8 x 12",
+    ),
+    "no such map": (
+        {"geometry": {"connections": {"signet": {"conv2": "stage2"}}}},
+        "signet.conv2: signet has no map stage2",
+    ),
+    "map not connected": (
+        {"students": {"mine": {"architecture": "signet", "geometry": {"conv3": 1}}}},
+        "students.mine.geometry.conv3: not connected",
+    ),
+    "more references than signatures": (
+        {
+            "evaluation.sets": {
+                "cedar": [{"references": [15], "test_genuine": 10, "test_skilled": 1}]
+            }
+        },
+        "cedar.0: 15 references and 10 tests are more than the 24 genuine signatures",
+    ),
+    "more tests than forgeries": (
+        {
+            "evaluation.sets": {
+                "cedar": [{"references": [3], "test_genuine": 1, "test_skilled": 25}]
+            }
+        },
+        "cedar.0.test_skilled: 25 is more than the 24 skilled forgeries",
+    ),
+    "references twice": (
+        {
+            "evaluation.sets": {
+                "cedar": 2 * [{"references": [3], "test_genuine": 1, "test_skilled": 2}]
+            }
+        },
+        "cedar: 3 references stand there more than once",
+    ),
+    "unknown set": (
+        {"teacher": {"development": ["gpds"]}},
+        "teacher.development: gpds is none of `signatures`: cedar, own",
+    ),
+    "no teacher": ({"teacher": {}}, "teacher.development: empty; name sets of signatures, or set"),
+    "development writers evaluated": (
+        {"teacher": {"development": ["cedar"]}},
+        "development writers are never evaluation writers",
+    ),
+    "responses of different length": (
+        {
+            "teacher": {"weights": "signet.pth"},
+            "networks": {"features": 512},
+            "students": {"resnet18_cl_bt": {}},
+        },
+        "students.resnet18_cl_bt.response: barlow_twins compares responses of equal length",
+    ),
+    "ratios upside down": ({"crops": {"ratios": [3, 2]}}, "crops.ratios: the least ratio 3"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_with_key_and_remedy(changes, message):
+    assert message in refusal(**changes)
+
+
+def test_all_faults_are_named_at_once():
+    message = refusal(trainin={}, device="gpu")
+    assert "trainin" in message
+    assert "device" in message
+
+
+def leaves(rules, path=()):
+    for key, rule in rules.get("properties", {}).items():
+        yield (*path, key), rule
+        yield from leaves(rule, (*path, key))
+        for inner in ("additionalProperties", "items"):
+            if isinstance(rule.get(inner), dict):
+                yield from leaves(rule[inner], (*path, key))
+
+
+def test_every_leaf_of_the_schema_says_what_it_is():
+    rules = yaml.safe_load(SCHEMA.read_text())
+    silent = [
+        ".".join(path)
+        for path, rule in [*leaves(rules), *leaves(rules["$defs"]["training"], ("training",))]
+        if "description" not in rule and "properties" not in rule
+    ]
+    assert silent == []
+
+
+def test_environments_pin_what_the_project_pins():
+    project = (ROOT / "pyproject.toml").read_text()
+    pins = dict(re.findall(r'^  "([a-z0-9-]+)(?:\[\w+\])?((?:>|<)[^"]+)",$', project, re.M))
+    conda_names = {"torch": "pytorch-{}", "opencv-python-headless": "py-opencv"}
+    conda_names["matplotlib"] = "matplotlib-base"
+    tests = {"hypothesis", "pytest", "ruff", "snakefmt"}
+    for kind in ("cpu", "gpu"):
+        held = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text())["dependencies"]
+        for name in sorted(set(pins) - tests):
+            expected = conda_names.get(name, name).format(kind)
+            assert f"{expected} {pins[name]}" in held
