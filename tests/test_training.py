@@ -1,0 +1,219 @@
+"""Cache and training on a few drawn crops: targets, logs, checkpoints, resumption."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fkd import cache, models, shards, training
+from fkd.errors import FkdError
+from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
+from fkd.models import Networks
+from fkd.preprocess import center_crop
+from fkd.training import Recipe
+
+NETWORKS = Networks(width=0.05, features=16)
+RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))
+MAPS = ["conv2", "conv5"]
+
+
+def write_crops(path, seed, images=24, writers=3):
+    """Crops whose writer shows in their brightness."""
+    rng = np.random.default_rng(seed)
+    writer = np.arange(images) % writers
+    ink = rng.random((images, 170, 242)) < 0.03
+    image = (ink * (80 + 60 * writer[:, None, None])).astype(np.uint8)
+    shards.write(
+        path,
+        "crops",
+        {
+            "image": image,
+            "writer": writer.astype(np.int32),
+            "validation": np.arange(images) >= images * 2 // 3,
+            "line": np.zeros(images, np.int32),
+        },
+        {"writers": [f"w{k}" for k in range(writers)]},
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two shards of crops, a teacher with random weights, and its targets."""
+    folder = tmp_path_factory.mktemp("study")
+    teacher = folder / "teacher.safetensors"
+    models.save(models.build("signet", None, NETWORKS, seed=5), teacher, {"seed": 5})
+    paths = {"crops": [], "responses": [], "geometry": []}
+    for shard in range(2):
+        crops = folder / f"crops{shard}.h5"
+        write_crops(crops, shard)
+        paths["crops"].append(crops)
+        for kind in ("responses", "geometry"):
+            paths[kind].append(folder / f"{kind}{shard}.h5")
+        cache.cache_responses(crops=crops, teacher=teacher, out=paths["responses"][-1], batch=7)
+        cache.cache_geometry(
+            crops=crops, teacher=teacher, out=paths["geometry"][-1], maps=MAPS, batch=7
+        )
+    return paths | {"teacher": teacher}
+
+
+def train(study, out, student="resnet18_cl_geom_bc", **changes):
+    arguments = {
+        "crops": study["crops"],
+        "responses": study["responses"],
+        "geometry": study["geometry"],
+        "out": out / "weights.safetensors",
+        "losses": out / "losses.csv",
+        "checkpoint": out / "checkpoint.pt",
+        "student": student,
+        "networks": NETWORKS,
+        "recipe": RECIPE,
+        "threads": 1,
+    }
+    training.train_student(**arguments | changes)
+    return models.checksum(models.load(out / "weights.safetensors")[0])
+
+
+def test_cached_targets_are_what_the_teacher_says(study):
+    teacher, _ = models.load(study["teacher"])
+    crops = center_crop(shards.read(study["crops"][1], "crops")["image"])
+    with torch.inference_mode():
+        maps, feature = teacher.describe(cache.as_input(np.ascontiguousarray(crops)))
+    responses = shards.read(study["responses"][1], "responses")
+    torch.testing.assert_close(
+        torch.from_numpy(responses["feature"]), feature, rtol=1e-4, atol=1e-5
+    )
+    geometry = shards.read(study["geometry"][1], "geometry")
+    assert responses.attributes["teacher"] == models.checksum(teacher)
+    assert geometry.attributes["radius"] == 5
+    for name, nodes in (("conv2", 442), ("conv5", 96)):
+        trees = geometry[f"tree_{name}"]
+        assert trees.shape == (len(crops), nodes - 1, 2)
+        assert trees.dtype == np.uint16
+        assert geometry[f"nac_{name}"].dtype == np.float32
+        vectors = vectors_of_map(maps[name])[9].numpy()
+        # Other batches round otherwise, which may move an edge among near ties.
+        tree = spanning_tree(vectors)
+        same = {tuple(e) for e in tree.tolist()} & {tuple(e) for e in trees[9].tolist()}
+        assert len(same) > 0.9 * len(tree)
+        expected = nac(vectors, neighborhoods(trees[9]))
+        np.testing.assert_allclose(geometry[f"nac_{name}"][9], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_losses_are_logged_and_fall(study, tmp_path):
+    train(study, tmp_path)
+    log = pd.read_csv(tmp_path / "losses.csv")
+    assert log["epoch"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert log["subset"].tolist() == ["training", "validation"] * 3
+    terms = ["classification", "geometry_conv2", "geometry_conv5", "response", "total"]
+    assert set(terms) <= set(log.columns)
+    assert np.isfinite(log[terms]).all(axis=None)
+    fitted = log[log["subset"] == "training"]["total"].tolist()
+    assert fitted[-1] < fitted[0]
+    total = log["classification"] + 10 * log["geometry_conv2"] + 100 * log["geometry_conv5"]
+    np.testing.assert_allclose(log["total"], total + 1e-4 * log["response"], rtol=1e-4)
+    assert not (tmp_path / "checkpoint.pt").exists()
+    _, about = models.load(tmp_path / "weights.safetensors")
+    assert about["student"]["response"]["loss"] == "barlow_colleagues"
+    assert about["recipe"]["epochs"] == 3
+
+
+class InterruptError(Exception):
+    pass
+
+
+def interrupt_after(epoch, monkeypatch):
+    """Let training die once the checkpoint of an epoch is written."""
+    save = training._save_checkpoint
+
+    def save_and_die(path, about, done, *rest):
+        save(path, about, done, *rest)
+        if done == epoch:
+            raise InterruptError
+
+    monkeypatch.setattr(training, "_save_checkpoint", save_and_die)
+
+
+@pytest.mark.parametrize("schedule", ["steps", "one_cycle"])
+def test_interrupted_training_ends_with_the_same_weights(study, tmp_path, monkeypatch, schedule):
+    recipe = dataclasses.replace(RECIPE, schedule=schedule)
+    whole = train(study, tmp_path / "whole", recipe=recipe)
+    with monkeypatch.context() as patch, pytest.raises(InterruptError):
+        interrupt_after(2, patch)
+        train(study, tmp_path / "cut", recipe=recipe)
+    assert not (tmp_path / "cut/weights.safetensors").exists()
+    assert train(study, tmp_path / "cut", recipe=recipe) == whole
+    columns = ["epoch", "subset", "total", "accuracy"]
+    logs = [pd.read_csv(tmp_path / run / "losses.csv")[columns] for run in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(study, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(InterruptError):
+        interrupt_after(2, patch)
+        train(study, tmp_path / "cut", student="resnet18_cl")
+    other = train(study, tmp_path / "cut")
+    assert other == train(study, tmp_path / "new")
+
+
+def test_students_of_one_architecture_start_alike(study, tmp_path):
+    random = tmp_path / "random.safetensors"
+    training.random_student(out=random, architecture="resnet18", networks=NETWORKS)
+    start = models.build("resnet18", 3, NETWORKS)
+    loaded, _ = models.load(random)
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, start.state_dict()[name])
+
+
+def test_cl_alone_needs_no_targets(study, tmp_path):
+    alone = train(study, tmp_path, student="resnet18_cl", responses=None, geometry=None)
+    assert alone == train(study, tmp_path, student="resnet18_cl")
+
+
+def test_targets_of_other_crops_are_refused(study, tmp_path):
+    with pytest.raises(FkdError, match=r"responses1\.h5: made for other crops"):
+        train(study, tmp_path, responses=study["responses"][::-1])
+
+
+def test_a_loss_that_explodes_is_named(study, tmp_path):
+    with pytest.raises(FkdError, match=r"loss is not finite in epoch 1: classification nan"):
+        train(study, tmp_path, recipe=dataclasses.replace(RECIPE, learning_rate=1e30))
+
+
+def test_too_few_crops_for_a_batch(study, tmp_path):
+    with pytest.raises(FkdError, match="32 text crops for training do not fill one batch of 64"):
+        train(study, tmp_path, recipe=dataclasses.replace(RECIPE, batch=64))
+
+
+def test_unknown_student(study, tmp_path):
+    with pytest.raises(FkdError, match="'resnet18_xl' is none of the paper's students"):
+        train(study, tmp_path, student="resnet18_xl")
+
+
+def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    writer = np.repeat(["a", "b", "c"], 12)
+    forgery = np.tile(np.arange(12) >= 8, 3)
+    level = 80 + 60 * np.repeat([0, 1, 2], 12)
+    image = ((rng.random((36, 170, 242)) < 0.03) * level[:, None, None]).astype(np.uint8)
+    image[forgery] = 255
+    sets = [tmp_path / "one.h5", tmp_path / "two.h5"]
+    for path in sets:
+        arrays = {"image": image, "writer": writer.astype(object), "forgery": forgery}
+        shards.write(path, "signatures", arrays, {"set": path.stem})
+    training.train_teacher(
+        signatures=sets,
+        out=tmp_path / "teacher.safetensors",
+        losses=tmp_path / "losses.csv",
+        checkpoint=tmp_path / "checkpoint.pt",
+        networks=NETWORKS,
+        recipe=RECIPE,
+        threads=1,
+    )
+    log = pd.read_csv(tmp_path / "losses.csv")
+    assert log["images"].tolist() == [48, 48, 48]
+    _, about = models.load(tmp_path / "teacher.safetensors")
+    assert about["images"] == 48
+    assert json.dumps(about)
