@@ -1,6 +1,7 @@
 """A model as one ONNX file that needs nothing else."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +43,19 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
     network, about = models.load(weights)
     # Two images, since the exporter takes a batch of one for a constant.
     example = torch.zeros(2, 1, *INPUT)
-    program = torch.onnx.export(
-        network,
-        (example,),
-        input_names=["image"],
-        output_names=["feature"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter warns of its own use of PyTorch's internals.
+        warnings.simplefilter("ignore", FutureWarning)
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=["image"],
+            output_names=["feature"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     model = program.model_proto
     onnx.helper.set_model_props(
         model,

@@ -23,8 +23,10 @@ def draw_signatures(
         Where to write.
     writers : int
         Number of writers.
-    genuine, skilled : int
-        Genuine signatures and skilled forgeries of each writer, numbered from 1.
+    genuine : int
+        Genuine signatures of each writer, numbered from 1.
+    skilled : int
+        Skilled forgeries of each writer, numbered from 1.
     seed : int
         The study's seed.
     first : int
