@@ -11,8 +11,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from fkd.datasets import LAYOUTS
 from fkd.errors import FkdError
+from fkd.layouts import LAYOUTS
 from fkd.models import ARCHITECTURES, FEATURES, SigNet
 from fkd.students import PAPER, Student
 
@@ -53,7 +53,9 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
         }
         problems = list(_impossible(config))
     if problems:
-        raise FkdError("The config has to be mended:\n" + "\n".join(f"  {p}" for p in dict.fromkeys(problems)))
+        raise FkdError(
+            "The config has to be mended:\n" + "\n".join(f"  {p}" for p in dict.fromkeys(problems))
+        )
     return config
 
 

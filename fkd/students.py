@@ -7,7 +7,6 @@ besides the networks with random weights.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-import torch
 from torch import Tensor
 
 from fkd import losses
@@ -176,18 +175,3 @@ def student_of(spec: str | Mapping) -> Student:
     if spec not in PAPER:
         raise FkdError(f"{spec!r} is none of the paper's students: {', '.join(PAPER)}")
     return PAPER[spec]
-
-
-def accuracy(logits: Tensor, writers: Tensor) -> Tensor:
-    """Share of the images whose writer is recognized.
-
-    Parameters
-    ----------
-    logits : Tensor, (B, writers)
-    writers : Tensor, (B,)
-
-    Returns
-    -------
-    Tensor, ()
-    """
-    return (logits.argmax(dim=1) == writers).to(torch.float32).mean()

@@ -9,9 +9,9 @@ import yaml
 
 from fkd import config as configs
 from fkd.errors import FkdError
+from fkd.fitting import Recipe
 from fkd.models import CONNECTIONS, Networks
 from fkd.students import PAPER, Student
-from fkd.training import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fkd import shards
-from fkd.datasets import LAYOUTS, OTHERS, list_files, missing_data, natural_order
 from fkd.datasets import prepare_signatures as prepare
 from fkd.errors import FkdError
+from fkd.layouts import LAYOUTS, OTHERS, list_files, missing_data, natural_order
 from fkd.quarantine import Quarantine
 
 LIMITS = {"max_pixels": 10**7, "max_share": 0.0}

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from fkd import cache, models, shards, training
+from fkd import cache, fitting, models, shards, training
 from fkd.errors import FkdError
+from fkd.fitting import Recipe
 from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
 from fkd.models import Networks
 from fkd.preprocess import center_crop
-from fkd.training import Recipe
 
 NETWORKS = Networks(width=0.05, features=16)
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))
@@ -126,14 +126,14 @@ class InterruptError(Exception):
 
 def interrupt_after(epoch, monkeypatch):
     """Let training die once the checkpoint of an epoch is written."""
-    save = training._save_checkpoint
+    save = fitting._save_checkpoint
 
     def save_and_die(path, about, done, *rest):
         save(path, about, done, *rest)
         if done == epoch:
             raise InterruptError
 
-    monkeypatch.setattr(training, "_save_checkpoint", save_and_die)
+    monkeypatch.setattr(fitting, "_save_checkpoint", save_and_die)
 
 
 @pytest.mark.parametrize("schedule", ["steps", "one_cycle"])

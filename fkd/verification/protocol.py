@@ -9,8 +9,8 @@ import pandas as pd
 
 from fkd import shards
 from fkd.atomic import writing
-from fkd.datasets import natural_order
 from fkd.errors import FkdError
+from fkd.layouts import natural_order
 from fkd.verification import svm
 from fkd.verification.metrics import error_rates
 

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from fkd.config import SYNTHETIC, complete
-from fkd.datasets import missing_data
+from fkd.layouts import missing_data
 from fkd.errors import FkdError
 from fkd.students import Student
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from fkd.fitting import Recipe
 from fkd.logs import stage
 from fkd.models import Networks
-from fkd.training import Recipe, train_student
+from fkd.training import train_student
 
 with stage(snakemake.log[0]):
     train_student(

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from fkd.fitting import Recipe
 from fkd.logs import stage
 from fkd.models import Networks
-from fkd.training import Recipe, train_teacher
+from fkd.training import train_teacher
 
 with stage(snakemake.log[0]):
     train_teacher(

@@ -1,0 +1,276 @@
+"""Fitting a network: the recipe, the one loop, and checkpoints to resume from."""
+
+import csv
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.models import Network
+
+Batch = Mapping[str, Tensor]
+"""``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: stochastic gradient descent with momentum.
+
+    The defaults are the published ones of the students.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training set; the last epoch's weights are the model.
+    batch : int
+        Images a step; what is left over at the end of an epoch is not used.
+    learning_rate : float
+        At the start, or at its peak where the schedule is ``one_cycle``.
+    schedule : {"steps", "one_cycle"}
+        Divide the rate by 10 after each milestone, or raise and lower it once
+        over the whole run, which suits short runs.
+    milestones : list of int
+        Epochs after which ``steps`` divides the rate.
+    momentum : float
+        Of the gradient.
+    nesterov : bool
+        Nesterov's momentum (the paper), or the plain one (the published code).
+    weight_decay : float
+        Added to the gradient, times the weight.
+    """
+
+    epochs: int = 60
+    batch: int = 64
+    learning_rate: float = 0.01
+    schedule: str = "steps"
+    milestones: tuple[int, ...] = (20, 40)
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 0.0
+
+    def optimizer(self, network: Network) -> torch.optim.Optimizer:
+        """Make the optimizer of a network's parameters."""
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+    def scheduler(
+        self, optimizer: torch.optim.Optimizer, steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the schedule of the learning rate, stepped once a batch.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+            From :meth:`optimizer`.
+        steps : int
+            Batches an epoch.
+        """
+        if self.schedule == "one_cycle":
+            return torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, self.learning_rate, self.epochs * steps, cycle_momentum=False
+            )
+        return torch.optim.lr_scheduler.MultiStepLR(
+            optimizer, [epoch * steps for epoch in self.milestones], gamma=0.1
+        )
+
+
+def steps_of(images: int, recipe: Recipe, what: str) -> int:
+    """Count the whole batches that fill an epoch.
+
+    Parameters
+    ----------
+    images : int
+        In the training set.
+    recipe : Recipe
+        Says how many are a batch.
+    what : str
+        What the images are, for the message.
+
+    Raises
+    ------
+    FkdError
+        Where there is not even one.
+    """
+    if images < recipe.batch:
+        raise FkdError(f"{images} {what} do not fill one batch of {recipe.batch}")
+    return images // recipe.batch
+
+
+def whole_batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Part an order of rows into batches; what is left over is not used."""
+    for start in range(0, len(order) - size + 1, size):
+        yield order[start : start + size]
+
+
+def fit(
+    network: Network,
+    loss_terms: Callable[[Network, Batch], tuple[dict[str, Tensor], Tensor]],
+    batches: Callable[[int], Iterator[Batch]],
+    validation_batches: Callable[[], Iterator[Batch]] | None,
+    steps: int,
+    recipe: Recipe,
+    checkpoint: Path,
+    losses: Path,
+    about: dict,
+) -> None:
+    """Train a network, from its checkpoint on where that fits.
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place; in evaluation mode afterwards.
+    loss_terms : callable
+        Gives the terms of a batch's loss, ``total`` among them, and the logits.
+    batches : callable
+        Gives the batches of an epoch, counted from 0; the same ones at each call.
+    validation_batches : callable, optional
+        Gives the batches of the validation set.
+    steps : int
+        Batches an epoch.
+    recipe : Recipe
+        Optimizer and schedule.
+    checkpoint : Path
+        Written after each epoch, and left for the caller to remove.
+    losses : Path
+        CSV: the mean of each term, and the accuracy, by epoch and subset.
+    about : dict
+        Everything that shapes the result; a checkpoint with another is not resumed.
+
+    Raises
+    ------
+    FkdError
+        Where the loss is not finite.
+    """
+    optimizer = recipe.optimizer(network)
+    scheduler = recipe.scheduler(optimizer, steps)
+    rows: list[dict] = []
+    first = _resume(checkpoint, about, network, optimizer, scheduler, rows)
+    for epoch in range(first, recipe.epochs):
+        begin = time.perf_counter()
+        network.train()
+        sums = _Means()
+        progress = tqdm(batches(epoch), f"epoch {epoch + 1}", steps, unit="batch", disable=None)
+        for batch in progress:
+            terms, logits = loss_terms(network, batch)
+            if not torch.isfinite(terms["total"]):
+                raise FkdError(
+                    f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
+                    + ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
+                    + ". Lower training.learning_rate or the weight of the term at fault."
+                )
+            optimizer.zero_grad(set_to_none=True)
+            terms["total"].backward()
+            optimizer.step()
+            scheduler.step()
+            sums.add(terms, logits, batch)
+        rows.append(sums.row(epoch, "training", time.perf_counter() - begin))
+        if validation_batches is not None:
+            begin = time.perf_counter()
+            network.eval()
+            sums = _Means()
+            with torch.no_grad():
+                for batch in validation_batches():
+                    sums.add(*loss_terms(network, batch), batch)
+            rows.append(sums.row(epoch, "validation", time.perf_counter() - begin))
+        _log.info("epoch %d: %s", epoch + 1, json.dumps(rows[-1]))
+        _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
+    with writing(losses) as part, part.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    network.eval()
+
+
+class _Means:
+    """Means of the loss terms over the images of an epoch."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, terms: dict[str, Tensor], logits: Tensor, batch: Batch) -> None:
+        count = len(batch["writer"])
+        self.images += count
+        for name, value in (*terms.items(), ("accuracy", accuracy(logits, batch["writer"]))):
+            # Summed where it was computed: asking for its value would stall a GPU.
+            self.sums[name] = self.sums.get(name, 0) + value.detach() * count
+
+    def row(self, epoch: int, subset: str, seconds: float) -> dict:
+        means = {name: float(value) / self.images for name, value in self.sums.items()}
+        place = {"epoch": epoch + 1, "subset": subset, "images": self.images}
+        return place | means | {"seconds": round(seconds, 2)}
+
+
+def _save_checkpoint(
+    path: Path,
+    about: dict,
+    epoch: int,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    rows: list[dict],
+) -> None:
+    state = {
+        "about": json.dumps(about, sort_keys=True),
+        "epoch": epoch,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": {k: v for k, v in scheduler.state_dict().items() if not callable(v)},
+        "log": json.dumps(rows),
+    }
+    with writing(path) as part:
+        torch.save(state, part)
+
+
+def _resume(
+    path: Path,
+    about: dict,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    rows: list[dict],
+) -> int:
+    """Load the checkpoint where it fits, and say how many epochs are done."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state["about"] != json.dumps(about, sort_keys=True):
+        _log.info("%s was made by other settings or data: training starts anew", path)
+        return 0
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    scheduler.load_state_dict(state["scheduler"])
+    rows += json.loads(state["log"])
+    _log.info("resuming after epoch %d from %s", state["epoch"], path)
+    return state["epoch"]
+
+
+def accuracy(logits: Tensor, writers: Tensor) -> Tensor:
+    """Share of the images whose writer is recognized.
+
+    Parameters
+    ----------
+    logits : Tensor, (B, writers)
+    writers : Tensor, (B,)
+
+    Returns
+    -------
+    Tensor, ()
+    """
+    return (logits.argmax(dim=1) == writers).to(torch.float32).mean()

@@ -1,0 +1,297 @@
+"""How data sets come: where their files lie, what their names say, what they hold.
+
+A set of signatures is an entry of :data:`LAYOUTS`. In its patterns ``{writer}`` and ``{sample}``
+stand for themselves, ``*`` for anything but ``/``; a repeated ``{writer}`` must agree,
+and the ending may be in either case.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fkd.errors import FkdError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data set of signatures comes.
+
+    Attributes
+    ----------
+    genuine, skilled : str or None
+        Patterns of the files, relative to the set's folder; None where the config
+        gives them, or where the set is one file.
+    expected : dict of str to int
+        What the set holds: ``writers``, and of each writer ``genuine`` and ``skilled``.
+    obtain : str
+        Where it is to be had.
+    numbers : range, optional
+        Which writers belong to the set, where more may lie in the folder.
+    """
+
+    genuine: str | None
+    skilled: str | None
+    expected: Mapping[str, int]
+    obtain: str
+    numbers: range | None = None
+
+
+_GPDS = (
+    "GPDS group (Grupo de Procesado Digital de Señales), Universidad de Las Palmas de Gran "
+    "Canaria; search for 'GPDS synthetic signature'. "
+)
+_BHSIG = (
+    "BHSig260, by S. Pal, A. Alaei, U. Pal and M. Blumenstein (Indian Statistical Institute, "
+    "Kolkata, and Griffith University); search for 'BHSig260'."
+)
+
+LAYOUTS = {
+    "cedar": Layout(
+        genuine="full_org/original_{writer}_{sample}.png",
+        skilled="full_forg/forgeries_{writer}_{sample}.png",
+        expected={"writers": 55, "genuine": 24, "skilled": 24},
+        obtain="CEDAR (Center of Excellence for Document Analysis and Recognition), University "
+        "at Buffalo; search for 'CEDAR signature database'.",
+    ),
+    "mcyt75": Layout(
+        genuine="{writer}/{writer}v{sample}.bmp",
+        skilled="{writer}/*{writer}f{sample}.bmp",
+        expected={"writers": 75, "genuine": 15, "skilled": 15},
+        obtain="BiDA Lab (formerly ATVS), Universidad Autónoma de Madrid, on signing a license; "
+        "search for 'MCYT-75 off-line signature corpus'.",
+    ),
+    "gpds300": Layout(
+        genuine="{writer}/c-{writer}-{sample}.png",
+        skilled="{writer}/cf-{writer}-{sample}.png",
+        expected={"writers": 253, "genuine": 24, "skilled": 30},
+        numbers=range(1, 301),
+        obtain=_GPDS + "GPDS300GRAY itself is no longer handed out: those who hold a license "
+        "have it.",
+    ),
+    "gpds_synthetic": Layout(
+        genuine="{writer}/c-{writer}-{sample}.jpg",
+        skilled="{writer}/cf-{writer}-{sample}.jpg",
+        expected={"writers": 150, "genuine": 24, "skilled": 30},
+        obtain=_GPDS + "It is handed out on signing a license.",
+    ),
+    "bhsig260_hindi": Layout(
+        genuine="*/H-S-{writer}-G-{sample}.tif",
+        skilled="*/H-S-{writer}-F-{sample}.tif",
+        expected={"writers": 160, "genuine": 24, "skilled": 30},
+        obtain=_BHSIG,
+    ),
+    "bhsig260_bengali": Layout(
+        genuine="*/B-S-{writer}-G-{sample}.tif",
+        skilled="*/B-S-{writer}-F-{sample}.tif",
+        expected={"writers": 100, "genuine": 24, "skilled": 30},
+        obtain=_BHSIG,
+    ),
+    "folder": Layout(
+        genuine=None,
+        skilled=None,
+        expected={},
+        obtain="Your own signatures, named as the patterns 'genuine' and 'skilled' beside the "
+        "path say.",
+    ),
+    "npz": Layout(
+        genuine=None,
+        skilled=None,
+        expected={},
+        obtain="The file that the sigver package writes from a data set once it is preprocessed "
+        "(keys x, y, yforg, filenames).",
+    ),
+}
+"""Sets of signatures."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """What else a study needs: what lies there, where to get it, and a glob of its files.
+
+    Without a glob it is one file.
+    """
+
+    holds: str
+    obtain: str
+    files: str | None
+
+
+OTHERS = {
+    "cvl": Other(
+        holds="pages WWWW-T.tif or WWWW-T-cropped.tif, W writer, T text (1604 of 310 writers)",
+        obtain="Computer Vision Lab, TU Wien; search for 'CVL database writer retrieval'.",
+        files="**/*.tif",
+    ),
+    "iam": Other(
+        holds="pages/*.png, and writers.csv with the columns page and writer",
+        obtain="Research Group on Computer Vision and Artificial Intelligence, University of "
+        "Bern, after registration; search for 'IAM handwriting database'.",
+        files="pages/*.png",
+    ),
+    "folder": Other(
+        holds="a folder for every writer, with pages as PNG, TIFF, JPEG or BMP",
+        obtain="Your own pages.",
+        files="*/*.*",
+    ),
+    "signet": Other(
+        holds="SigNet's public weights, signet.pth",
+        obtain="The sigver project of L. G. Hafemann, R. Sabourin and L. S. Oliveira (ÉTS "
+        "Montréal); search for 'sigver signet.pth'.",
+        files=None,
+    ),
+}
+"""Pages of handwriting and weights, told from a folder of signatures by having no patterns."""
+
+
+class SignatureFile(NamedTuple):
+    """What the name of a file says."""
+
+    writer: str
+    forgery: bool
+    sample: str
+    file: str
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which numbers within names count as numbers: 2 before 10."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
+
+
+def list_files(
+    source: Path, genuine: str, skilled: str | None = None, numbers: range | None = None
+) -> list[SignatureFile]:
+    """List a data set's files.
+
+    Parameters
+    ----------
+    source : Path
+        The set's folder.
+    genuine, skilled : str
+        Patterns, see the head of this module. Hidden files are passed over.
+    numbers : range, optional
+        Keep these writers only, by the number that is their name.
+
+    Returns
+    -------
+    list of SignatureFile
+        By writer (in natural order), genuine first, then by sample.
+
+    Raises
+    ------
+    FkdError
+        Where a pattern cannot be read, or a file matches both.
+    """
+    patterns = [_compile(pattern) for pattern in (genuine, skilled) if pattern]
+    found = []
+    for path in Path(source).rglob("*"):
+        file = path.relative_to(source).as_posix()
+        if any(part.startswith(".") for part in file.split("/")):
+            continue
+        matches = [pattern.fullmatch(file) for pattern in patterns]
+        if all(matches) and len(matches) == 2:
+            raise FkdError(
+                f"{path}: matches both the pattern of genuine signatures, {genuine!r}, and that "
+                f"of skilled forgeries, {skilled!r}. Make one of them narrower."
+            )
+        for forgery, match in enumerate(matches):
+            if match and (numbers is None or _number(match["writer"]) in numbers):
+                found.append(SignatureFile(match["writer"], bool(forgery), match["sample"], file))
+    return sorted(found, key=row_order)
+
+
+def missing_data(needed: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say what a study still needs, before its first job.
+
+    Parameters
+    ----------
+    needed : mapping of str to mapping
+        By config key, such as ``signatures.cedar``: ``layout`` and ``path``, and where
+        the config gives them ``genuine``, ``skilled`` and ``expected``. Layouts are
+        the keys of :data:`LAYOUTS` and :data:`OTHERS`; ``folder`` holds signatures
+        where there is a pattern ``genuine``, or its key starts with ``signatures``, and
+        pages otherwise.
+
+    Returns
+    -------
+    list of str
+        One message for each path that is not there or holds no such file: config key,
+        path, what should lie there and where it is to be had. Empty where all is there.
+    """
+    messages = (_missing(key, entry) for key, entry in needed.items())
+    return [message for message in messages if message]
+
+
+def _missing(key: str, entry: Mapping[str, Any]) -> str:
+    """Say what one entry lacks; nothing where all is there."""
+    layout, path = entry["layout"], Path(entry["path"])
+    signatures = layout in LAYOUTS and (
+        layout != "folder" or bool(entry.get("genuine")) or key.startswith("signatures")
+    )
+    if not signatures and layout not in OTHERS:
+        known = ", ".join(dict.fromkeys([*LAYOUTS, *OTHERS]))
+        raise FkdError(f"{key}.layout: {layout!r} is none of {known}.")
+    what = LAYOUTS[layout] if signatures else OTHERS[layout]
+    if isinstance(what, Other):
+        holds = what.holds
+        there = any(path.glob(what.files)) if what.files else path.is_file()
+    elif layout == "npz":
+        holds, there = "one .npz file with the keys x, y, yforg and filenames", path.is_file()
+    else:
+        genuine = entry.get("genuine") or what.genuine
+        skilled = entry.get("skilled") or what.skilled
+        if not genuine:
+            raise FkdError(
+                f"{key}.genuine: a folder needs the pattern of its genuine signatures, such as "
+                "'genuine/{writer}-{sample}.png'."
+            )
+        holds = _describe(genuine, skilled, {**what.expected, **(entry.get("expected") or {})})
+        there = path.is_dir() and _any_match(path, genuine)
+    if there:
+        return ""
+    state = "holds no such file" if path.exists() else "does not exist"
+    return f"{key}: {path} {state}.\n  What should lie there: {holds}\n  From: {what.obtain}"
+
+
+def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) -> str:
+    text = f"genuine signatures {genuine}"
+    if skilled:
+        text += f", skilled forgeries {skilled}"
+    if {"writers", "genuine", "skilled"} <= set(expected):
+        counts = (expected[what] for what in ("writers", "genuine", "skilled"))
+        text += " ({} writers x {} genuine + {} skilled)".format(*counts)
+    return text
+
+
+def _any_match(source: Path, pattern: str) -> bool:
+    compiled = _compile(pattern)
+    return any(
+        compiled.fullmatch(path.relative_to(source).as_posix()) for path in source.rglob("*")
+    )
+
+
+def _compile(pattern: str) -> re.Pattern:
+    """Turn a pattern of file names into a regular expression."""
+    stem, dot, ending = pattern.rpartition(".")
+    if not dot or "{writer}" not in stem or stem.count("{sample}") != 1:
+        raise FkdError(
+            f"pattern {pattern!r}: it needs {{writer}}, {{sample}} once and an ending, such as "
+            "'genuine/{writer}-{sample}.png'."
+        )
+    groups = {"*": "[^/]*", "{writer}": "(?P<writer>[^/]+)", "{sample}": "(?P<sample>[^/]+?)"}
+    parts = []
+    for part in re.split(r"(\{writer\}|\{sample\}|\*)", stem):
+        parts.append(groups.get(part, re.escape(part)))
+        if part == "{writer}":
+            groups[part] = "(?P=writer)"
+    return re.compile("".join(parts) + rf"\.(?i:{re.escape(ending)})")
+
+
+def _number(writer: str) -> int | None:
+    return int(writer) if writer.isdecimal() else None
+
+
+def row_order(row: SignatureFile) -> tuple:
+    return natural_order(row.writer), row.forgery, natural_order(row.sample), row.file
