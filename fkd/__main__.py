@@ -5,7 +5,7 @@ import sys
 from jsonargparse import auto_cli
 
 from fkd.appearance import compare_appearance
-from fkd.cache import cache_geometry, cache_responses
+from fkd.cache import cache_teacher
 from fkd.crops import make_crops
 from fkd.datasets import prepare_signatures
 from fkd.export import export_onnx
@@ -19,26 +19,28 @@ from fkd.training import import_teacher, random_student, train_student, train_te
 from fkd.verification import evaluate_wd
 
 STAGES = {
-    "draw-pages": draw_pages,
-    "list-pages": list_pages,
-    "segment-pages": segment_pages,
-    "make-crops": make_crops,
-    "check-text": check_text,
-    "draw-signatures": draw_signatures,
-    "prepare-signatures": prepare_signatures,
-    "compare-appearance": compare_appearance,
-    "train-teacher": train_teacher,
-    "import-teacher": import_teacher,
-    "cache-responses": cache_responses,
-    "cache-geometry": cache_geometry,
-    "random-student": random_student,
-    "train-student": train_student,
-    "export-onnx": export_onnx,
-    "extract-features": extract_features,
-    "evaluate-wd": evaluate_wd,
-    "make-tables": make_tables,
+    function.__name__: function
+    for function in (
+        draw_pages,
+        list_pages,
+        segment_pages,
+        make_crops,
+        check_text,
+        draw_signatures,
+        prepare_signatures,
+        compare_appearance,
+        train_teacher,
+        import_teacher,
+        cache_teacher,
+        random_student,
+        train_student,
+        export_onnx,
+        extract_features,
+        evaluate_wd,
+        make_tables,
+    )
 }
-"""The stages, in the order in which a study runs them."""
+"""The stages by name, in the order in which a study runs them."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,6 @@ without geometric term needs no spanning trees.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,8 +16,11 @@ from tqdm import tqdm
 from fkd import device as devices
 from fkd import models, shards
 from fkd.errors import FkdError
-from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
+from fkd.graph import RADIUS, nac, neighborhoods, spanning_tree, vectors_of_map
 from fkd.preprocess import center_crop
+
+MAPS = ["conv2", "conv5"]
+"""The maps of the teacher whose geometry guides the paper's students."""
 
 
 def as_input(images: np.ndarray | Tensor) -> Tensor:
@@ -52,16 +54,19 @@ def digest(images: np.ndarray) -> str:
     return hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=8).hexdigest()
 
 
-def cache_responses(
+def cache_teacher(
     *,
     crops: Path,
     teacher: Path,
-    out: Path,
+    responses: Path | None = None,
+    geometry: Path | None = None,
+    maps: list[str] = MAPS,
+    radius: int = RADIUS,
     batch: int = 64,
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Compute the teacher's response to each crop of a shard.
+    """Ask the teacher what it says of each crop of a shard.
 
     Parameters
     ----------
@@ -69,47 +74,14 @@ def cache_responses(
         A shard of kind "crops".
     teacher : Path
         The teacher's weights.
-    out : Path
-        A shard of kind "responses": ``feature`` (n, F) float32.
-    batch : int
-        Images a pass.
-    device : {"auto", "cpu", "cuda"}
-        Where the teacher computes.
-    threads : int, optional
-        CPU threads.
-    """
-
-    def respond(maps: dict[str, Tensor], feature: Tensor) -> dict[str, np.ndarray]:
-        return {"feature": feature.cpu().numpy()}
-
-    _cache("responses", crops, teacher, out, batch, device, threads, respond, {})
-
-
-def cache_geometry(
-    *,
-    crops: Path,
-    teacher: Path,
-    out: Path,
-    maps: list[str],
-    radius: int = 5,
-    batch: int = 64,
-    device: str = "auto",
-    threads: int | None = None,
-) -> None:
-    """Compute spanning tree and NAC of the teacher's maps for each crop of a shard.
-
-    Parameters
-    ----------
-    crops : Path
-        A shard of kind "crops".
-    teacher : Path
-        The teacher's weights.
-    out : Path
-        A shard of kind "geometry": for each map ``tree_MAP`` (n, N - 1, 2) uint16
-        and ``nac_MAP`` (n, N) float32, with N = H W of the map. The masks follow
-        from the trees and take no room.
+    responses : Path, optional
+        Shard of kind "responses" to write: ``feature`` (n, F) float32.
+    geometry : Path, optional
+        Shard of kind "geometry" to write: for each map ``tree_MAP`` (n, N - 1, 2)
+        uint16 and ``nac_MAP`` (n, N) float32, with N = H W of the map. The masks
+        follow from the trees and take no room, nor do the maps themselves.
     maps : list of str
-        Names of the teacher's maps, such as ``conv2``.
+        The teacher's maps whose geometry is wanted.
     radius : int
         Hops on the tree within which two vectors are neighbors.
     batch : int
@@ -118,61 +90,56 @@ def cache_geometry(
         Where the teacher computes.
     threads : int, optional
         CPU threads.
+
+    Raises
+    ------
+    FkdError
+        Where the shard holds no crop, or the teacher has no such map.
     """
-    with ThreadPoolExecutor(threads) as pool:
-
-        def measure(found: dict[str, Tensor], feature: Tensor) -> dict[str, np.ndarray]:
-            arrays = {}
-            for name in maps:
-                vectors = vectors_of_map(found[name]).cpu()  # (B, N, D)
-                trees = np.stack(list(pool.map(spanning_tree, vectors.numpy())))
-                mask = torch.from_numpy(neighborhoods(trees, radius))
-                arrays[f"tree_{name}"] = trees
-                arrays[f"nac_{name}"] = nac(vectors, mask).numpy()
-            return arrays
-
-        settings = {"maps": list(maps), "radius": radius}
-        _cache("geometry", crops, teacher, out, batch, device, threads, measure, settings)
-
-
-def _cache(
-    kind: str,
-    crops: Path,
-    teacher: Path,
-    out: Path,
-    batch: int,
-    device: str,
-    threads: int | None,
-    targets: Callable[[dict[str, Tensor], Tensor], dict[str, np.ndarray]],
-    settings: dict,
-) -> None:
-    """Pass a shard of crops through the teacher and write what `targets` makes of it."""
     where = devices.pick(device, threads)
     network, about = models.load(teacher)
     network = network.to(where, memory_format=torch.channels_last)
+    unknown = sorted(set(maps) - set(network.map_sizes))
+    if unknown:
+        raise FkdError(f"{teacher}: no maps {', '.join(unknown)}; it has {list(network.map_sizes)}")
     images = center_crop(shards.read(crops, "crops", ["image"])["image"])
-    parts: dict[str, list[np.ndarray]] = {}
-    with torch.inference_mode():
-        for rows in _batches(len(images), batch, Path(crops).stem):
-            described = network.describe(as_input(images[rows]).to(where))
-            for name, values in targets(*described).items():
-                parts.setdefault(name, []).append(values)
-    if not parts:
+    if not len(images):
         raise FkdError(f"{crops}: there is no crop in this shard. Use fewer shards (shards).")
-    shards.write(
-        out,
-        kind,
-        {name: np.concatenate(values) for name, values in parts.items()},
-        {
-            **settings,
-            "crops": digest(images),
-            "teacher": models.checksum(network),
-            "about_teacher": about,
-        },
-    )
+    said: list[dict[str, np.ndarray]] = []
+    measured: list[dict[str, np.ndarray]] = []
+    starts = tqdm(range(0, len(images), batch), Path(crops).stem, unit="batch", disable=None)
+    with torch.inference_mode(), ThreadPoolExecutor(threads) as pool:
+        for start in starts:
+            found, feature = network.describe(as_input(images[start : start + batch]).to(where))
+            if responses:
+                said.append({"feature": feature.cpu().numpy()})
+            if geometry:
+                measured.append(_measure({name: found[name] for name in maps}, radius, pool))
+    origin = {
+        "crops": digest(images),
+        "teacher": models.checksum(network),
+        "about_teacher": about,
+    }
+    if responses:
+        shards.write(responses, "responses", _join(said), origin)
+    if geometry:
+        settings = {"maps": list(maps), "radius": radius}
+        shards.write(geometry, "geometry", _join(measured), origin | settings)
 
 
-def _batches(count: int, batch: int, what: str) -> Iterator[slice]:
-    starts = range(0, count, batch)
-    for start in tqdm(starts, desc=what, unit="batch", disable=None):
-        yield slice(start, start + batch)
+def _measure(
+    maps: dict[str, Tensor], radius: int, pool: ThreadPoolExecutor
+) -> dict[str, np.ndarray]:
+    """Span a batch of maps by trees, and measure the contrast under their masks."""
+    arrays = {}
+    for name, found in maps.items():
+        vectors = vectors_of_map(found).cpu()  # (B, N, D)
+        trees = np.stack(list(pool.map(spanning_tree, vectors.numpy())))
+        mask = torch.from_numpy(neighborhoods(trees, radius))
+        arrays[f"tree_{name}"] = trees
+        arrays[f"nac_{name}"] = nac(vectors, mask).numpy()
+    return arrays
+
+
+def _join(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

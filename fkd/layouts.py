@@ -294,4 +294,5 @@ def _number(writer: str) -> int | None:
 
 
 def row_order(row: SignatureFile) -> tuple:
+    """Sort key of rows: by writer, genuine first, then by sample."""
     return natural_order(row.writer), row.forgery, natural_order(row.sample), row.file

@@ -30,7 +30,7 @@ def run(stage, **arguments):
 
 def test_a_fault_of_the_user_is_one_message(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        run("export-onnx", weights=tmp_path / "no.safetensors", out=tmp_path / "a.onnx", name="a")
+        run("export_onnx", weights=tmp_path / "no.safetensors", out=tmp_path / "a.onnx", name="a")
     assert stop.value.code == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
@@ -42,9 +42,9 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = {"networks__width": 0.05, "networks__features": 16, "threads": 1}
     recipe = {"recipe__epochs": 1, "recipe__batch": 8}
-    run("draw-pages", folder="pages", writers=3, pages=2, lines=3, seed=1)
+    run("draw_pages", folder="pages", writers=3, pages=2, lines=3, seed=1)
     run(
-        "list-pages",
+        "list_pages",
         source="pages",
         layout="folder",
         out="pages.csv",
@@ -54,7 +54,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         seed=1,
     )
     run(
-        "segment-pages",
+        "segment_pages",
         pages="pages.csv",
         shard=0,
         out="stripes.h5",
@@ -63,7 +63,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         seed=1,
     )
     run(
-        "make-crops",
+        "make_crops",
         stripes="stripes.h5",
         out="crops.h5",
         quarantine="crops.aside.csv",
@@ -74,7 +74,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         seed=1,
     )
     run(
-        "check-text",
+        "check_text",
         pages="pages.csv",
         crops=["crops.h5"],
         page_lists=["pages.aside.csv", "stripes.aside.csv"],
@@ -85,9 +85,9 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
     assert pd.read_csv("aside.csv").empty
     for name, first in (("development", 11), ("drawn", 1)):
         draw = {"writers": 3, "genuine": 6, "skilled": 3, "first": first}
-        run("draw-signatures", folder=name, seed=1, **draw)
+        run("draw_signatures", folder=name, seed=1, **draw)
         run(
-            "prepare-signatures",
+            "prepare_signatures",
             name=name,
             source=name,
             layout="folder",
@@ -99,7 +99,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             max_share=0.01,
         )
     run(
-        "compare-appearance",
+        "compare_appearance",
         crops=["crops.h5"],
         signatures=["drawn.h5"],
         csv="appearance.csv",
@@ -108,7 +108,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
     )
     assert pd.read_csv("appearance.csv")["images of"].tolist() == ["text crops", "drawn"]
     run(
-        "train-teacher",
+        "train_teacher",
         signatures=["development.h5"],
         out="teacher.safetensors",
         losses="teacher.csv",
@@ -117,10 +117,9 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         **recipe,
     )
     teacher = {"crops": "crops.h5", "teacher": "teacher.safetensors", "threads": 1}
-    run("cache-responses", out="responses.h5", **teacher)
-    run("cache-geometry", out="geometry.h5", maps=["conv2", "conv5"], **teacher)
+    run("cache_teacher", responses="responses.h5", geometry="geometry.h5", **teacher)
     run(
-        "train-student",
+        "train_student",
         crops=["crops.h5"],
         responses=["responses.h5"],
         geometry=["geometry.h5"],
@@ -132,12 +131,12 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         **recipe,
     )
     networks = {key: small[key] for key in ("networks__width", "networks__features")}
-    run("random-student", out="random.safetensors", architecture="resnet18", **networks)
+    run("random_student", out="random.safetensors", architecture="resnet18", **networks)
     metrics = []
     for model in ("teacher", "student", "random"):
-        run("export-onnx", weights=f"{model}.safetensors", out=f"{model}.onnx", name=model)
+        run("export_onnx", weights=f"{model}.safetensors", out=f"{model}.onnx", name=model)
         run(
-            "extract-features",
+            "extract_features",
             model=f"{model}.onnx",
             signatures="drawn.h5",
             out=f"{model}.h5",
@@ -145,7 +144,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         )
         metrics.append(f"{model}.metrics.csv")
         run(
-            "evaluate-wd",
+            "evaluate_wd",
             features=f"{model}.h5",
             metrics=metrics[-1],
             scores=f"{model}.scores.h5",
@@ -155,7 +154,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             splits=3,
         )
     run(
-        "make-tables",
+        "make_tables",
         metrics=metrics,
         csv="eer.csv",
         markdown="eer.md",

@@ -17,7 +17,6 @@ from fkd.preprocess import center_crop
 
 NETWORKS = Networks(width=0.05, features=16)
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))
-MAPS = ["conv2", "conv5"]
 
 
 def write_crops(path, seed, images=24, writers=3):
@@ -52,10 +51,8 @@ def study(tmp_path_factory):
         paths["crops"].append(crops)
         for kind in ("responses", "geometry"):
             paths[kind].append(folder / f"{kind}{shard}.h5")
-        cache.cache_responses(crops=crops, teacher=teacher, out=paths["responses"][-1], batch=7)
-        cache.cache_geometry(
-            crops=crops, teacher=teacher, out=paths["geometry"][-1], maps=MAPS, batch=7
-        )
+        targets = {kind: paths[kind][-1] for kind in ("responses", "geometry")}
+        cache.cache_teacher(crops=crops, teacher=teacher, batch=7, **targets)
     return paths | {"teacher": teacher}
 
 
@@ -118,6 +115,22 @@ def test_losses_are_logged_and_fall(study, tmp_path):
     _, about = models.load(tmp_path / "weights.safetensors")
     assert about["student"]["response"]["loss"] == "barlow_colleagues"
     assert about["recipe"]["epochs"] == 3
+
+
+def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
+    ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7}
+    cache.cache_teacher(**ask, responses=tmp_path / "r.h5")
+    cache.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv5"], radius=2)
+    both = shards.read(study["responses"][0], "responses")
+    alone = shards.read(tmp_path / "r.h5", "responses")
+    np.testing.assert_array_equal(alone["feature"], both["feature"])
+    assert alone.attributes == both.attributes
+    geometry = shards.read(tmp_path / "g.h5", "geometry")
+    assert set(geometry.arrays) == {"tree_conv5", "nac_conv5"}
+    trees = shards.read(study["geometry"][0], "geometry")["tree_conv5"]
+    np.testing.assert_array_equal(geometry["tree_conv5"], trees)
+    with pytest.raises(FkdError, match="no maps conv9"):
+        cache.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv9"])
 
 
 class InterruptError(Exception):

@@ -58,7 +58,7 @@ rule cache_responses:
         crops="results/crops/{shard}.h5",
         teacher="results/teacher/weights.safetensors",
     output:
-        "results/teacher/responses/{shard}.h5",
+        responses="results/teacher/responses/{shard}.h5",
     log:
         "results/logs/cache_responses/{shard}.log",
     benchmark:
@@ -72,7 +72,7 @@ rule cache_responses:
     message:
         "Asking the teacher's responses, shard {wildcards.shard}"
     script:
-        "../scripts/cache_responses.py"
+        "../scripts/cache_teacher.py"
 
 
 rule cache_geometry:
@@ -80,7 +80,7 @@ rule cache_geometry:
         crops="results/crops/{shard}.h5",
         teacher="results/teacher/weights.safetensors",
     output:
-        "results/teacher/geometry/{shard}.h5",
+        geometry="results/teacher/geometry/{shard}.h5",
     log:
         "results/logs/cache_geometry/{shard}.log",
     benchmark:
@@ -90,10 +90,9 @@ rule cache_geometry:
     resources:
         gpu=GPU,
     params:
-        maps=MAPS,
-        radius=config["geometry"]["radius"],
+        settings={"maps": MAPS, "radius": config["geometry"]["radius"]},
         device=config["device"],
     message:
         "Spanning the teacher's maps by trees, shard {wildcards.shard}"
     script:
-        "../scripts/cache_geometry.py"
+        "../scripts/cache_teacher.py"

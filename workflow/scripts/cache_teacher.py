@@ -1,17 +1,16 @@
-"""Ask the teacher's geometry of one shard of crops."""
+"""Ask the teacher what it says of one shard of crops."""
 
 from pathlib import Path
 
-from fkd.cache import cache_geometry
+from fkd.cache import cache_teacher
 from fkd.logs import stage
 
 with stage(snakemake.log[0]):
-    cache_geometry(
+    cache_teacher(
         crops=Path(snakemake.input.crops),
         teacher=Path(snakemake.input.teacher),
-        out=Path(snakemake.output[0]),
-        maps=snakemake.params.maps,
-        radius=snakemake.params.radius,
         device=snakemake.params.device,
         threads=snakemake.threads,
+        **{kind: Path(path) for kind, path in snakemake.output.items()},
+        **snakemake.params.get("settings", {}),
     )
