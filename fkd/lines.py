@@ -102,14 +102,14 @@ def _slope(ink: np.ndarray) -> float:
     """Find the slope of the lines: the one under which the row profile is sharpest."""
     rows, columns = np.nonzero(ink)
     columns = columns - ink.shape[1] / 2
-    margin = int(MAX_SLOPE * ink.shape[1] / 2) + 1
+    coarse, fine = np.linspace(-MAX_SLOPE, MAX_SLOPE, 41), np.linspace(-0.005, 0.005, 11)
+    margin = int((MAX_SLOPE + fine[-1]) * ink.shape[1] / 2) + 1
 
     def sharpness(slope: float) -> float:
         profile = np.bincount((rows - slope * columns + margin).astype(int))
         return float((profile.astype(float) ** 2).sum())
 
-    coarse = max(np.linspace(-MAX_SLOPE, MAX_SLOPE, 41), key=sharpness)
-    return float(max(coarse + np.linspace(-0.005, 0.005, 11), key=sharpness))
+    return float(max(max(coarse, key=sharpness) + fine, key=sharpness))
 
 
 def _made_level(image: np.ndarray, slope: float, fill: int) -> np.ndarray:

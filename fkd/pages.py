@@ -149,10 +149,14 @@ def _files(source: Path, pattern: str) -> list[Path]:
 
 
 def _choose(count: int, share: float, draw: np.random.Generator) -> np.ndarray:
-    """Choose round(share * count) of `count` things: at least one, never all, none for 0."""
+    """Choose share * count of `count` things: at least one, never all, none for 0.
+
+    The fraction is rounded up or down at random, so that the share holds over many
+    writers of a few pages each.
+    """
     chosen = np.zeros(count, bool)
     if count > 1 and share > 0:
-        number = min(max(round(share * count), 1), count - 1)
+        number = min(max(int(share * count + draw.random()), 1), count - 1)
         chosen[draw.permutation(count)[:number]] = True
     return chosen
 

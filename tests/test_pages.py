@@ -100,6 +100,14 @@ def test_the_band_reaches_from_valley_to_valley():
         assert 130 <= len(stripe) <= 220
 
 
+@pytest.mark.parametrize("slope", [-0.12, -0.105, 0.105, 0.12])
+def test_a_page_steeper_than_can_be_made_level_still_gives_lines(slope):
+    page = np.full((900, 880), 255, np.uint8)
+    cv2.line(page, (2, 450), (877, round(450 + 875 * slope)), 0, 6)
+    page[2:8, 2:8] = page[-8:-2, -8:-2] = 0
+    assert find_stripes(page)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.02])
 def test_printed_header_and_footer_of_a_form_are_dropped(slope):
     layers = draw_lines()
@@ -376,6 +384,15 @@ def test_a_shard_knows_all_writers_but_holds_its_own_pages(tmp_path):
     listed(tmp_path, "folder", shards=2)
     stripes, _ = segmented(tmp_path, shard=1)
     assert stripes.attributes["writers"] == ["ann", "bob"] and set(stripes["writer"]) == {1}
+
+
+def test_the_share_holds_over_writers_of_few_pages(tmp_path):
+    """CVL's writers have five pages: 29 % of them are neither one nor two."""
+    touch(tmp_path / "source", *(f"w{w:03}/{n}.png" for w in range(200) for n in range(5)))
+    rows = listed(tmp_path, "folder", validation_share=0.29)
+    assert sum(float(row["validation_share"]) for row in rows) / 1000 == pytest.approx(
+        0.29, abs=0.02
+    )
 
 
 def test_lines_of_an_only_page_are_parted(tmp_path):
