@@ -19,26 +19,23 @@ from fkd.training import import_teacher, random_student, train_student, train_te
 from fkd.verification import evaluate_wd
 
 STAGES = {
-    function.__name__: function
-    for function in (
-        draw_pages,
-        list_pages,
-        segment_pages,
-        make_crops,
-        check_text,
-        draw_signatures,
-        prepare_signatures,
-        compare_appearance,
-        train_teacher,
-        import_teacher,
-        cache_teacher,
-        random_student,
-        train_student,
-        export_onnx,
-        extract_features,
-        evaluate_wd,
-        make_tables,
-    )
+    "draw_pages": draw_pages,
+    "list_pages": list_pages,
+    "segment_pages": segment_pages,
+    "make_crops": make_crops,
+    "check_text": check_text,
+    "draw_signatures": draw_signatures,
+    "prepare_signatures": prepare_signatures,
+    "compare_appearance": compare_appearance,
+    "train_teacher": train_teacher,
+    "import_teacher": import_teacher,
+    "cache_teacher": cache_teacher,
+    "random_student": random_student,
+    "train_student": train_student,
+    "export_onnx": export_onnx,
+    "extract_features": extract_features,
+    "evaluate_wd": evaluate_wd,
+    "tables": make_tables,
 }
 """The stages by name, in the order in which a study runs them."""
 

@@ -47,16 +47,14 @@ def compare_appearance(
     seed : int
         The study's seed.
     """
-    groups = {
-        "text crops": np.concatenate([shards.read(p, "crops", ["image"])["image"] for p in crops])
-    }
+    groups = {"text crops": _look(crops, "crops", seed)}
     for path in signatures:
-        shard = shards.read(path, "signatures", ["image", "forgery"])
-        groups[shard.attributes["set"]] = shard["image"][~shard["forgery"].astype(bool)]
+        name = shards.read(path, "signatures", []).attributes["set"]
+        groups[name] = _look([path], "signatures", seed)
     rows = []
-    for name, images in groups.items():
-        percentiles = np.percentile(ink_boxes(images), PERCENTILES, axis=0)  # (3, measures)
-        row = {"images of": name, "count": len(images)}
+    for name, (boxes, _) in groups.items():
+        row = {"images of": name, "count": len(boxes)}
+        percentiles = np.percentile(boxes, PERCENTILES, axis=0)  # (3, measures)
         for measure, values in zip(MEASURED, percentiles.T, strict=True):
             row |= {f"{measure}_p{p}": v for p, v in zip(PERCENTILES, values, strict=True)}
         rows.append(row)
@@ -79,18 +77,34 @@ def compare_appearance(
             + shown.to_markdown(index=False, disable_numparse=True)
             + "\n"
         )
-    _draw(groups, figure, seed)
+    _draw({name: examples for name, (_, examples) in groups.items()}, figure)
 
 
-def _draw(groups: dict[str, np.ndarray], path: Path, seed: int) -> None:
+def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the ink of all images, and choose a few; one shard in memory at a time."""
+    boxes, examples = [], []
+    for path in paths:
+        shard = shards.read(path, kind, ["image"] + ["forgery"] * (kind == "signatures"))
+        images = shard["image"]
+        if kind == "signatures":
+            images = images[~shard["forgery"].astype(bool)]
+        boxes.append(ink_boxes(images))
+        order = generator(seed, "shown", Path(path).name).permutation(len(images))
+        examples.append(images[np.sort(order[:SHOWN])])
+    chosen = np.concatenate(examples)
+    order = generator(seed, "shown").permutation(len(chosen))
+    return np.concatenate(boxes), chosen[order[:SHOWN]]
+
+
+def _draw(groups: dict[str, np.ndarray], path: Path) -> None:
+    """Draw the images of each group in a row."""
     drawing = Figure(figsize=(1.6 * SHOWN, 1.25 * len(groups)), layout="constrained")
     axes = drawing.subplots(len(groups), SHOWN, squeeze=False)
     for row, (name, images) in zip(axes, groups.items(), strict=True):
-        chosen = generator(seed, "shown", name).permutation(len(images))[:SHOWN]
         row[0].set_title(name, loc="left", fontsize=10)
         for axis in row:
             axis.axis("off")
-        for axis, image in zip(row, images[chosen], strict=False):
+        for axis, image in zip(row, images, strict=False):
             axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
     # A fixed salt and no date keep the file equal from run to run.
     with writing(path) as part, mpl.rc_context({"svg.hashsalt": "fkd"}):

@@ -39,19 +39,25 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
     return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
 
 
-def digest(images: np.ndarray) -> str:
-    """Digest images, so that targets are never joined to other crops than theirs.
+def digest(*arrays: np.ndarray) -> str:
+    """Digest arrays, so that what belongs to some images is never joined to others.
 
     Parameters
     ----------
-    images : ndarray, uint8
+    *arrays : ndarray
+        Numbers or strings.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    return hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=8).hexdigest()
+    state = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        array = np.asarray(array)
+        text = array.dtype.kind in "OU"
+        state.update(repr(array.tolist()).encode() if text else np.ascontiguousarray(array).data)
+    return state.hexdigest()
 
 
 def cache_teacher(

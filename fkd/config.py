@@ -2,22 +2,34 @@
 
 import difflib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS
+from fkd.losses import RESPONSES
 from fkd.models import ARCHITECTURES, FEATURES, SigNet
-from fkd.students import PAPER, Student
+from fkd.students import PAPER, TEACHER, Student
 
 SYNTHETIC = "synthetic"
 """The layout of pages and signatures that the study draws for itself."""
+
+
+_Validator = validators.extend(
+    Draft202012Validator,
+    # JSON takes 2.0 for an integer; range() and the like do not.
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ).redefine("number", lambda _, value: _is_finite_number(value)),
+)
 
 
 def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
@@ -44,7 +56,7 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     """
     rules = yaml.safe_load(Path(schema).read_text())
     config = _choose_size(deepcopy(dict(config)))
-    validator = Draft202012Validator(rules)
+    validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
     if not problems:
         config = _with_defaults(config, rules, rules.get("$defs", {}))
@@ -61,11 +73,11 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
 
 def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
     size, sizes = config.get("size"), config.get("sizes", {})
-    if size is None or not isinstance(sizes, dict):
-        return config
+    if not isinstance(size, str) or not isinstance(sizes, dict):
+        return config  # none, or the schema will say what is wrong
     if size not in sizes:
         raise FkdError(f"size: {size!r} is none of this config's sizes: {', '.join(sizes)}")
-    return _overlay(config, sizes[size])
+    return _overlay(config, sizes[size] or {})
 
 
 def _overlay(base: Any, top: Any) -> Any:
@@ -102,7 +114,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
     expected = error.validator_value
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        for key in sorted(set(error.instance) - set(known)):
+        for key in sorted(set(error.instance) - set(known), key=str):
             close = difflib.get_close_matches(str(key), known, 1)
             hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
             yield f"{dot}{key}: unknown key; {hint}"
@@ -114,20 +126,26 @@ def _explain(error: ValidationError) -> Iterator[str]:
     elif error.validator == "type":
         kinds = " or ".join([expected] if isinstance(expected, str) else expected)
         hint = _number_hint(error.instance) if "number" in kinds or "integer" in kinds else ""
-        yield f"{path or 'config'}: expected {kinds}, found {json.dumps(error.instance)}{hint}"
+        yield f"{path or 'config'}: expected {kinds}, found {json.dumps(error.instance, default=str)}{hint}"
     elif error.validator == "enum":
         options = ", ".join(map(str, expected))
-        yield f"{path}: expected one of {options}, found {json.dumps(error.instance)}"
+        yield f"{path}: expected one of {options}, found {json.dumps(error.instance, default=str)}"
     else:
         yield f"{path}: {error.message}"
+
+
+def _is_finite_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _number_hint(value: Any) -> str:
     """YAML reads 1e-4 as text: it wants a dot and a sign in such a number."""
     try:
-        return f"; write the number with a dot, as in {float(value):.1e}"
+        number = float(value)
     except (TypeError, ValueError):
         return ""
+    is_text = isinstance(value, str) and math.isfinite(number)
+    return f"; write the number with a dot, as in {number:.1e}" if is_text else ""
 
 
 def _spell_out(name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -149,17 +167,18 @@ def _spell_out(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return Student.from_dict(merged).to_dict()
 
 
-RESPONSE_PARAMETERS = {
-    "temperature_cross_entropy": {"temperature", "standardized", "scaled"},
-    "barlow_twins": {"lambda_"},
-    "barlow_colleagues": {"lambda_"},
-}
-
-
 def _impossible(config: dict[str, Any]) -> Iterator[str]:
     """Name the combinations of well-formed settings that cannot be."""
     yield from _impossible_data(config)
     yield from _impossible_students(config)
+    for key, recipe in (
+        ("training", config["training"]),
+        ("teacher.training", config["teacher"]["training"]),
+    ):
+        if recipe["nesterov"] and not recipe["momentum"]:
+            yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
+    if TEACHER in config["students"]:
+        yield f"students.{TEACHER}: this name is the teacher's own; take another"
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
@@ -261,11 +280,12 @@ def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
                 )
         if not student.guided_by_response:
             continue
-        known = RESPONSE_PARAMETERS[student.response.loss]
-        for key in sorted(set(student.response.parameters) - known):
+        # A loss takes the two responses, then its parameters.
+        known = list(signature(RESPONSES[student.response.loss]).parameters)[2:]
+        for key in sorted(set(student.response.parameters) - set(known)):
             yield (
                 f"students.{name}.response.parameters.{key}: {student.response.loss} has no such "
-                f"parameter; it has {', '.join(sorted(known))}"
+                f"parameter; it has {', '.join(known)}"
             )
         if (
             imported

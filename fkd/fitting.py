@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -168,18 +169,18 @@ def fit(
         progress = tqdm(batches(epoch), f"epoch {epoch + 1}", steps, unit="batch", disable=None)
         for batch in progress:
             terms, logits = loss_terms(network, batch)
-            if not torch.isfinite(terms["total"]):
-                raise FkdError(
-                    f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
-                    + ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-                    + ". Lower training.learning_rate or the weight of the term at fault."
-                )
             optimizer.zero_grad(set_to_none=True)
             terms["total"].backward()
             optimizer.step()
             scheduler.step()
             sums.add(terms, logits, batch)
         rows.append(sums.row(epoch, "training", time.perf_counter() - begin))
+        if not math.isfinite(rows[-1]["total"]):
+            raise FkdError(
+                f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
+                + ", ".join(f"{name} {value:g}" for name, value in sums.means().items())
+                + ". Lower training.learning_rate or the weight of the term at fault."
+            )
         if validation_batches is not None:
             begin = time.perf_counter()
             network.eval()
@@ -188,7 +189,8 @@ def fit(
                 for batch in validation_batches():
                     sums.add(*loss_terms(network, batch), batch)
             rows.append(sums.row(epoch, "validation", time.perf_counter() - begin))
-        _log.info("epoch %d: %s", epoch + 1, json.dumps(rows[-1]))
+        for row in rows[-1:] if validation_batches is None else rows[-2:]:
+            _log.info("%s", ", ".join(f"{name} {value}" for name, value in row.items()))
         _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
     with writing(losses) as part, part.open("w", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
@@ -211,10 +213,12 @@ class _Means:
             # Summed where it was computed: asking for its value would stall a GPU.
             self.sums[name] = self.sums.get(name, 0) + value.detach() * count
 
+    def means(self) -> dict[str, float]:
+        return {name: float(value) / self.images for name, value in self.sums.items()}
+
     def row(self, epoch: int, subset: str, seconds: float) -> dict:
-        means = {name: float(value) / self.images for name, value in self.sums.items()}
         place = {"epoch": epoch + 1, "subset": subset, "images": self.images}
-        return place | means | {"seconds": round(seconds, 2)}
+        return place | self.means() | {"seconds": round(seconds, 2)}
 
 
 def _save_checkpoint(
@@ -249,7 +253,11 @@ def _resume(
     """Load the checkpoint where it fits, and say how many epochs are done."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling a damaged file fails in any way
+        _log.info("%s cannot be read (%s): training starts anew", path, error)
+        return 0
     if state["about"] != json.dumps(about, sort_keys=True):
         _log.info("%s was made by other settings or data: training starts anew", path)
         return 0

@@ -149,10 +149,19 @@ def barlow_twins(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -> Ten
     Returns
     -------
     Tensor, ()
+
+    Raises
+    ------
+    FkdError
+        Where the responses have different lengths, so that there are no twins.
     """
+    if student.shape != teacher.shape:
+        raise FkdError(
+            f"Barlow Twins compares responses of equal length, not {student.shape[1]} with "
+            f"{teacher.shape[1]} elements"
+        )
     c = correlation(student, teacher)
-    twins = c.diagonal()
-    return _pull_and_push(c, twins, lambda_)
+    return _pull_and_push(c, c.diagonal(), lambda_)
 
 
 def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -> Tensor:
@@ -173,8 +182,7 @@ def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -
     Tensor, ()
     """
     c = correlation(student, teacher)
-    colleagues = c.max(dim=1).values
-    return _pull_and_push(c, colleagues, lambda_)
+    return _pull_and_push(c, c.max(dim=1).values, lambda_)
 
 
 def _pull_and_push(c: Tensor, chosen: Tensor, lambda_: float) -> Tensor:

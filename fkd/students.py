@@ -14,6 +14,9 @@ from fkd.errors import FkdError
 from fkd.graph import nac, vectors_of_map
 from fkd.models import CONNECTIONS, Network
 
+TEACHER = "teacher"
+"""The teacher's name among the models."""
+
 
 @dataclass(frozen=True)
 class Response:
@@ -38,8 +41,7 @@ class Response:
 class Student:
     """A student: which network, and which weight each term of its loss has.
 
-    A term left out has weight 0 and is not computed. A student without any term
-    keeps its random weights.
+    A term left out has weight 0. A student without any term keeps its random weights.
 
     Attributes
     ----------
@@ -60,9 +62,23 @@ class Student:
 
     @classmethod
     def from_dict(cls, spec: Mapping) -> "Student":
-        """Read a student from the form that a config or :meth:`to_dict` gives it."""
+        """Read a student from the form that a config or :meth:`to_dict` gives it.
+
+        Raises
+        ------
+        FkdError
+            Where there is an unknown name in it, or one that is needed is missing.
+        """
         response = spec.get("response")
-        return cls(**{**spec, "response": Response(**response) if response else None})
+        try:
+            student = cls(**{**spec, "response": Response(**response) if response else None})
+        except TypeError as error:
+            raise FkdError(f"{dict(spec)} does not describe a student: {error}") from None
+        if student.architecture not in CONNECTIONS:
+            raise FkdError(
+                f"{student.architecture!r} is no architecture; it is one of {', '.join(CONNECTIONS)}"
+            )
+        return student
 
     def to_dict(self) -> dict:
         """Give the student as plain dictionaries and numbers."""

@@ -10,11 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from fkd.atomic import writing
-from fkd.students import PAPER, Student
+from fkd.students import PAPER, TEACHER, Student
 from fkd.verification.significance import wilcoxon
-
-TEACHER = "teacher"
-"""The teacher's name among the models."""
 
 SIGNIFICANCE = 0.05
 

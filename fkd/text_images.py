@@ -12,7 +12,7 @@ from fkd.cache import as_input, digest
 from fkd.errors import FkdError
 from fkd.fitting import Batch
 from fkd.graph import neighborhoods
-from fkd.preprocess import center_crop
+from fkd.preprocess import INPUT, center_crop
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TextImages:
     radius : int
         Of the neighborhoods.
     sources : dict of str to str
-        Digests of the crops and of the teacher.
+        Digests of the crops, of their labels and of the teacher.
     """
 
     images: Tensor
@@ -61,35 +61,56 @@ class TextImages:
         Raises
         ------
         FkdError
-            Where targets belong to other crops, to different teachers, or lack a map.
+            Where targets belong to other crops or to several teachers, or lack a map.
         """
-        own = [shards.read(path, "crops", ["image", "writer", "validation"]) for path in crops]
-        images = [np.ascontiguousarray(center_crop(shard["image"])) for shard in own]
-        digests = [digest(image) for image in images]
+        for kind, paths in (("responses", responses), ("geometry", geometry)):
+            if paths and len(paths) != len(crops):
+                raise FkdError(f"{len(paths)} shards of {kind} for {len(crops)} of crops")
+        labels = [shards.read(path, "crops", ["writer", "validation"]) for path in crops]
+        count = sum(len(shard["writer"]) for shard in labels)
+        images = torch.empty((count, *INPUT), dtype=torch.uint8)
+        digests, start = [], 0
+        for path in crops:
+            # One shard at a time, and straight into place: at full size all fill gigabytes.
+            centers = center_crop(shards.read(path, "crops", ["image"])["image"])
+            digests.append(digest(centers))
+            images[start : start + len(centers)] = torch.from_numpy(centers)
+            start += len(centers)
         targets: dict[str, list[np.ndarray]] = {}
-        teachers, radii = set(), set()
+        origins = set()
         for kind, paths, names in (
             ("responses", responses, ["feature"]),
             ("geometry", geometry, [f"{what}_{m}" for m in maps for what in ("nac", "tree")]),
         ):
-            for path, expected in zip(paths, digests if paths else [], strict=True):
+            for path, expected in zip(paths, digests, strict=False):
                 shard = shards.read(path, kind, names)
                 if shard.attributes["crops"] != expected:
                     raise FkdError(f"{path}: made for other crops. Remove it and run again.")
-                teachers.add(shard.attributes["teacher"])
-                radii.add(shard.attributes.get("radius", 0))
+                origins.add((kind, shard.attributes["teacher"], shard.attributes.get("radius")))
                 for name, values in shard.arrays.items():
                     targets.setdefault(name, []).append(values)
-        if len(teachers) > 1:
-            raise FkdError(f"{geometry or responses}: shards of several teachers. Remove them.")
+        teachers = {teacher for _, teacher, _ in origins}
+        radii = {radius for kind, _, radius in origins if kind == "geometry"}
+        if len(teachers) > 1 or len(radii) > 1:
+            raise FkdError(
+                f"{(responses + geometry)[0].parent}: shards of several teachers or radii. "
+                "Remove them and run again."
+            )
+        writer = np.concatenate([shard["writer"] for shard in labels])
+        validation = np.concatenate([shard["validation"] for shard in labels]).astype(bool)
+        writers = labels[0].attributes["writers"]
         return cls(
-            images=torch.from_numpy(np.concatenate(images)),
-            writer=torch.from_numpy(np.concatenate([s["writer"] for s in own])).long(),
-            validation=np.concatenate([s["validation"] for s in own]).astype(bool),
-            writers=own[0].attributes["writers"],
-            targets={k: torch.from_numpy(np.concatenate(v)) for k, v in targets.items()},
+            images=images,
+            writer=torch.from_numpy(writer).long(),
+            validation=validation,
+            writers=writers,
+            targets={name: torch.from_numpy(np.concatenate(v)) for name, v in targets.items()},
             radius=max(radii, default=0),
-            sources={"crops": "".join(digests), "teacher": "".join(teachers)},
+            sources={
+                "crops": digest(np.array(digests)),
+                "labels": digest(writer, validation, np.array(writers)),
+                "teacher": "".join(teachers),
+            },
         )
 
     def batch(self, rows: np.ndarray, where: torch.device) -> Batch:

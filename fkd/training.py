@@ -11,6 +11,7 @@ from torch import Tensor
 from fkd import device as devices
 from fkd import models, shards
 from fkd.cache import as_input, digest
+from fkd.errors import FkdError
 from fkd.fitting import Batch, Recipe, fit, steps_of, whole_batches
 from fkd.models import Network, Networks
 from fkd.preprocess import INPUT
@@ -76,6 +77,12 @@ def train_student(
         CPU threads.
     """
     spec = student_of(student)
+    for kind, needed, given in (
+        ("responses", spec.guided_by_response, responses),
+        ("geometry", bool(spec.maps), geometry),
+    ):
+        if needed and not given:
+            raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
     where = devices.pick(device, threads)
     data = TextImages.read(crops, responses or [], geometry or [], spec.maps)
     training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
@@ -97,8 +104,8 @@ def train_student(
         yield from (data.batch(rows, where) for rows in whole_batches(order, recipe.batch))
 
     def validation_batches() -> Iterator[Batch]:
-        # Even parts, so that none is too small for a correlation.
-        for rows in np.array_split(validation, -(-len(validation) // recipe.batch)):
+        # Even parts of a batch or more, so that none is too small for a correlation.
+        for rows in np.array_split(validation, max(1, len(validation) // recipe.batch)):
             yield data.batch(rows, where)
 
     fit(
@@ -154,16 +161,18 @@ def train_teacher(
         CPU threads.
     """
     where = devices.pick(device, threads)
-    images, names = [], []
+    images, names, sets = [], [], []
     for path in signatures:
         shard = shards.read(path, "signatures", ["image", "writer", "forgery"])
         genuine = ~shard["forgery"].astype(bool)
         images.append(shard["image"][genuine])
-        names += [f"{shard.attributes['set']}/{writer}" for writer in shard["writer"][genuine]]
+        sets.append(shard.attributes["set"])
+        names += [f"{sets[-1]}/{writer}" for writer in shard["writer"][genuine]]
     images = np.concatenate(images)
     writers, writer = np.unique(names, return_inverse=True)
     about = {
-        "signatures": digest(images),
+        "sets": sets,
+        "signatures": digest(images, np.array(names)),
         "recipe": asdict(recipe),
         "networks": asdict(networks),
         "seed": seed,

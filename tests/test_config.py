@@ -1,5 +1,6 @@
 """The config: defaults, students by name, sizes, and what is refused."""
 
+import datetime
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -186,6 +187,22 @@ REFUSED = {
         },
         "students.resnet18_cl_bt.response: barlow_twins compares responses of equal length",
     ),
+    "a fraction for a count": ({"shards": 2.0}, "shards: expected integer, found 2.0"),
+    "no number": ({"evaluation.C": float("nan")}, "evaluation.C: expected number, found NaN"),
+    "a date for a text": (
+        {"title": datetime.date(2024, 1, 1)},
+        'title: expected string, found "2024-01-01"',
+    ),
+    "a list for a size": ({"size": ["small"]}, "size: expected string or null, found"),
+    "keys of two kinds": ({"training": {1: 2, "epoch": 3}}, "training.1: unknown key"),
+    "Nesterov without momentum": (
+        {"training": {"momentum": 0}},
+        "training.nesterov: Nesterov's momentum needs training.momentum above 0",
+    ),
+    "a student named teacher": (
+        {"students": {"teacher": {"architecture": "signet", "classification": 1}}},
+        "students.teacher: this name is the teacher's own",
+    ),
     "ratios upside down": ({"crops": {"ratios": [3, 2]}}, "crops.ratios: the least ratio 3"),
 }
 
@@ -225,6 +242,7 @@ def test_environments_pin_what_the_project_pins():
     pins = dict(re.findall(r'^  "([a-z0-9-]+)(?:\[\w+\])?((?:>|<)[^"]+)",$', project, re.M))
     conda_names = {"torch": "pytorch-{}", "opencv-python-headless": "py-opencv"}
     conda_names["matplotlib"] = "matplotlib-base"
+    assert {"torch", "numpy", "h5py", "matplotlib"} <= set(pins)
     tests = {"hypothesis", "pytest", "ruff", "snakefmt"}
     for kind in ("cpu", "gpu"):
         held = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text())["dependencies"]

@@ -79,6 +79,12 @@ def test_colleagues_may_have_other_numbers_of_elements(responses):
     assert losses.barlow_colleagues(student, teacher[:, :3]).isfinite()
 
 
+def test_twins_need_equal_lengths(responses):
+    student, teacher = responses
+    with pytest.raises(FkdError, match="equal length, not 5 with 3"):
+        losses.barlow_twins(student, teacher[:, :3])
+
+
 @pytest.mark.parametrize("name", losses.RESPONSES)
 def test_gradient(responses, name):
     student, teacher = responses

@@ -116,6 +116,13 @@ def test_weights_depend_on_the_seed_and_the_rule():
     assert weight.abs().max().item() == pytest.approx((6 / (3840 + 2048)) ** 0.5, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_the_public_classes_start_as_published(name):
+    network = models.ARCHITECTURES[name]()
+    fc = dict(network.named_modules())["fc" if name == "resnet18" else "fc_layers.fc1.fc"]
+    assert fc.weight.std().item() == pytest.approx((2 / 3840) ** 0.5, rel=0.02)
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("architecture", models.ARCHITECTURES)
 def test_saved_networks_come_back(tmp_path, architecture, layout):
@@ -175,6 +182,13 @@ def test_public_weights_that_do_not_fit_are_listed(tmp_path):
     assert "fc_layers.fc2.fc.weight: missing" in message
     assert "extra.weight: not expected" in message
     assert "conv_layers.conv1.conv.weight: shape (48, 1, 11, 11), expected (96, 1" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"half", b"PK\x03\x04", b"\x80\x02}q\x00."])
+def test_files_that_are_no_weights_are_refused(tmp_path, content):
+    (tmp_path / "signet.pth").write_bytes(content)
+    with pytest.raises(FkdError, match=r"signet\.pth"):
+        models.read_public_weights(tmp_path / "signet.pth")
 
 
 class Harm:

@@ -154,7 +154,7 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             splits=3,
         )
     run(
-        "make_tables",
+        "tables",
         metrics=metrics,
         csv="eer.csv",
         markdown="eer.md",

@@ -1,7 +1,6 @@
 """Cache and training on a few drawn crops: targets, logs, checkpoints, resumption."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pandas as pd
@@ -171,6 +170,48 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(study, tmp_path, monkeypa
     assert other == train(study, tmp_path / "new")
 
 
+def test_a_checkpoint_of_other_labels_is_not_resumed(study, tmp_path, monkeypatch):
+    alone = {"student": "resnet18_cl", "responses": None, "geometry": None}
+    with monkeypatch.context() as patch, pytest.raises(InterruptError):
+        interrupt_after(2, patch)
+        train(study, tmp_path / "cut", **alone)
+    relabeled = []
+    for path in study["crops"]:
+        shard = shards.read(path, "crops")
+        shard.arrays["writer"] = 2 - shard["writer"]
+        relabeled.append(tmp_path / path.name)
+        shards.write(relabeled[-1], "crops", shard.arrays, shard.attributes)
+    other = train(study, tmp_path / "cut", **alone | {"crops": relabeled})
+    assert other == train(study, tmp_path / "new", **alone | {"crops": relabeled})
+    assert other != train(study, tmp_path / "old", **alone)
+
+
+def test_a_damaged_checkpoint_is_not_resumed(study, tmp_path):
+    whole = train(study, tmp_path / "whole")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/checkpoint.pt").write_bytes(b"half")
+    assert train(study, tmp_path / "cut") == whole
+
+
+def test_guidance_that_is_not_given_is_asked_for(study, tmp_path):
+    with pytest.raises(FkdError, match="needs the teacher's geometry: give --geometry"):
+        train(study, tmp_path, geometry=None)
+    with pytest.raises(FkdError, match="1 shards of responses for 2 of crops"):
+        train(study, tmp_path, responses=study["responses"][:1])
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        ({"architecture": "vgg", "classification": 1.0}, "'vgg' is no architecture"),
+        ({"architecture": "signet", "classifikation": 1.0}, "classifikation"),
+    ],
+)
+def test_a_student_that_cannot_be(study, tmp_path, student, message):
+    with pytest.raises(FkdError, match=message):
+        train(study, tmp_path, student=student)
+
+
 def test_students_of_one_architecture_start_alike(study, tmp_path):
     random = tmp_path / "random.safetensors"
     training.random_student(out=random, architecture="resnet18", networks=NETWORKS)
@@ -229,4 +270,4 @@ def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
     assert log["images"].tolist() == [48, 48, 48]
     _, about = models.load(tmp_path / "teacher.safetensors")
     assert about["images"] == 48
-    assert json.dumps(about)
+    assert about["sets"] == ["one", "two"]

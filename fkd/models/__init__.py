@@ -41,8 +41,8 @@ CONNECTIONS: dict[str, dict[str, str]] = {
 """For each student, which of its maps answers which map of the teacher SigNet."""
 
 INITIALIZATIONS: dict[str, dict[str, tuple[str, str]]] = {
-    "code": {"resnet18": ("xavier", "he"), "signet": ("he", "he")},
-    "xavier": {"resnet18": ("xavier", "xavier"), "signet": ("xavier", "xavier")},
+    "code": {name: network.initialization for name, network in ARCHITECTURES.items()},
+    "xavier": {name: ("xavier", "xavier") for name in ARCHITECTURES},
 }
 """How convolutions and fully connected layers start: as in the published code, or
 Xavier for all, as the paper says."""

@@ -25,8 +25,7 @@ def scaled(channels: int, width: float) -> int:
 class Network(nn.Module):
     """A feature extractor for images of 150 x 220 pixels, with or without classifier.
 
-    A subclass builds its layers, calls :meth:`_add_classifier` and defines
-    :meth:`describe`.
+    A subclass builds its layers, calls :meth:`_complete` and defines :meth:`describe`.
 
     Attributes
     ----------
@@ -34,19 +33,24 @@ class Network(nn.Module):
         The arguments that built the network, as JSON can hold them.
     map_sizes : dict of str to (int, int)
         Rows and columns of each feature map that :meth:`describe` gives.
+    initialization : (str, str)
+        How convolutions and fully connected layers start, see :func:`initialize`.
     """
 
     map_sizes: dict[str, tuple[int, int]]
+    initialization: tuple[str, str]
 
     def __init__(self, num_classes: int | None, width: float, features: int) -> None:
         super().__init__()
         self.settings = {"num_classes": num_classes, "width": width, "features": features}
 
-    def _add_classifier(self) -> None:
+    def _complete(self) -> None:
+        """Add the classifier, where there is one, and draw the weights."""
         classes = self.settings["num_classes"]
         self.classifier = (
             None if classes is None else nn.Linear(self.settings["features"], classes, bias=False)
         )
+        initialize(self, *self.initialization)
 
     def describe(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Describe images by feature maps and by the response.

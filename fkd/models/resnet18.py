@@ -63,6 +63,8 @@ class ResNet18(Network):
         "stage4": (3, 5),
     }
 
+    initialization = ("xavier", "he")
+
     def __init__(
         self, num_classes: int | None = None, width: float = 1.0, features: int = FEATURES
     ) -> None:
@@ -82,7 +84,7 @@ class ResNet18(Network):
             channels_in = channels
         self.fc = nn.Linear(channels_in * 3 * 5, features, bias=False)
         self.fc_bn = nn.BatchNorm1d(features)
-        self._add_classifier()
+        self._complete()
 
     def describe(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         maps = {}

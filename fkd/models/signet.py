@@ -1,6 +1,5 @@
 """SigNet, the expert teacher; a student as well in the first study."""
 
-import pickle
 from collections import OrderedDict
 from pathlib import Path
 
@@ -51,6 +50,8 @@ class SigNet(Network):
 
     map_sizes = {"conv1": (35, 53), "conv2": (17, 26), "conv3": (8, 12), "conv5": (8, 12)}  # noqa: RUF012
 
+    initialization = ("he", "he")
+
     def __init__(
         self, num_classes: int | None = None, width: float = 1.0, features: int = FEATURES
     ) -> None:
@@ -71,7 +72,7 @@ class SigNet(Network):
         self.fc_layers = nn.Sequential(
             OrderedDict(fc1=_fc(c5 * 3 * 5, features), fc2=_fc(features, features))
         )
-        self._add_classifier()
+        self._complete()
 
     def describe(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         maps = {}
@@ -107,7 +108,7 @@ def read_public_weights(path: Path | str) -> SigNet:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise FkdError(f"{path}: no such file (teacher.weights).") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # unpickling a foreign file fails in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FkdError(
             f"{path}: cannot be loaded as weights alone, and code in it is never run ({reason})."

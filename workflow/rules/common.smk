@@ -1,12 +1,12 @@
 """The study as its config describes it: checked, completed, and as the names that rules use."""
 
-import csv
 from pathlib import Path
 
 from fkd.config import SYNTHETIC, complete
 from fkd.layouts import missing_data
 from fkd.errors import FkdError
-from fkd.students import Student
+from fkd.quarantine import Quarantine
+from fkd.students import TEACHER, Student
 
 try:
     study = complete(
@@ -20,7 +20,7 @@ config.update(study)
 
 SHARDS = range(config["shards"])
 STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
-MODELS = ["teacher", *STUDENTS]
+MODELS = [TEACHER, *STUDENTS]
 MAPS = sorted(
     {name for pairs in config["geometry"]["connections"].values() for name in pairs}
 )
@@ -32,9 +32,8 @@ DRAWN += ["signatures"] * any(
     name in DRAWN_SIGNATURES for name in config["evaluation"]["sets"]
 )
 
-# A GPU is asked of the scheduler unless the config says that none is used.
-GPU = 0 if config["device"] == "cpu" else 1
-NETWORK_ENV = f"../../envs/{'gpu' if config['device'] == 'cuda' else 'cpu'}.yaml"
+GPU = 1 if config["device"] == "cuda" else 0
+NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 
 
 wildcard_constraints:
@@ -95,7 +94,7 @@ def needed_data():
 
 def model_weights(wildcards):
     """Weights of the teacher or of a student."""
-    if wildcards.model == "teacher":
+    if wildcards.model == TEACHER:
         return "results/teacher/weights.safetensors"
     return f"results/students/{wildcards.model}/weights.safetensors"
 
@@ -137,18 +136,20 @@ def tests(wildcards):
 
 def set_aside():
     """Say how much input was set aside, and where its list lies."""
-    lists = sorted(Path("results/quarantine").rglob("*.csv"))
-    counts = {}
-    for path in lists:
-        with path.open(newline="") as stream:
-            counts[path] = sum(1 for _ in csv.DictReader(stream))
+    lists = ["results/quarantine/text.csv"]
+    lists += [
+        f"results/quarantine/signatures/{name}.csv" for name in config["signatures"]
+    ]
+    counts = {path: len(Quarantine.read(path)) for path in lists if Path(path).exists()}
     named = [f"{count} in {path}" for path, count in counts.items() if count]
-    total = sum(counts.values())
-    return f"{total} files were set aside" + (f": {', '.join(named)}" if named else ".")
+    total = f"{sum(counts.values())} files were set aside"
+    return f"{total}: {', '.join(named)}" if named else f"{total}."
 
 
 missing = missing_data(needed_data())
 if missing:
     raise WorkflowError(
-        "This study needs data that is not there.\n\n" + "\n".join(missing)
+        "This study needs data that is not there. Paths start from the folder that `data` "
+        f"names, {Path(config['data']).expanduser().resolve()}.\n\n"
+        + "\n".join(missing)
     )

@@ -35,6 +35,7 @@ rule extract_features:
         "results/benchmarks/extract_features/{name}/{model}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    threads: config["threads"]
     message:
         "Describing the signatures of {wildcards.name} by {wildcards.model}"
     script:

@@ -44,6 +44,7 @@ rule train_student:
         student="|".join(n for n, s in STUDENTS.items() if s.is_trained) or "(?!)",
     conda:
         NETWORK_ENV
+    threads: config["threads"]
     resources:
         gpu=GPU,
     params:

@@ -39,6 +39,7 @@ else:
             "results/benchmarks/train_teacher.tsv"
         conda:
             NETWORK_ENV
+        threads: config["threads"]
         resources:
             gpu=GPU,
         params:
@@ -65,6 +66,7 @@ rule cache_responses:
         "results/benchmarks/cache_responses/{shard}.tsv"
     conda:
         NETWORK_ENV
+    threads: config["threads"]
     resources:
         gpu=GPU,
     params:
@@ -87,6 +89,7 @@ rule cache_geometry:
         "results/benchmarks/cache_geometry/{shard}.tsv"
     conda:
         NETWORK_ENV
+    threads: config["threads"]
     resources:
         gpu=GPU,
     params:
