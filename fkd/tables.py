@@ -11,7 +11,7 @@ import pandas as pd
 
 from fkd.atomic import writing
 from fkd.students import PAPER, TEACHER, Student
-from fkd.verification.significance import wilcoxon
+from fkd.verification.significance import friedman, wilcoxon
 
 SIGNIFICANCE = 0.05
 
@@ -82,6 +82,8 @@ def make_tables(
         "## p of Wilcoxon's tests, EER with a threshold for each writer",
         "",
         _tests(table).to_markdown(disable_numparse=True),
+        "",
+        f"Friedman's test over all models: {_friedman(splits)}.",
         "",
     ]
     with writing(markdown) as part:
@@ -165,7 +167,7 @@ def _cl_of(model: str, students: Mapping[str, Student]) -> str | None:
     return min(alone, key=_order, default=None)
 
 
-def _column(row: pd.Series) -> str:
+def _column(row: Mapping) -> str:
     return f"{row['set']}, NREF {row['references']}"
 
 
@@ -188,6 +190,17 @@ def _tests(table: pd.DataFrame) -> pd.DataFrame:
         return "teacher {}, CL {}".format(*shown)
 
     return _pivot(table, table.apply(cell, axis=1))
+
+
+def _friedman(splits: pd.DataFrame) -> str:
+    """Test, for each set and NREF, whether its models differ at all."""
+    found = []
+    for (name, references), group in splits.groupby(["set", "references"]):
+        wide = group.pivot(index="split", columns="model", values="EER_userthresholds")
+        few = wide.shape[1] < 3
+        p = "too few models" if few else f"p = {friedman(wide.to_numpy()):.1e}"
+        found.append(f"{_column({'set': name, 'references': references})}: {p}")
+    return "; ".join(found)
 
 
 def _pivot(table: pd.DataFrame, cells: pd.Series) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 
 from fkd.students import PAPER
 from fkd.tables import make_tables
-from fkd.verification.significance import wilcoxon
+from fkd.verification.significance import friedman, wilcoxon
 
 STUDENTS = {
     name: PAPER[name].to_dict()
@@ -85,6 +85,13 @@ def test_differences_are_tested_over_the_splits(made):
     assert np.isnan(rows.loc["cedar", "resnet18_cl"]["p_cl"])
     marked = next(line for line in text.splitlines() if "CL+GEOM" in line)
     assert "\\*†" in marked
+
+
+def test_friedman_over_all_models(made):
+    _, text, metrics = made()
+    splits = pd.concat(map(pd.read_csv, metrics)).query("set == 'mcyt75'")
+    wide = splits.pivot(index="split", columns="model", values="EER_userthresholds")
+    assert f"mcyt75, NREF 12: p = {friedman(wide.to_numpy()):.1e}." in text
 
 
 def test_synthetic_data_is_named_on_the_face(made):
