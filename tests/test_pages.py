@@ -101,11 +101,15 @@ def test_the_band_reaches_from_valley_to_valley():
 
 
 @pytest.mark.parametrize("slope", [-0.12, -0.105, 0.105, 0.12])
-def test_a_page_steeper_than_can_be_made_level_still_gives_lines(slope):
+def test_a_page_steeper_than_can_be_made_level_gives_lines_or_a_reason(slope):
     page = np.full((900, 880), 255, np.uint8)
     cv2.line(page, (2, 450), (877, round(450 + 875 * slope)), 0, 6)
     page[2:8, 2:8] = page[-8:-2, -8:-2] = 0
-    assert find_stripes(page)
+    try:
+        stripes = find_stripes(page)
+    except FkdError:
+        return
+    assert stripes and all(stripe.size for stripe in stripes)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.02])
