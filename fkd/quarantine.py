@@ -1,12 +1,20 @@
 """Input that a stage set aside, each with the reason, never dropped in silence."""
 
 import csv
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
+
+_log = logging.getLogger(__name__)
+
+
+def shown(name: Path | str) -> str:
+    """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Quarantine:
@@ -15,22 +23,27 @@ class Quarantine:
     Attributes
     ----------
     rows : list of (str, str)
-        File (or part of one, such as ``page.png line 3``) and reason.
+        File (or part of one, such as ``page.png line 3``), as :func:`shown`, and reason.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
-        self.rows = [(str(file), reason) for file, reason in rows]
+        self.rows = [(shown(file), shown(reason)) for file, reason in rows]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def set_aside(self, file: Path | str, reason: str) -> None:
         """Note that `file` is not used because of `reason`."""
-        self.rows.append((str(file), reason))
+        self.rows.append((shown(file), shown(reason)))
 
     def write(self, path: Path | str) -> None:
-        """Write the list as CSV with the columns file and reason."""
-        with writing(path) as part, part.open("w", newline="") as stream:
+        """Write the list as CSV with the columns file and reason, and to the stage's log.
+
+        Where the stage fails after this, a workflow removes the CSV but keeps the log.
+        """
+        for file, reason in self.rows:
+            _log.warning("set aside: %s: %s", file, reason)
+        with writing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(("file", "reason"))
             table.writerows(self.rows)
@@ -40,7 +53,7 @@ class Quarantine:
         """Read one or more lists written by :meth:`write`, joined in order."""
         rows = []
         for path in paths:
-            with Path(path).open(newline="") as stream:
+            with Path(path).open(newline="", encoding="utf-8") as stream:
                 rows += [(row["file"], row["reason"]) for row in csv.DictReader(stream)]
         return cls(rows)
 
@@ -60,7 +73,8 @@ class Quarantine:
         Raises
         ------
         FkdError
-            Where the share is exceeded; the message names the first ten.
+            Where the share is exceeded; the message names the first ten. :meth:`write`
+            first, so that the log names all.
         """
         if len(self) <= max_share * total:
             return
@@ -69,7 +83,8 @@ class Quarantine:
         raise FkdError(
             f"{len(self)} of {total} {what} were set aside, more than "
             f"quarantine.max_share = {max_share:g} allows:\n{first}{more}\n"
-            "Mend or remove these files, or raise quarantine.max_share."
+            "The log of this stage lists them all. Mend or remove these files, or raise "
+            "quarantine.max_share."
         )
 
 
@@ -101,7 +116,7 @@ def check_text(
     """
     of_pages, of_crops = Quarantine.read(*page_lists), Quarantine.read(*crop_lists)
     Quarantine(of_pages.rows + of_crops.rows).write(out)
-    with Path(pages).open(newline="") as stream:
+    with Path(pages).open(newline="", encoding="utf-8") as stream:
         named = {row["file"] for row in csv.DictReader(stream)}
     of_pages.check(len(named | {file for file, _ in of_pages.rows}), max_share, "pages")
     kept = sum(len(shards.read(path, "crops", ["line"])["line"]) for path in crops)

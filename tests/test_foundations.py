@@ -6,8 +6,9 @@ import pytest
 from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.quarantine import Quarantine
+from fkd.quarantine import Quarantine, check_text
 from fkd.seeding import entropy, generator
+from fkd.verification.protocol import evaluate
 
 
 def test_shard_gives_back_what_was_written(tmp_path):
@@ -65,3 +66,43 @@ def test_quarantine_round_trip_and_limit(tmp_path):
     joined.check(total=100, max_share=0.01, what="pages")
     with pytest.raises(FkdError, match=r"1 of 99 pages.*0\.01(?s:.*)page, 1\.png: blank"):
         joined.check(total=99, max_share=0.01, what="pages")
+
+
+def test_a_file_of_any_name_can_be_set_aside(tmp_path, caplog):
+    quarantine = Quarantine()
+    quarantine.set_aside("Zo\udceb\ud800.png", "no file \udcff")
+    quarantine.write(tmp_path / "one.csv")
+    rows = [(r"Zo\udceb\ud800.png", r"no file \udcff")]
+    assert Quarantine.read(tmp_path / "one.csv").rows == rows
+    assert rows[0][0] in caplog.text
+
+
+def test_where_text_is_refused_the_log_lists_all_that_was_set_aside(tmp_path, caplog):
+    """A workflow removes the lists of a stage that failed."""
+    of_pages = Quarantine((f"page {n}.png", "blank") for n in range(12))
+    of_crops = Quarantine([("page 12.png line 3 crop 4", "no ink")])
+    of_pages.write(tmp_path / "pages.aside.csv")
+    of_crops.write(tmp_path / "crops.aside.csv")
+    rows = "".join(f"page {n}.png\n" for n in range(14))
+    (tmp_path / "pages.csv").write_text(f"file\n{rows}")
+    shards.write(tmp_path / "crops.h5", "crops", {"line": np.zeros(3, np.int32)})
+    caplog.clear()
+    with pytest.raises(
+        FkdError, match=r"12 of 14 pages(?s:.*)and 2 more(?s:.*)log .* lists them all"
+    ):
+        check_text(
+            pages=tmp_path / "pages.csv",
+            crops=[tmp_path / "crops.h5"],
+            page_lists=[tmp_path / "pages.aside.csv"],
+            crop_lists=[tmp_path / "crops.aside.csv"],
+            out=tmp_path / "text.csv",
+            max_share=0.5,
+        )
+    assert all(f"{file}: {reason}" in caplog.text for file, reason in of_pages.rows + of_crops.rows)
+
+
+def test_a_protocol_that_lacks_signatures_points_to_what_was_set_aside():
+    y, yforg = np.repeat([1, 2], 6), np.tile([0, 0, 0, 0, 1, 1], 2)
+    x, y, yforg = (values[1:] for values in (np.eye(12), y, yforg))
+    with pytest.raises(FkdError, match=r"writer 1 has 3(?s:.*)see results/quarantine"):
+        evaluate(x, y, yforg, references=2, test_genuine=2, test_skilled=2)

@@ -180,7 +180,8 @@ def _check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], ne
         more = f" and {len(short) - 10} writers more" if len(short) > 10 else ""
         raise FkdError(
             f"The protocol needs {needed} {what} of every writer; {', '.join(short[:10])}{more}. "
-            "Lower references or the tests of this set, or complete the set."
+            "Lower references or the tests of this set, or complete the set. Files of these "
+            "writers may have been set aside, see results/quarantine."
         )
 
 
