@@ -5,13 +5,18 @@ stand for themselves, ``*`` for anything but ``/``; a repeated ``{writer}`` must
 and the ending may be in either case.
 """
 
+import logging
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
+from fkd.quarantine import shown
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,34 +111,46 @@ LAYOUTS = {
 """Sets of signatures."""
 
 
+CVL_PAGE = r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif"
+"""Regular expression of the name of a page in the CVL database."""
+
+
 @dataclass(frozen=True)
 class Other:
-    """What else a study needs: what lies there, where to get it, and a glob of its files.
+    """What else a study needs.
 
-    Without a glob it is one file.
+    Attributes
+    ----------
+    holds : str
+        What lies there.
+    obtain : str
+        Where it is to be had.
+    files : dict of str to str, optional
+        What must lie in the folder at least: by its name in words, a regular expression of
+        one such file, relative to the folder. None for what is one file itself.
     """
 
     holds: str
     obtain: str
-    files: str | None
+    files: Mapping[str, str] | None
 
 
 OTHERS = {
     "cvl": Other(
         holds="pages WWWW-T.tif or WWWW-T-cropped.tif, W writer, T text (1604 of 310 writers)",
         obtain="Computer Vision Lab, TU Wien; search for 'CVL database writer retrieval'.",
-        files="**/*.tif",
+        files={"such page": rf"(?:.*/)?{CVL_PAGE}"},
     ),
     "iam": Other(
         holds="pages/*.png, and writers.csv with the columns page and writer",
         obtain="Research Group on Computer Vision and Artificial Intelligence, University of "
         "Bern, after registration; search for 'IAM handwriting database'.",
-        files="pages/*.png",
+        files={"pages/*.png": r"pages/[^/]+\.(?i:png)", "writers.csv": r"writers\.csv"},
     ),
     "folder": Other(
-        holds="a folder for every writer, with pages as PNG, TIFF, JPEG or BMP",
+        holds="a folder for every writer, with pages *.png, *.tif, *.tiff, *.jpg, *.jpeg or *.bmp",
         obtain="Your own pages.",
-        files="*/*.*",
+        files={"page in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
     ),
     "signet": Other(
         holds="SigNet's public weights, signet.pth",
@@ -160,6 +177,49 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
     return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Walk through a folder's files, at any depth and behind links to folders too.
+
+    Every folder is entered once, under its own name rather than a link's, and none that
+    holds `folder`: so no file counts twice, and a link to a parent makes no loop. What is
+    hidden is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to start.
+
+    Yields
+    ------
+    Path
+        Each file, links to nowhere included.
+
+    Raises
+    ------
+    FkdError
+        Where a folder cannot be read.
+    """
+    entered = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+    starts = [str(folder)]
+    for start in starts:  # grows by the links to folders
+        for place, folders, files in os.walk(start, onerror=_unreadable):
+            real = os.path.realpath(place)
+            if real in entered:
+                _log.info("%s: passed over, it leads to %s again", shown(place), shown(real))
+                folders.clear()
+                continue
+            entered.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            paths = (os.path.join(place, name) for name in folders)
+            starts += [path for path in paths if os.path.islink(path)]
+            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _unreadable(error: OSError) -> None:
+    place = shown(error.filename)
+    raise FkdError(f"{place}: cannot be read ({error.strerror}). Check the folder and its rights.")
+
+
 def list_files(
     source: Path, genuine: str, skilled: str | None = None, numbers: range | None = None
 ) -> list[SignatureFile]:
@@ -182,18 +242,16 @@ def list_files(
     Raises
     ------
     FkdError
-        Where a pattern cannot be read, or a file matches both.
+        Where a pattern or a folder cannot be read, or a file matches both patterns.
     """
     patterns = [_compile(pattern) for pattern in (genuine, skilled) if pattern]
     found = []
-    for path in Path(source).rglob("*"):
+    for path in files_below(source):
         file = path.relative_to(source).as_posix()
-        if any(part.startswith(".") for part in file.split("/")):
-            continue
         matches = [pattern.fullmatch(file) for pattern in patterns]
         if all(matches) and len(matches) == 2:
             raise FkdError(
-                f"{path}: matches both the pattern of genuine signatures, {genuine!r}, and that "
+                f"{shown(path)}: matches both the pattern of genuine signatures, {genuine!r}, and that "
                 f"of skilled forgeries, {skilled!r}. Make one of them narrower."
             )
         for forgery, match in enumerate(matches):
@@ -217,8 +275,9 @@ def missing_data(needed: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Returns
     -------
     list of str
-        One message for each path that is not there or holds no such file: config key,
-        path, what should lie there and where it is to be had. Empty where all is there.
+        One message for each path that is not there or lacks what it must hold: config
+        key, absolute path, what should lie there and where it is to be had. Empty where
+        all is there.
     """
     messages = (_missing(key, entry) for key, entry in needed.items())
     return [message for message in messages if message]
@@ -236,9 +295,9 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
     what = LAYOUTS[layout] if signatures else OTHERS[layout]
     if isinstance(what, Other):
         holds = what.holds
-        there = any(path.glob(what.files)) if what.files else path.is_file()
+        patterns = what.files and {name: re.compile(rule) for name, rule in what.files.items()}
     elif layout == "npz":
-        holds, there = "one .npz file with the keys x, y, yforg and filenames", path.is_file()
+        holds, patterns = "one .npz file with the keys x, y, yforg and filenames", None
     else:
         genuine = entry.get("genuine") or what.genuine
         skilled = entry.get("skilled") or what.skilled
@@ -248,11 +307,12 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
                 "'genuine/{writer}-{sample}.png'."
             )
         holds = _describe(genuine, skilled, {**what.expected, **(entry.get("expected") or {})})
-        there = path.is_dir() and _any_match(path, genuine)
-    if there:
+        patterns = {"such file": _compile(genuine)}
+    fault = _fault(path, patterns)
+    if not fault:
         return ""
-    state = "holds no such file" if path.exists() else "does not exist"
-    return f"{key}: {path} {state}.\n  What should lie there: {holds}\n  From: {what.obtain}"
+    place = shown(os.path.realpath(path))
+    return f"{key}: {place} {fault}.\n  What should lie there: {holds}\n  From: {what.obtain}"
 
 
 def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) -> str:
@@ -265,11 +325,24 @@ def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) ->
     return text
 
 
-def _any_match(source: Path, pattern: str) -> bool:
-    compiled = _compile(pattern)
-    return any(
-        compiled.fullmatch(path.relative_to(source).as_posix()) for path in source.rglob("*")
-    )
+def _fault(path: Path, patterns: Mapping[str, re.Pattern] | None) -> str:
+    """Say what is wrong with a path that must hold a file of each pattern, or be a file."""
+    if not path.exists():
+        return "does not exist"
+    if patterns is None:
+        return "" if path.is_file() else "is no file"
+    if not path.is_dir():
+        return "is no folder"
+    lacking = dict(patterns)
+    try:
+        for file in files_below(path):
+            name = file.relative_to(path).as_posix()
+            lacking = {what: rule for what, rule in lacking.items() if not rule.fullmatch(name)}
+            if not lacking:
+                return ""
+    except FkdError as error:
+        return f"cannot be searched: {error}"
+    return f"holds no {' and no '.join(lacking)}"
 
 
 def _compile(pattern: str) -> re.Pattern:

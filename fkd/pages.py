@@ -5,8 +5,10 @@ Then the pages of each shard of that list are cut into stripes.
 """
 
 import csv
+import io
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,13 @@ import numpy as np
 from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.images import read_gray
+from fkd.layouts import CVL_PAGE, files_below
 from fkd.lines import find_stripes
-from fkd.quarantine import Quarantine
+from fkd.quarantine import NOT_UTF8, Quarantine, shown
 from fkd.seeding import generator
 from fkd.shards import write as write_shard
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
-
-CVL_NAME = re.compile(r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif")
 
 
 def list_pages(
@@ -43,14 +44,14 @@ def list_pages(
     layout : {"cvl", "iam", "folder"}
         ``cvl``: ``WWWW-T.tif`` or ``WWWW-T-cropped.tif`` (W writer, T text) at any
         depth, the cropped one where both exist. ``iam``: ``pages/*.png`` and
-        ``writers.csv`` with the columns page and writer. ``folder``: a sub-folder for
-        every writer.
+        ``writers.csv`` (UTF-8) with the columns page and writer. ``folder``: a sub-folder
+        for every writer.
     out : Path
         CSV with the columns page, writer, file, shard and validation_share, by page.
         The last is the share of the page's lines that is kept for validation: 0 or 1,
         but for the only page of a writer.
     quarantine : Path
-        CSV of the files that do not fit the layout.
+        CSV of the files that do not fit the layout, or whose name is not UTF-8.
     shards : int
         Into how many blocks of neighboring pages the list is parted.
     validation_share : float
@@ -62,8 +63,9 @@ def list_pages(
     Raises
     ------
     FkdError
-        Where the folder is missing, holds no page or fewer than `shards`, where a page
-        has no writer in ``writers.csv``, or where the layout or share is impossible.
+        Where the folder is missing, holds no page or fewer than `shards`, where
+        ``writers.csv`` cannot be read or does not name one writer for each page, or where
+        the layout or share is impossible.
     """
     source = Path(source)
     if layout not in LAYOUTS:
@@ -74,8 +76,12 @@ def list_pages(
         raise FkdError(f"validation_share: {validation_share} is not at least 0 and less than 1.")
     aside = Quarantine()
     found = sorted(LAYOUTS[layout](source, aside))
+    aside.write(quarantine)
     if not found:
-        raise FkdError(f"{source}: no page in the layout {layout!r}.")
+        raise FkdError(
+            f"{shown(source)}: no page in the layout {layout!r}. {len(aside)} files were set "
+            "aside, listed in the log of this stage."
+        )
     if len(found) < shards:
         raise FkdError(f"{source}: {len(found)} pages cannot fill {shards} shards. Ask for fewer.")
     of_writer = defaultdict(list)
@@ -86,20 +92,19 @@ def list_pages(
         chosen = _choose(len(pages), validation_share, generator(seed, "validation", writer))
         of_lines = [validation_share] if len(pages) == 1 else chosen.astype(int)
         share.update(zip(pages, of_lines, strict=True))
-    with writing(out) as part, part.open("w", newline="") as stream:
+    with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(COLUMNS)
         for index, (page, writer, file) in enumerate(found):
             table.writerow((page, writer, file, index * shards // len(found), share[page]))
-    aside.write(quarantine)
 
 
 def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
     pages = {}
-    for file in _files(source, "**/*"):
+    for file in _files(source, aside):
         if {"lines", "words", "xml"} & set(file.relative_to(source).parts):
             continue  # other parts of the database
-        if not (name := CVL_NAME.fullmatch(file.name)):
+        if not (name := re.fullmatch(CVL_PAGE, file.name)):
             aside.set_aside(file, "the name is not WWWW-T.tif or WWWW-T-cropped.tif")
         elif name["page"] not in pages or name["cropped"]:
             pages[name["page"]] = (name["page"], name["writer"], file)
@@ -107,30 +112,52 @@ def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
 
 
 def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
-    names = source / "writers.csv"
-    if not names.is_file():
-        raise FkdError(f"{names}: no such file. It says who wrote each page: page,writer.")
-    with names.open(newline="") as stream:
-        table = csv.DictReader(stream)
-        if not {"page", "writer"} <= set(table.fieldnames or ()):
-            raise FkdError(f"{names}: the first line must name the columns page and writer.")
-        writer_of = {row["page"]: row["writer"] for row in table}
+    table, folder = source / "writers.csv", source / "pages"
+    writer_of = _read_writers(table)
     pages = []
-    for file in _files(source, "pages/*"):
-        if file.suffix.lower() != ".png":
+    for file in _files(folder, aside) if folder.is_dir() else ():
+        if file.parent != folder:
+            aside.set_aside(file, "not directly in the folder pages")
+        elif file.suffix.lower() != ".png":
             aside.set_aside(file, "not a .png file")
         elif not writer_of.get(file.name):
-            raise FkdError(f"{names}: no writer for {file.name}. Add a line or remove the page.")
+            raise FkdError(f"{table}: no writer for {file.name}. Add a line or remove the page.")
         else:
             pages.append((file.name, writer_of[file.name], file))
-    for page in sorted(set(writer_of) - {file.name for _, _, file in pages}):
-        aside.set_aside(source / "pages" / page, "named in writers.csv, but not there")
+    for page in sorted(set(writer_of) - {page for page, _, _ in pages}):
+        aside.set_aside(folder / page, "named in writers.csv, but not there")
     return pages
+
+
+def _read_writers(path: Path) -> dict[str, str]:
+    """Read who wrote each page; a byte order mark, as spreadsheets write it, is accepted."""
+    if not path.is_file():
+        raise FkdError(f"{path}: no such file. It says who wrote each page: page,writer.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns, rows = table.fieldnames or (), list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FkdError(f"{path}: no CSV in UTF-8 ({error}). Save it anew as that.") from None
+    if not {"page", "writer"} <= set(columns):
+        raise FkdError(
+            f"{path}: the first line must name the columns page and writer, with a comma between, "
+            "in UTF-8."
+        )
+    writer_of = {}
+    for page, writer in ((row["page"], row["writer"]) for row in rows):
+        if writer and not page:
+            raise FkdError(f"{path}: a line with the writer {writer} names no page.")
+        if page and writer_of.setdefault(page, writer) != writer:
+            raise FkdError(
+                f"{path}: {page} has the writers {writer_of[page]} and {writer}. Remove one line."
+            )
+    return writer_of
 
 
 def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
     pages = []
-    for file in _files(source, "**/*"):
+    for file in _files(source, aside):
         parts = file.relative_to(source).parts
         if len(parts) == 2:
             pages.append(("/".join(parts), parts[0], file))
@@ -142,10 +169,13 @@ def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
 LAYOUTS = {"cvl": _cvl, "iam": _iam, "folder": _folder}
 
 
-def _files(source: Path, pattern: str) -> list[Path]:
-    return sorted(
-        file for file in source.glob(pattern) if file.is_file() and not file.name.startswith(".")
-    )
+def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
+    """Give the files at any depth, in order, but for those whose name no list can hold."""
+    for file in sorted(files_below(source)):
+        if shown(file) == str(file):
+            yield file
+        else:
+            aside.set_aside(file, NOT_UTF8)
 
 
 def _choose(count: int, share: float, draw: np.random.Generator) -> np.ndarray:
@@ -205,7 +235,7 @@ def segment_pages(
     FkdError
         Where the list has no such shard.
     """
-    with Path(pages).open(newline="") as stream:
+    with Path(pages).open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     writers = sorted({row["writer"] for row in rows})
     number = {writer: index for index, writer in enumerate(writers)}

@@ -9,6 +9,9 @@ from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
 
+NOT_UTF8 = "the name is not UTF-8: rename it"
+"""Why a file cannot be used whose name no list and no shard can hold."""
+
 _log = logging.getLogger(__name__)
 
 

@@ -10,7 +10,14 @@ import pytest
 from fkd import shards
 from fkd.datasets import prepare_signatures as prepare
 from fkd.errors import FkdError
-from fkd.layouts import LAYOUTS, OTHERS, list_files, missing_data, natural_order
+from fkd.layouts import (
+    LAYOUTS,
+    OTHERS,
+    files_below,
+    list_files,
+    missing_data,
+    natural_order,
+)
 from fkd.quarantine import Quarantine
 
 LIMITS = {"max_pixels": 10**7, "max_share": 0.0}
@@ -111,6 +118,31 @@ def test_names_of_each_layout(tmp_path, layout, genuine, skilled):
     found = list_files(tmp_path, LAYOUTS[layout].genuine, LAYOUTS[layout].skilled)
     writer = "0007" if layout == "mcyt75" else "007"
     assert found == [(writer, False, "03", genuine), (writer, True, "14", skilled)]
+
+
+def test_linked_folders_are_entered_once(tmp_path):
+    """A set may be linked, whole or by writer; a link to what holds it makes no loop."""
+    touch(tmp_path, "disk/002/c-002-01.png", "disk/003/c-003-01.png", "set/001/c-001-01.png")
+    source = tmp_path / "set"
+    (source / "002").symlink_to(tmp_path / "disk/002")
+    (source / "003").symlink_to("../disk/003")
+    (source / "000").symlink_to("001")  # the folder itself, not the link, gives the name
+    (source / "001/up").symlink_to("..")
+    (source / "out").symlink_to(tmp_path)
+    (tmp_path / "disk/002/back").symlink_to(source)
+    (source / "broken.png").symlink_to("nowhere")
+    (source / ".hidden").symlink_to(tmp_path / "disk")
+    names = ["001/c-001-01.png", "002/c-002-01.png", "003/c-003-01.png"]
+    found = [file.relative_to(source).as_posix() for file in files_below(source)]
+    assert sorted(found) == [*names, "broken.png"]
+    assert [row.file for row in list_files(source, LAYOUTS["gpds300"].genuine)] == names
+    (tmp_path / "link").symlink_to(source)
+    assert [row.file for row in list_files(tmp_path / "link", "*/c-{writer}-{sample}.png")] == names
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(FkdError, match=r"nowhere: cannot be read \(No such file"):
+        list(files_below(tmp_path / "nowhere"))
 
 
 def test_a_repeated_writer_must_agree(tmp_path):
@@ -310,3 +342,30 @@ def test_what_is_missing_is_said_at_once(cedar, tmp_path):
     assert "writers.csv" in iam and OTHERS["iam"].obtain in iam
     with pytest.raises(FkdError, match=r"pages\.x\.layout: 'cvk' is none of"):
         missing_data({"pages.x": {"layout": "cvk", "path": tmp_path}})
+
+
+def test_what_lacks_is_said_with_its_place(tmp_path, monkeypatch):
+    touch(tmp_path, "iam/pages/a.png", "bare/writers.csv", "cvl/0001-1-0-0-word.tif")
+    touch(tmp_path, "flat/a.png", "text/ann/notes.txt", "whole/pages/a.PNG", "whole/writers.csv")
+    (tmp_path / "disk/ann").mkdir(parents=True)
+    touch(tmp_path, "disk/ann/1.tiff", "disk/0001-1-cropped.tif")
+    for place in ("linked", "linked_cvl"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "linked/ann").symlink_to(tmp_path / "disk/ann")
+    (tmp_path / "linked_cvl/trainset").symlink_to(tmp_path / "disk")
+    monkeypatch.chdir(tmp_path)
+
+    def lack(layout, path):
+        message = "".join(missing_data({"pages.path": {"layout": layout, "path": path}}))
+        return message.partition("\n")[0].removeprefix(f"pages.path: {tmp_path.resolve()}/")
+
+    assert lack("iam", "iam") == "iam holds no writers.csv."
+    assert lack("iam", "bare") == "bare holds no pages/*.png."
+    assert lack("iam", "flat") == "flat holds no pages/*.png and no writers.csv."
+    assert lack("cvl", "cvl") == "cvl holds no such page."
+    assert lack("folder", "flat") == lack("folder", "cvl").replace("cvl", "flat")
+    assert lack("folder", "text/../text") == "text holds no page in a writer's folder."
+    assert lack("folder", "flat/a.png") == "flat/a.png is no folder."
+    assert lack("folder", "none") == "none does not exist."
+    assert lack("signet", "flat") == "flat is no file."
+    assert lack("iam", "whole") == lack("folder", "linked") == lack("cvl", "linked_cvl") == ""

@@ -1,4 +1,5 @@
 import csv
+import os
 
 import cv2
 import numpy as np
@@ -265,6 +266,91 @@ def test_iam_needs_its_table(tmp_path):
     (tmp_path / "source" / "writers.csv").write_text("a.png,7\n")
     with pytest.raises(FkdError, match="must name the columns"):
         listed(tmp_path, "iam")
+
+
+def test_iam_takes_the_table_as_spreadsheets_save_it(tmp_path):
+    table = "page,writer\r\na.png,Zoë\r\na.png,Zoë\r\n,\r\n"
+    iam(tmp_path, ["a.png"], "")
+    (tmp_path / "source/writers.csv").write_bytes(b"\xef\xbb\xbf" + table.encode())
+    assert [(row["page"], row["writer"]) for row in listed(tmp_path, "iam")] == [("a.png", "Zoë")]
+    for encoding in ("latin-1", "utf-16"):
+        (tmp_path / "source/writers.csv").write_bytes(table.encode(encoding))
+        with pytest.raises(FkdError, match=r"writers\.csv: no CSV in UTF-8"):
+            listed(tmp_path, "iam")
+    (tmp_path / "source/writers.csv").write_text("page,writer\na.png,7\n", "utf-16-le")
+    with pytest.raises(FkdError, match="must name the columns"):
+        listed(tmp_path, "iam")
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("page,writer\na.png,7\na.png,8\n", r"a\.png has the writers 7 and 8"),
+        ("writer,page\n7\n", "the writer 7 names no page"),
+        ('page,writer\n"a.png"x,7\n', "no CSV in UTF-8"),
+    ],
+)
+def test_iam_refuses_a_table_that_contradicts_itself(tmp_path, table, reason):
+    iam(tmp_path, ["a.png"], table)
+    with pytest.raises(FkdError, match=reason):
+        listed(tmp_path, "iam")
+
+
+def test_iam_pages_lie_in_one_folder(tmp_path):
+    iam(tmp_path, ["a.png", "more/b.png"], "page,writer\na.png,7\n")
+    assert len(listed(tmp_path, "iam")) == 1
+    [(file, reason)] = Quarantine.read(tmp_path / "aside.csv").rows
+    assert file.endswith("pages/more/b.png") and "not directly" in reason
+
+
+@pytest.mark.parametrize(
+    ("layout", "pages"),
+    [
+        ("folder", ["ann/1.png", "ann/2.png"]),
+        ("cvl", ["set/0001-1.tif", "set/0001-2.tif"]),
+        ("iam", ["pages/1.png", "pages/2.png"]),
+    ],
+)
+def test_linked_pages_are_listed(tmp_path, layout, pages):
+    touch(tmp_path, *(f"disk/{page}" for page in pages))
+    (tmp_path / "source").mkdir()
+    folder = pages[0].split("/")[0]
+    (tmp_path / "source" / folder).symlink_to(tmp_path / "disk" / folder)
+    (tmp_path / "disk" / folder / "loop").symlink_to(tmp_path / "source")
+    (tmp_path / "source" / "writers.csv").write_text("page,writer\n1.png,7\n2.png,7\n")
+    assert len(listed(tmp_path, layout)) == 2
+
+
+def touch_latin_1(folder, name):
+    """Make a file whose name holds Latin-1, as archives unpacked elsewhere do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / os.fsdecode(name.encode("latin-1"))).write_bytes(b"x")
+    except OSError as error:
+        pytest.skip(f"this file system takes UTF-8 names alone ({error})")
+
+
+@pytest.mark.parametrize("layout", ["cvl", "iam", "folder"])
+def test_names_that_are_not_utf_8_are_set_aside(tmp_path, layout):
+    source = tmp_path / "source"
+    iam(tmp_path, ["1.png"], "page,writer\n1.png,7\n")
+    touch(source, "set/0001-1.tif")
+    touch_latin_1(source / "pages", "Zoë.png")
+    pages = [row["page"] for row in listed(tmp_path, layout)]
+    assert pages == {
+        "cvl": ["0001-1"],
+        "iam": ["1.png"],
+        "folder": ["pages/1.png", "set/0001-1.tif"],
+    }.get(layout)
+    rows = dict(Quarantine.read(tmp_path / "aside.csv").rows)
+    assert "not UTF-8" in rows[f"{source}/pages/Zo\\udceb.png"]
+
+
+def test_where_all_is_set_aside_the_log_says_why(tmp_path, caplog):
+    touch_latin_1(tmp_path / "source" / "ann", "é.png")
+    with pytest.raises(FkdError, match=r"no page in the layout 'folder'\. 1 files were set aside"):
+        listed(tmp_path, "folder")
+    assert "udce9.png: the name is not UTF-8" in caplog.text
 
 
 def test_folder(tmp_path):
