@@ -5,8 +5,11 @@ the signature sets, and each piece is prepared like a signature, on a canvas dra
 from those of the sets.
 """
 
+import logging
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +21,8 @@ from fkd.errors import FkdError
 from fkd.preprocess import SIZE, find_ink, normalize
 from fkd.quarantine import Quarantine
 from fkd.seeding import generator
+
+_log = logging.getLogger(__name__)
 
 CANVASES = ((952, 1360), (600, 850), (730, 1042), (1440, 1825))
 """Rows and columns of the canvases of GPDS, MCYT, CEDAR and UTSig."""
@@ -31,11 +36,11 @@ def make_crops(
     stripes: Path,
     out: Path,
     quarantine: Path,
-    canvases: list[list[int]],
-    ratios: list[float],
-    ratio_per: str,
-    max_per_page: int | None,
     seed: int,
+    canvases: Sequence[Sequence[int]] = CANVASES,
+    ratios: Sequence[float] = RATIOS,
+    ratio_per: str = "interval",
+    max_per_page: int | None = None,
 ) -> None:
     """Cut stripes into text images and prepare each on a canvas of its own.
 
@@ -51,16 +56,16 @@ def make_crops(
         larger than their canvas and cut to it.
     quarantine : Path
         CSV of the pieces without ink.
-    canvases : list of [int, int]
-        Rows and columns of the canvases that are drawn from.
-    ratios : [float, float]
-        Span from which the ratios width / height are drawn evenly.
-    ratio_per : {"interval", "stripe"}
-        Draw a ratio for every piece, or one for all pieces of a stripe.
-    max_per_page : int or None
-        At most so many pieces of a page, chosen at random.
     seed : int
         Of the study.
+    canvases : sequence of [int, int], optional
+        Rows and columns of the canvases that are drawn from.
+    ratios : [float, float], optional
+        Span from which the ratios width / height are drawn evenly.
+    ratio_per : {"interval", "stripe"}, optional
+        Draw a ratio for every piece, or one for all pieces of a stripe.
+    max_per_page : int, optional
+        At most so many pieces of a page, chosen at random; all by default.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def make_crops(
         `canvases` is empty.
     """
     low, high = ratios
-    if not 0 < low <= high:
+    if not 0 < low <= high < math.inf:
         raise FkdError(f"crops.ratios: {low} to {high} is no span of positive ratios.")
     if ratio_per not in ("interval", "stripe"):
         raise FkdError(f"crops.ratio_per: {ratio_per!r} is neither 'interval' nor 'stripe'.")
@@ -90,16 +95,21 @@ def make_crops(
         pieces = _thin_out(pieces, source["page"], max_per_page, seed)
     aside = Quarantine()
     images, kept, oversized = [], [], 0
-    for piece in pieces:
-        pixels = _pixels(source, piece)
-        try:
-            images.append(normalize(pixels, piece.canvas, threshold="blurred"))
-        except FkdError as error:
-            page, line = source["page"][piece.row], source["line"][piece.row]
-            aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
-            continue
-        kept.append(piece)
-        oversized += _exceeds(pixels, piece.canvas)
+    with cuts_unsaid():
+        for piece in pieces:
+            pixels = _pixels(source, piece)
+            try:
+                images.append(normalize(pixels, piece.canvas, threshold="blurred"))
+            except FkdError as error:
+                page, line = source["page"][piece.row], source["line"][piece.row]
+                aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
+                continue
+            kept.append(piece)
+            oversized += exceeds(pixels, piece.canvas, "blurred")
+    if oversized:
+        _log.warning(
+            "%d of %d crops are larger than their canvas and cut to it", oversized, len(kept)
+        )
     rows = np.array([piece.row for piece in kept], int)
     shards.write(
         out,
@@ -146,6 +156,36 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
     return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
 
 
+def exceeds(image: np.ndarray, canvas: Sequence[int], threshold: str) -> bool:
+    """Say whether an image's ink is larger than a canvas, to which it is then cut.
+
+    Parameters and errors are those of :func:`fkd.preprocess.normalize`; only where the
+    image itself is larger is its ink searched.
+    """
+    if image.shape[0] <= canvas[0] and image.shape[1] <= canvas[1]:
+        return False
+    top, bottom, left, right = find_ink(image, threshold).box
+    return bool(bottom - top > canvas[0] or right - left > canvas[1])
+
+
+@contextmanager
+def cuts_unsaid() -> Iterator[None]:
+    """Hold back the warning about each image that is cut to its canvas.
+
+    For stages that prepare thousands, count them and say so in one line.
+    """
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return record.levelno != logging.WARNING
+
+    log = logging.getLogger(normalize.__module__)
+    log.addFilter(refuse)
+    try:
+        yield
+    finally:
+        log.removeFilter(refuse)
+
+
 def _extent(marked: np.ndarray) -> np.ndarray:
     """Count from the first to the last mark of each row of (n, length) marks."""
     first, after = marked.argmax(axis=1), marked.shape[1] - marked[:, ::-1].argmax(axis=1)
@@ -167,7 +207,7 @@ def _intervals(
     shape: tuple[int, int],
     ratios: tuple[float, float],
     ratio_per: str,
-    canvases: list[list[int]],
+    canvases: Sequence[Sequence[int]],
     place: tuple[object, ...],
 ) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
     """Cut a stripe of `shape` from the left, as long as a whole interval is left."""
@@ -178,7 +218,7 @@ def _intervals(
         drawn = draw.uniform(*ratios)
         ratio = drawn if index == 0 or ratio_per == "interval" else ratio
         rows, columns = canvases[draw.integers(len(canvases))]
-        width = round(height * ratio)
+        width = max(1, round(height * ratio))
         if left + width > whole:
             return
         yield left, width, ratio, (int(rows), int(columns))
@@ -201,11 +241,3 @@ def _pixels(source: shards.Shard, piece: Piece) -> np.ndarray:
     start, height, width = (int(source[n][piece.row]) for n in ("offset", "height", "width"))
     stripe = source["pixels"][start : start + height * width].reshape(height, width)
     return stripe[:, piece.left : piece.left + piece.width]
-
-
-def _exceeds(pixels: np.ndarray, canvas: tuple[int, int]) -> bool:
-    """Say whether the ink was larger than the canvas; only a larger piece need be searched."""
-    if pixels.shape[0] <= canvas[0] and pixels.shape[1] <= canvas[1]:
-        return False
-    top, bottom, left, right = find_ink(pixels, "blurred").box
-    return bool(bottom - top > canvas[0] or right - left > canvas[1])

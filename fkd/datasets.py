@@ -1,7 +1,8 @@
 """Sets of signatures: read as they come, prepared as the networks see them, and counted."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fkd import shards
+from fkd.crops import cuts_unsaid, exceeds
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import (
@@ -21,7 +23,9 @@ from fkd.layouts import (
     row_order,
 )
 from fkd.preprocess import CANVAS, SIZE, normalize
-from fkd.quarantine import Quarantine
+from fkd.quarantine import NOT_UTF8, Quarantine, shown
+
+_log = logging.getLogger(__name__)
 
 
 def prepare_signatures(
@@ -52,7 +56,8 @@ def prepare_signatures(
     out : Path
         Shard of kind ``signatures`` to write, rows by writer (in natural order), genuine
         first, then by sample: ``image`` (n, 170, 242) uint8, ``writer`` str, ``forgery``
-        bool, ``sample`` str, ``file`` str. The attributes say set, layout and settings.
+        bool, ``sample`` str, ``file`` str. The attributes say set, layout and settings, and
+        in oversized how many were larger than the canvas and cut to it (None for ``npz``).
     quarantine : Path
         CSV to write: the files set aside, and why.
     max_pixels : int
@@ -89,16 +94,29 @@ def prepare_signatures(
         raise FkdError(missing[0])
     aside = Quarantine()
     settings: dict[str, Any] = {}
+    oversized: list[str] | None = None
     if layout == "npz":
-        rows, images = _read_npz(Path(source))
-        files = rows
+        files, prepared = _read_npz(Path(source))
+        rows, images = _gather(Path(source), files, map(_refuse_blank, files, prepared), aside)
     else:
+        oversized = []
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
-        prepare = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
+        prepare = partial(_prepare, source, max_pixels, threshold, tuple(canvas), oversized)
         progress = tqdm(files, name, unit="image", disable=None)
-        rows, images = _gather(Path(source), files, map(prepare, progress), aside)
+        with cuts_unsaid():
+            rows, images = _gather(Path(source), files, map(prepare, progress), aside)
+    if oversized:
+        _log.warning(
+            "%d of %d signatures of %s are larger than the canvas of %d x %d and cut to it, the "
+            "first is %s",
+            len(oversized),
+            len(files),
+            name,
+            *canvas,
+            shown(oversized[0]),
+        )
     aside.write(quarantine)
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
     aside.check(len(files), max_share, f"signatures of {name}")
@@ -114,19 +132,44 @@ def prepare_signatures(
             "sample": np.array(sample, object),
             "file": np.array(file, object),
         },
-        {"set": name, "layout": layout, "settings": settings},
+        {
+            "set": name,
+            "layout": layout,
+            "settings": settings,
+            "oversized": None if oversized is None else len(oversized),
+        },
     )
 
 
 def _prepare(
-    source: Path, max_pixels: int, threshold: str, canvas: tuple[int, int], row: SignatureFile
+    source: Path,
+    max_pixels: int,
+    threshold: str,
+    canvas: tuple[int, int],
+    oversized: list[str],
+    row: SignatureFile,
 ) -> np.ndarray | str:
-    """Read and normalize one file; the reason where it cannot be used."""
+    """Read and normalize one file; the reason where it cannot be used.
+
+    A file whose ink is cut to the canvas is added to `oversized`.
+    """
+    if shown(row.file) != row.file:
+        return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
-        return normalize(image, canvas=canvas, threshold=threshold)
+        prepared = normalize(image, canvas=canvas, threshold=threshold)
     except FkdError as error:
         return str(error)
+    if exceeds(image, canvas, threshold):
+        oversized.append(row.file)
+    return prepared
+
+
+def _refuse_blank(row: SignatureFile, image: np.ndarray) -> np.ndarray | str:
+    """Give back an image that is prepared already; the reason where it cannot be used."""
+    if shown(row.file) != row.file:
+        return NOT_UTF8
+    return image if image.min() < image.max() else "blank: all pixels are equal"
 
 
 def _gather(
@@ -146,8 +189,11 @@ def _gather(
     return rows, images[: len(rows)]
 
 
-def _read_npz(source: Path) -> tuple[list[SignatureFile], np.ndarray]:
-    """Read sigver's interchange file, without its pickled member ``user_mapping``."""
+def _read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
+    """Read sigver's interchange file, without its pickled member ``user_mapping``.
+
+    The images come in the order of the rows.
+    """
     try:
         with np.load(source, allow_pickle=False) as file:
             images, y, yforg, names = (file[key] for key in ("x", "y", "yforg", "filenames"))
@@ -170,12 +216,14 @@ def _read_npz(source: Path) -> tuple[list[SignatureFile], np.ndarray]:
             f"{source}: x, y, yforg and filenames have {len(images)}, {y.shape}, {yforg.shape} "
             f"and {names.shape} rows. They must be as many."
         )
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "surrogateescape")
     rows = [
         SignatureFile(str(writer), bool(forgery), Path(str(file)).stem, str(file))
         for writer, forgery, file in zip(y, yforg, names, strict=True)
     ]
     order = sorted(range(len(rows)), key=lambda at: row_order(rows[at]))
-    return [rows[at] for at in order], images[order]
+    return [rows[at] for at in order], (images[at] for at in order)
 
 
 def _check_counts(
@@ -189,7 +237,7 @@ def _check_counts(
         faults.append(f"{len(writers)} writers, expected {expected['writers']}")
     for forgery, what in enumerate(("genuine", "skilled")):
         faults += [
-            f"writer {writer}: {counts[writer, bool(forgery)]} {what}, expected {expected[what]}"
+            f"writer {shown(writer)}: {counts[writer, bool(forgery)]} {what}, expected {expected[what]}"
             for writer in writers
             if what in expected and counts[writer, bool(forgery)] != expected[what]
         ]

@@ -1,8 +1,13 @@
+import inspect
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
 from fkd import shards
-from fkd.crops import CANVASES, RATIOS, ink_boxes, make_crops
+from fkd.crops import CANVASES, RATIOS, _intervals, ink_boxes, make_crops
 from fkd.errors import FkdError
 from fkd.preprocess import normalize
 from fkd.quarantine import Quarantine
@@ -40,19 +45,11 @@ def write_stripes(path, stripes, pages=None):
 
 
 def cropped(folder, **options):
-    settings = {
-        "canvases": [list(canvas) for canvas in CANVASES],
-        "ratios": list(RATIOS),
-        "ratio_per": "interval",
-        "max_per_page": None,
-        "seed": 0,
-        **options,
-    }
     make_crops(
         stripes=folder / "stripes.h5",
         out=folder / "crops.h5",
         quarantine=folder / "aside.csv",
-        **settings,
+        **{"seed": 0, **options},
     )
     return shards.read(folder / "crops.h5", "crops")
 
@@ -160,6 +157,28 @@ def test_oversized_pieces_are_counted(tmp_path, stripes):
     assert crops.attributes["oversized"] == small.sum() > 0
 
 
+def test_oversized_pieces_are_told_in_one_line(tmp_path, stripes, caplog):
+    cropped(tmp_path)
+    assert not caplog.records
+    count = cropped(tmp_path, canvases=[[60, 90]]).attributes["oversized"]
+    [record] = caplog.records
+    assert f"{count} of {count} crops are larger than their canvas" in record.message
+
+
+def test_an_interval_has_a_column_at_least():
+    """A tiny ratio must not cut the same empty interval for ever."""
+    found = _intervals((30, 40), (1e-6, 1e-6), "interval", [[60, 90]], (0, "crop", "page", 0))
+    assert [(left, width) for left, width, *_ in islice(found, 50)] == [(n, 1) for n in range(40)]
+
+
+def test_defaults_by_hand_are_those_of_a_study():
+    path = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
+    crops = yaml.safe_load(path.read_text())["properties"]["crops"]["properties"]
+    of_stage = inspect.signature(make_crops).parameters
+    for name, key in crops.items():
+        assert np.array_equal(of_stage[name].default, key["default"]), name
+
+
 def test_no_stripes_give_no_crops(tmp_path):
     write_stripes(tmp_path / "stripes.h5", [])
     crops = cropped(tmp_path, max_per_page=3)
@@ -173,6 +192,7 @@ def test_no_stripes_give_no_crops(tmp_path):
     [
         ({"ratios": [2.0, 1.0]}, "span"),
         ({"ratios": [0.0, 1.0]}, "span"),
+        ({"ratios": [1.0, float("inf")]}, "span"),
         ({"ratio_per": "page"}, "ratio_per"),
         ({"canvases": []}, "canvases"),
     ],

@@ -1,5 +1,7 @@
 """Signature data sets: names, counts, bad files, and what is missing."""
 
+import logging
+import os
 import pickle
 from pathlib import Path
 
@@ -218,6 +220,56 @@ def test_bad_files_are_set_aside_up_to_a_share(cedar, stage):
     assert shard["image"].any(axis=(1, 2)).all()
 
 
+def test_names_that_are_not_utf_8_are_set_aside(cedar, stage):
+    """They count as found, so the reason is told rather than a wrong number."""
+    sign(cedar / "full_org/original_2_3.png")
+    latin_1 = os.fsdecode("original_2_é.png".encode("latin-1"))
+    try:
+        (cedar / "full_org/original_2_10.png").rename(cedar / "full_org" / latin_1)
+    except OSError as error:
+        pytest.skip(f"this file system takes UTF-8 names alone ({error})")
+    expected = {"writers": 3, "skilled": 2}
+    settings = {"source": cedar, "layout": "cedar", "expected": {**expected, "genuine": 2}}
+    with pytest.raises(FkdError, match="writer 2: 3 genuine, expected 2"):
+        prepare(**settings, **{**stage, "max_share": 0.5})
+    (cedar / "full_org/original_2_3.png").unlink()
+    prepare(**settings, **{**stage, "max_share": 0.5})
+    [(name, reason)] = Quarantine.read(stage["quarantine"]).rows
+    assert name == rf"{cedar}/full_org/original_2_\udce9.png" and "not UTF-8" in reason
+    assert len(shards.read(stage["out"], "signatures")["file"]) == 11
+
+
+def test_a_writer_of_any_name_can_be_named(tmp_path, stage):
+    source = tmp_path / "own"
+    sign(source / "a-1.png")
+    (source / "a-1.png").rename(source / os.fsdecode(b"\xe9-1.png"))
+    settings = {"layout": "folder", "genuine": "{writer}-{sample}.png", "expected": {"genuine": 2}}
+    with pytest.raises(FkdError, match=r"writer \\udce9: 1 genuine"):
+        prepare(source=source, **settings, **stage)
+
+
+def test_the_log_lists_all_that_was_set_aside(cedar, stage, caplog):
+    """A workflow removes the list of a stage that failed."""
+    files = sorted(cedar.rglob("*.png"))
+    for file in files[1:]:
+        file.write_bytes(b"no image")
+    with pytest.raises(FkdError, match=r"11 of 12(?s:.*)and 1 more(?s:.*)log .* lists them all"):
+        prepare(source=cedar, layout="cedar", expected=SMALL, **stage)
+    assert all(str(file) in caplog.text for file in files[1:])
+
+
+def test_signatures_cut_to_the_canvas_are_counted_in_one_line(cedar, stage, caplog):
+    settings = {"source": cedar, "layout": "cedar", "expected": SMALL, **stage}
+    prepare(**settings)
+    assert shards.read(stage["out"], "signatures").attributes["oversized"] == 0
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        prepare(**settings, canvas=(20, 60))
+    assert shards.read(stage["out"], "signatures").attributes["oversized"] == 12
+    [record] = caplog.records
+    assert "12 of 12 signatures of mine are larger than the canvas of 20 x 60" in record.message
+
+
 def test_a_folder_of_ones_own(tmp_path, stage):
     patterns = {"genuine": "ok/{writer}-{sample}.png", "skilled": "fake/{writer}-{sample}.png"}
     source = tmp_path / "own"
@@ -258,8 +310,10 @@ class Bomb:
 
 def interchange(path: Path, **changes) -> Path:
     """Write a file as the sigver package does: two writers, three rows each."""
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 170, 242), np.uint8)
+    images[..., 0, 0] = 200
     arrays = {
-        "x": np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 170, 242), np.uint8),
+        "x": images,
         "y": np.array([11, 11, 11, 2, 2, 2], np.int32),
         "yforg": np.array([0, 1, 0, 0, 0, 1], np.int32),
         "filenames": np.array([f"c-{n}.png" for n in (10, 1, 2, 3, 4, 5)]),
@@ -284,6 +338,35 @@ def test_npz_is_read_without_unpickling(tmp_path, stage):
     assert not trap.exists()
     pickle.loads(pickle.dumps(Bomb(trap)))  # the trap works
     assert trap.exists()
+
+
+def test_blank_rows_of_an_npz_are_set_aside_by_name(tmp_path, stage):
+    source = interchange(tmp_path / "a.npz")
+    with np.load(source) as file:
+        images = file["x"]
+    images[1], images[3] = 0, 90
+    interchange(source, x=images)
+    with pytest.raises(FkdError, match=r"2 of 6 signatures(?s:.*)c-3\.png: blank"):
+        prepare(source=source, layout="npz", **stage)
+    prepare(source=source, layout="npz", **{**stage, "max_share": 0.5})
+    names = [f"c-{n}.png" for n in (4, 5, 2, 10)]
+    assert shards.read(stage["out"], "signatures")["file"].tolist() == names
+    aside = dict(Quarantine.read(stage["quarantine"]).rows)
+    assert set(aside) == {f"{source}/c-1.png", f"{source}/c-3.png"}
+
+
+def test_npz_with_names_as_bytes(tmp_path, stage):
+    names = [f"c-{n}.png".encode() for n in (10, 1, 2, 3, 4)] + ["Zoë.png".encode("latin-1")]
+    source = interchange(tmp_path / "a.npz", filenames=np.array(names))
+    prepare(source=source, layout="npz", **{**stage, "max_share": 0.5})
+    shard = shards.read(stage["out"], "signatures")
+    assert shard["file"].tolist() == [f"c-{n}.png" for n in (3, 4, 2, 10, 1)]
+    assert shard["sample"].tolist() == [f"c-{n}" for n in (3, 4, 2, 10, 1)]
+    [(name, reason)] = Quarantine.read(stage["quarantine"]).rows
+    assert name == rf"{source}/Zo\udceb.png" and "not UTF-8" in reason
+    pickled = np.array(["c.png"] * 6, dtype=object)
+    with pytest.raises(FkdError, match="filenames must be plain arrays; pickled ones are never"):
+        prepare(source=interchange(source, filenames=pickled), layout="npz", **stage)
 
 
 @pytest.mark.parametrize(
