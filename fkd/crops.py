@@ -9,7 +9,6 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ import numpy as np
 
 from fkd import shards
 from fkd.errors import FkdError
-from fkd.preprocess import SIZE, find_ink, normalize
+from fkd.preprocess import SIZE, prepare
 from fkd.quarantine import Quarantine
 from fkd.seeding import generator
 
@@ -95,17 +94,16 @@ def make_crops(
         pieces = _thin_out(pieces, source["page"], max_per_page, seed)
     aside = Quarantine()
     images, kept, oversized = [], [], 0
-    with cuts_unsaid():
-        for piece in pieces:
-            pixels = _pixels(source, piece)
-            try:
-                images.append(normalize(pixels, piece.canvas, threshold="blurred"))
-            except FkdError as error:
-                page, line = source["page"][piece.row], source["line"][piece.row]
-                aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
-                continue
-            kept.append(piece)
-            oversized += exceeds(pixels, piece.canvas, "blurred")
+    for piece in pieces:
+        try:
+            image, is_cut = prepare(_pixels(source, piece), piece.canvas, threshold="blurred")
+        except FkdError as error:
+            page, line = source["page"][piece.row], source["line"][piece.row]
+            aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
+            continue
+        images.append(image)
+        kept.append(piece)
+        oversized += is_cut
     if oversized:
         _log.warning(
             "%d of %d crops are larger than their canvas and cut to it", oversized, len(kept)
@@ -154,36 +152,6 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
     rows, columns = images.any(axis=2), images.any(axis=1)
     brightest = images.max(axis=(1, 2), initial=0).astype(int)
     return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
-
-
-def exceeds(image: np.ndarray, canvas: Sequence[int], threshold: str) -> bool:
-    """Say whether an image's ink is larger than a canvas, to which it is then cut.
-
-    Parameters and errors are those of :func:`fkd.preprocess.normalize`; only where the
-    image itself is larger is its ink searched.
-    """
-    if image.shape[0] <= canvas[0] and image.shape[1] <= canvas[1]:
-        return False
-    top, bottom, left, right = find_ink(image, threshold).box
-    return bool(bottom - top > canvas[0] or right - left > canvas[1])
-
-
-@contextmanager
-def cuts_unsaid() -> Iterator[None]:
-    """Hold back the warning about each image that is cut to its canvas.
-
-    For stages that prepare thousands, count them and say so in one line.
-    """
-
-    def refuse(record: logging.LogRecord) -> bool:
-        return record.levelno != logging.WARNING
-
-    log = logging.getLogger(normalize.__module__)
-    log.addFilter(refuse)
-    try:
-        yield
-    finally:
-        log.removeFilter(refuse)
 
 
 def _extent(marked: np.ndarray) -> np.ndarray:

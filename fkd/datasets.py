@@ -11,19 +11,18 @@ import numpy as np
 from tqdm import tqdm
 
 from fkd import shards
-from fkd.crops import cuts_unsaid, exceeds
 from fkd.errors import FkdError
+from fkd.files import NOT_UTF8, natural_order, shown
 from fkd.images import read_gray
 from fkd.layouts import (
     LAYOUTS,
     SignatureFile,
     list_files,
     missing_data,
-    natural_order,
     row_order,
 )
-from fkd.preprocess import CANVAS, SIZE, normalize
-from fkd.quarantine import NOT_UTF8, Quarantine, shown
+from fkd.preprocess import CANVAS, SIZE, prepare
+from fkd.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
@@ -103,10 +102,9 @@ def prepare_signatures(
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
-        prepare = partial(_prepare, source, max_pixels, threshold, tuple(canvas), oversized)
+        one = partial(_prepare, source, max_pixels, threshold, tuple(canvas), oversized)
         progress = tqdm(files, name, unit="image", disable=None)
-        with cuts_unsaid():
-            rows, images = _gather(Path(source), files, map(prepare, progress), aside)
+        rows, images = _gather(Path(source), files, map(one, progress), aside)
     if oversized:
         _log.warning(
             "%d of %d signatures of %s are larger than the canvas of %d x %d and cut to it, the "
@@ -157,12 +155,12 @@ def _prepare(
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
-        prepared = normalize(image, canvas=canvas, threshold=threshold)
+        prepared = prepare(image, canvas=canvas, threshold=threshold)
     except FkdError as error:
         return str(error)
-    if exceeds(image, canvas, threshold):
+    if prepared.is_cut:
         oversized.append(row.file)
-    return prepared
+    return prepared.image
 
 
 def _refuse_blank(row: SignatureFile, image: np.ndarray) -> np.ndarray | str:

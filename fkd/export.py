@@ -1,6 +1,7 @@
 """A model as one ONNX file that needs nothing else."""
 
 import json
+import logging
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fkd.errors import FkdError
 from fkd.preprocess import INPUT
 
 TOLERANCE = 1e-5
-"""Largest difference between ONNX and PyTorch, absolute and relative."""
+"""Largest difference between ONNX and PyTorch, as a share of the largest feature."""
 
 CHECKED_BATCHES = (1, 4, 7)
 
@@ -43,8 +44,9 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
     network, about = models.load(weights)
     # Two images, since the exporter takes a batch of one for a constant.
     example = torch.zeros(2, 1, *INPUT)
+    # The exporter warns of its own use of PyTorch's internals, and of torchvision's absence.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        # The exporter warns of its own use of PyTorch's internals.
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
             network,
@@ -96,6 +98,7 @@ def check_onnx(path: Path, network: models.Network) -> None:
         with torch.inference_mode():
             expected = network(images).numpy()
         found = session.run(["feature"], {"image": images.numpy()})[0]
-        if not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
-            difference = np.abs(found - expected).max()
+        # An element's rounding grows with what is summed, not with what is left of the sum.
+        difference = np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
+        if not difference <= TOLERANCE:
             raise FkdError(f"{path}: differs from PyTorch by {difference:.1e} at batch {batch}")

@@ -5,18 +5,15 @@ stand for themselves, ``*`` for anything but ``/``; a repeated ``{writer}`` must
 and the ending may be in either case.
 """
 
-import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
-from fkd.quarantine import shown
-
-_log = logging.getLogger(__name__)
+from fkd.files import files_below, natural_order, shown
 
 
 @dataclass(frozen=True)
@@ -169,55 +166,6 @@ class SignatureFile(NamedTuple):
     forgery: bool
     sample: str
     file: str
-
-
-def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which numbers within names count as numbers: 2 before 10."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Walk through a folder's files, at any depth and behind links to folders too.
-
-    Every folder is entered once, under its own name rather than a link's, and none that
-    holds `folder`: so no file counts twice, and a link to a parent makes no loop. What is
-    hidden is passed over.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to start.
-
-    Yields
-    ------
-    Path
-        Each file, links to nowhere included.
-
-    Raises
-    ------
-    FkdError
-        Where a folder cannot be read.
-    """
-    entered = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
-    starts = [str(folder)]
-    for start in starts:  # grows by the links to folders
-        for place, folders, files in os.walk(start, onerror=_unreadable):
-            real = os.path.realpath(place)
-            if real in entered:
-                _log.info("%s: passed over, it leads to %s again", shown(place), shown(real))
-                folders.clear()
-                continue
-            entered.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            paths = (os.path.join(place, name) for name in folders)
-            starts += [path for path in paths if os.path.islink(path)]
-            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
-
-
-def _unreadable(error: OSError) -> None:
-    place = shown(error.filename)
-    raise FkdError(f"{place}: cannot be read ({error.strerror}). Check the folder and its rights.")
 
 
 def list_files(

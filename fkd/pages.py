@@ -15,10 +15,11 @@ import numpy as np
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.files import NOT_UTF8, files_below, shown
 from fkd.images import read_gray
-from fkd.layouts import CVL_PAGE, files_below
+from fkd.layouts import CVL_PAGE
 from fkd.lines import find_stripes
-from fkd.quarantine import NOT_UTF8, Quarantine, shown
+from fkd.quarantine import Quarantine
 from fkd.seeding import generator
 from fkd.shards import write as write_shard
 

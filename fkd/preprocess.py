@@ -71,6 +71,37 @@ def normalize(
     resampling is linear along each axis, so the result is ``R @ ink @ C.T`` with the
     rows and columns of the resampling matrices where the ink lies.
     """
+    prepared = prepare(image, canvas, size, threshold)
+    if prepared.is_cut:
+        _log.warning("the ink is too large and cut to the canvas of %d x %d", *canvas)
+    return prepared.image
+
+
+class Prepared(NamedTuple):
+    """What :func:`prepare` gives.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape `size`
+        Ink is bright, paper 0.
+    is_cut : bool
+        Whether the ink was larger than the canvas, and cut to it.
+    """
+
+    image: np.ndarray
+    is_cut: bool
+
+
+def prepare(
+    image: np.ndarray,
+    canvas: tuple[int, int] = CANVAS,
+    size: tuple[int, int] = SIZE,
+    threshold: str = "image",
+) -> Prepared:
+    """Do what :func:`normalize` does, for callers who count what is cut.
+
+    Parameters and errors are those of :func:`normalize`.
+    """
     if threshold not in ("image", "blurred"):
         raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
     level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
@@ -78,10 +109,10 @@ def normalize(
     ink = np.where(ink > level, np.uint8(0), 255 - ink)
     rows, first_row = _place(ink.shape[0], canvas[0], row - top)
     columns, first_column = _place(ink.shape[1], canvas[1], column - left)
-    if rows is not None or columns is not None:
-        _log.warning("ink of %d x %d pixels cut to the canvas of %d x %d", *ink.shape, *canvas)
+    is_cut = rows is not None or columns is not None
+    if is_cut:
         ink = ink[rows or slice(None), columns or slice(None)]
-    return _shrink(ink, (first_row, first_column), canvas, size)
+    return Prepared(_shrink(ink, (first_row, first_column), canvas, size), is_cut)
 
 
 class Ink(NamedTuple):

@@ -8,16 +8,9 @@ from pathlib import Path
 from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
-
-NOT_UTF8 = "the name is not UTF-8: rename it"
-"""Why a file cannot be used whose name no list and no shard can hold."""
+from fkd.files import shown
 
 _log = logging.getLogger(__name__)
-
-
-def shown(name: Path | str) -> str:
-    """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
-    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Quarantine:

@@ -12,13 +12,12 @@ import pytest
 from fkd import shards
 from fkd.datasets import prepare_signatures as prepare
 from fkd.errors import FkdError
+from fkd.files import files_below, natural_order
 from fkd.layouts import (
     LAYOUTS,
     OTHERS,
-    files_below,
     list_files,
     missing_data,
-    natural_order,
 )
 from fkd.quarantine import Quarantine
 

@@ -47,7 +47,9 @@ def study(folder, **changes):
 def test_plan_of_the_default_study(tmp_path):
     status, output = snakemake(study(tmp_path), "-n")
     assert status == 0, output
-    students = yaml.safe_load((ROOT / "config.yaml").read_text())["students"]
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    students = config["students"]
+    ((protocol,),) = config["evaluation"]["sets"].values()
     random = sum(name.endswith("random") for name in students)
     jobs = plan(output)
     assert jobs["draw_pages"] == 1
@@ -57,7 +59,8 @@ def test_plan_of_the_default_study(tmp_path):
     assert jobs["train_teacher"] == 1
     assert jobs["train_student"] == len(students) - random
     assert jobs["random_student"] == random
-    assert jobs["export_onnx"] == jobs["evaluate_wd"] == len(students) + 1
+    assert jobs["export_onnx"] == len(students) + 1
+    assert jobs["evaluate_wd"] == (len(students) + 1) * len(protocol["references"])
     assert jobs["tables"] == 1
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.layouts import natural_order
+from fkd.files import natural_order
 from fkd.verification import svm
 from fkd.verification.metrics import error_rates
 

@@ -1,0 +1,68 @@
+"""The user's files: folders, links and names as they come."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fkd.errors import FkdError
+
+NOT_UTF8 = "the name is not UTF-8: rename it"
+"""Why a file cannot be used whose name no list and no shard can hold."""
+
+_log = logging.getLogger(__name__)
+
+
+def shown(name: Path | str) -> str:
+    """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which numbers within names count as numbers: 2 before 10."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Walk through a folder's files, at any depth and behind links to folders too.
+
+    Every folder is entered once, under its own name rather than a link's, and none that
+    holds `folder`: so no file counts twice, and a link to a parent makes no loop. What is
+    hidden is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to start.
+
+    Yields
+    ------
+    Path
+        Each file, links to nowhere included.
+
+    Raises
+    ------
+    FkdError
+        Where a folder cannot be read.
+    """
+    entered = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+    starts = [str(folder)]
+    for start in starts:  # grows by the links to folders
+        for place, folders, files in os.walk(start, onerror=_unreadable):
+            real = os.path.realpath(place)
+            if real in entered:
+                _log.info("%s: passed over, it leads to %s again", shown(place), shown(real))
+                folders.clear()
+                continue
+            entered.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            paths = (os.path.join(place, name) for name in folders)
+            starts += [path for path in paths if os.path.islink(path)]
+            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _unreadable(error: OSError) -> None:
+    place = shown(error.filename)
+    raise FkdError(f"{place}: cannot be read ({error.strerror}). Check the folder and its rights.")
