@@ -200,8 +200,10 @@ def nac(vectors: np.ndarray | Tensor, mask: np.ndarray | Tensor) -> np.ndarray |
         equal it is 0, and so is its gradient.
     """
     if not isinstance(vectors, Tensor):
-        vectors = torch.from_numpy(np.ascontiguousarray(vectors))
-        return nac(vectors, torch.as_tensor(mask)).numpy()
+        vectors = np.asarray(vectors)
+        vectors = vectors if vectors.dtype.kind == "f" else vectors.astype(np.float64)
+        tensor = torch.from_numpy(np.ascontiguousarray(vectors))
+        return nac(tensor, torch.as_tensor(mask)).numpy()
     # Distances do not change with the origin, but what cancels does. The first
     # vector as origin makes equal vectors exactly 0, then the mean is small.
     x = vectors - vectors[..., :1, :]

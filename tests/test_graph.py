@@ -103,6 +103,12 @@ def test_nac_equals_its_definition(sparse_map, scale, offset):
     assert expected.max() <= 1
 
 
+def test_nac_of_whole_numbers():
+    vectors = np.array([[0], [1], [3]])
+    mask = graph.neighborhoods(graph.spanning_tree(vectors), 1)
+    np.testing.assert_allclose(graph.nac(vectors, mask), [1 / 10, 5 / 5, 4 / 13])
+
+
 def test_nac_gradient():
     rng = np.random.default_rng(1)
     vectors = torch.tensor(rng.normal(size=(2, 8, 3)), requires_grad=True)

@@ -56,6 +56,7 @@ rule train_student:
             ]
             for name in STUDENTS[w.student].maps
         },
+        # A student without geometry has no half, so that an edit of it does not touch it.
         half=lambda w: bool(STUDENTS[w.student].maps) and config["geometry"]["half"],
         networks=config["networks"],
         recipe=config["training"],
