@@ -51,7 +51,7 @@ def study(tmp_path_factory):
         for kind in ("responses", "geometry"):
             paths[kind].append(folder / f"{kind}{shard}.h5")
         targets = {kind: paths[kind][-1] for kind in ("responses", "geometry")}
-        cache.cache_teacher(crops=crops, teacher=teacher, batch=7, **targets)
+        cache.cache_teacher(crops=crops, teacher=teacher, batch=7, threads=1, **targets)
     return paths | {"teacher": teacher}
 
 
@@ -117,7 +117,7 @@ def test_losses_are_logged_and_fall(study, tmp_path):
 
 
 def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
-    ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7}
+    ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
     cache.cache_teacher(**ask, responses=tmp_path / "r.h5")
     cache.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv5"], radius=2)
     both = shards.read(study["responses"][0], "responses")
