@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.models import Network
+from fkd.models import Network, save
 
 Batch = Mapping[str, Tensor]
 """``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
@@ -128,9 +128,10 @@ def fit(
     recipe: Recipe,
     checkpoint: Path,
     losses: Path,
+    out: Path,
     about: dict,
 ) -> None:
-    """Train a network, from its checkpoint on where that fits.
+    """Train a network, from its checkpoint on where that fits, and write its weights.
 
     Parameters
     ----------
@@ -147,11 +148,14 @@ def fit(
     recipe : Recipe
         Optimizer and schedule.
     checkpoint : Path
-        Written after each epoch, and left for the caller to remove.
+        Written after each epoch, and removed once the weights are written.
     losses : Path
         CSV: the mean of each term, and the accuracy, by epoch and subset.
+    out : Path
+        The weights, as safetensors.
     about : dict
-        Everything that shapes the result; a checkpoint with another is not resumed.
+        Everything that shapes the result, kept with the weights; a checkpoint with
+        another is not resumed.
 
     Raises
     ------
@@ -162,6 +166,11 @@ def fit(
     scheduler = recipe.scheduler(optimizer, steps)
     rows: list[dict] = []
     first = _resume(checkpoint, about, network, optimizer, scheduler, rows)
+
+    def record(row: dict) -> None:
+        rows.append(row)
+        _log.info("%s", ", ".join(f"{name} {value}" for name, value in row.items()))
+
     for epoch in range(first, recipe.epochs):
         begin = time.perf_counter()
         network.train()
@@ -174,7 +183,7 @@ def fit(
             optimizer.step()
             scheduler.step()
             sums.add(terms, logits, batch)
-        rows.append(sums.row(epoch, "training", time.perf_counter() - begin))
+        record(sums.row(epoch, "training", time.perf_counter() - begin))
         if not math.isfinite(rows[-1]["total"]):
             raise FkdError(
                 f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
@@ -188,15 +197,15 @@ def fit(
             with torch.no_grad():
                 for batch in validation_batches():
                     sums.add(*loss_terms(network, batch), batch)
-            rows.append(sums.row(epoch, "validation", time.perf_counter() - begin))
-        for row in rows[-1:] if validation_batches is None else rows[-2:]:
-            _log.info("%s", ", ".join(f"{name} {value}" for name, value in row.items()))
+            record(sums.row(epoch, "validation", time.perf_counter() - begin))
         _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
     with writing(losses) as part, part.open("w", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
         table.writerows(rows)
     network.eval()
+    save(network, out, about)
+    checkpoint.unlink(missing_ok=True)
 
 
 class _Means:

@@ -117,10 +117,9 @@ def train_student(
         recipe,
         checkpoint,
         losses,
+        out,
         about,
     )
-    models.save(network, out, about)
-    checkpoint.unlink(missing_ok=True)
 
 
 def train_teacher(
@@ -198,9 +197,7 @@ def train_teacher(
 
     steps = steps_of(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    fit(network, terms, batches, None, steps, recipe, checkpoint, losses, about)
-    models.save(network, out, about)
-    checkpoint.unlink(missing_ok=True)
+    fit(network, terms, batches, None, steps, recipe, checkpoint, losses, out, about)
 
 
 def import_teacher(*, weights: Path, out: Path) -> None:
