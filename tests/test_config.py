@@ -243,7 +243,7 @@ def test_environments_pin_what_the_project_pins():
     conda_names = {"torch": "pytorch-{}", "opencv-python-headless": "py-opencv"}
     conda_names["matplotlib"] = "matplotlib-base"
     assert {"torch", "numpy", "h5py", "matplotlib"} <= set(pins)
-    tests = {"hypothesis", "pytest", "ruff", "snakefmt"}
+    tests = {"hypothesis", "pytest", "ruff", "scikit-image", "snakefmt"}
     for kind in ("cpu", "gpu"):
         held = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text())["dependencies"]
         for name in sorted(set(pins) - tests):
