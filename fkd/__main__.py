@@ -15,7 +15,8 @@ from fkd.pages import list_pages, segment_pages
 from fkd.quarantine import check_text
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.tables import make_tables
-from fkd.training import import_teacher, random_student, train_student, train_teacher
+from fkd.teacher import import_teacher
+from fkd.training import random_student, train_student, train_teacher
 from fkd.verification import evaluate_wd
 
 STAGES = {

@@ -200,19 +200,6 @@ def train_teacher(
     fit(network, terms, batches, None, steps, recipe, checkpoint, losses, out, about)
 
 
-def import_teacher(*, weights: Path, out: Path) -> None:
-    """Import the published weights of SigNet as the teacher.
-
-    Parameters
-    ----------
-    weights : Path
-        ``signet.pth``; no code in it is ever run.
-    out : Path
-        The weights, as safetensors.
-    """
-    models.save(models.read_public_weights(weights), out, {"imported": Path(weights).name})
-
-
 def random_student(
     *,
     out: Path,
