@@ -77,6 +77,7 @@ def test_a_partial_section_keeps_the_other_defaults():
     assert config["training"]["learning_rate"] == 0.01
 
 
+@pytest.mark.fidelity("students")
 @pytest.mark.parametrize("name", PAPER)
 def test_students_of_the_paper_need_only_their_name(name):
     config = complete(students={name: None})

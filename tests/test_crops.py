@@ -61,6 +61,7 @@ def stripes(tmp_path):
     return stripes
 
 
+@pytest.mark.fidelity("intervals")
 def test_crops_are_neighboring_pieces_prepared_on_their_canvas(tmp_path, stripes):
     crops = cropped(tmp_path)
     row = 0
@@ -83,6 +84,7 @@ def test_crops_are_neighboring_pieces_prepared_on_their_canvas(tmp_path, stripes
     assert row == len(crops["crop"]) > 15
 
 
+@pytest.mark.fidelity("labels")
 def test_what_a_crop_knows(tmp_path, stripes):
     crops = cropped(tmp_path)
     assert crops["image"].shape[1:] == (170, 242) and crops["image"].dtype == np.uint8
@@ -98,6 +100,7 @@ def test_what_a_crop_knows(tmp_path, stripes):
     assert attributes["canvases"] == [list(canvas) for canvas in CANVASES]
 
 
+@pytest.mark.fidelity("aspect ratios")
 def test_ratio_per_interval_or_stripe(tmp_path, stripes):
     def ratios_of_first_stripe(ratio_per):
         crops = cropped(tmp_path, ratio_per=ratio_per)
@@ -107,6 +110,8 @@ def test_ratio_per_interval_or_stripe(tmp_path, stripes):
     assert len(set(ratios_of_first_stripe("stripe"))) == 1
 
 
+@pytest.mark.fidelity("aspect ratios")
+@pytest.mark.fidelity("canvases")
 def test_draws_cover_the_span_and_the_canvases_evenly(tmp_path):
     small = [list(np.array(canvas) // 20) for canvas in CANVASES]
     write_stripes(tmp_path / "stripes.h5", [scribble(100, 30_000, seed=n) for n in range(4)])

@@ -19,6 +19,8 @@ SMALL = Networks(width=0.05, features=32)
 TRAINED = {name: student for name, student in PAPER.items() if student.is_trained}
 
 
+@pytest.mark.fidelity("SigNet")
+@pytest.mark.fidelity("ResNet-18")
 @pytest.mark.parametrize(("name", "count"), [("signet", 15_792_160), ("resnet18", 13_072_320)])
 def test_number_of_parameters(name, count):
     network = models.ARCHITECTURES[name]()
@@ -27,6 +29,8 @@ def test_number_of_parameters(name, count):
     assert sum(p.numel() for p in with_classifier.parameters()) == count + 7 * 2048
 
 
+@pytest.mark.fidelity("SigNet")
+@pytest.mark.fidelity("ResNet-18")
 def test_the_published_sizes_of_maps():
     images = torch.zeros(1, 1, 150, 220)
     maps, feature = models.SigNet().eval().describe(images)
@@ -50,6 +54,7 @@ def test_the_published_sizes_of_maps():
     assert feature.shape == (1, 2048)
 
 
+@pytest.mark.fidelity("connections")
 @pytest.mark.parametrize("student", models.CONNECTIONS)
 def test_connected_maps_have_equal_sizes(student):
     sizes = models.ARCHITECTURES[student].map_sizes
@@ -60,6 +65,7 @@ def test_connected_maps_have_equal_sizes(student):
     assert {name: tuple(m.shape[2:]) for name, m in maps.items()} == sizes
 
 
+@pytest.mark.fidelity("students")
 def test_the_paper_has_sixteen_trained_students_and_two_random_ones():
     assert len(TRAINED) == 16
     assert sorted(set(PAPER) - set(TRAINED)) == ["resnet18_random", "signet_random"]
@@ -81,6 +87,7 @@ def batch():
     return batch
 
 
+@pytest.mark.fidelity("total loss")
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_parameter_has_a_gradient(name, batch):
     student = TRAINED[name]
@@ -94,6 +101,7 @@ def test_every_parameter_has_a_gradient(name, batch):
     assert all(p.grad.isfinite().all() for p in network.parameters())
 
 
+@pytest.mark.fidelity("total loss")
 def test_total_is_the_weighted_sum(batch):
     network = models.build("resnet18", 3, SMALL)
     terms, _ = TRAINED["resnet18_cl_geom_bc"].loss_terms(network, batch)
@@ -106,6 +114,7 @@ def test_total_is_the_weighted_sum(batch):
     torch.testing.assert_close(terms["total"], expected)
 
 
+@pytest.mark.fidelity("initialization")
 def test_weights_depend_on_the_seed_and_the_rule():
     first, again = (models.build("signet", None, SMALL, seed=1) for _ in range(2))
     assert models.checksum(first) == models.checksum(again)
@@ -116,6 +125,7 @@ def test_weights_depend_on_the_seed_and_the_rule():
     assert weight.abs().max().item() == pytest.approx((6 / (3840 + 2048)) ** 0.5, rel=1e-3)
 
 
+@pytest.mark.fidelity("initialization")
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_the_public_classes_start_as_published(name):
     network = models.ARCHITECTURES[name]()

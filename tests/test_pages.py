@@ -58,6 +58,7 @@ def add_form(page, ink=40):
     return np.vstack([header, page, footer])
 
 
+@pytest.mark.fidelity("text lines")
 @pytest.mark.parametrize("slope", [-0.06, -0.013, 0.0, 0.035])
 @pytest.mark.parametrize("kind", ["gray", "two levels"])
 def test_a_stripe_is_a_line_whole_and_alone(slope, kind):
@@ -71,6 +72,7 @@ def test_a_stripe_is_a_line_whole_and_alone(slope, kind):
         assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.02)
 
 
+@pytest.mark.fidelity("text lines")
 def test_lines_share_rows_so_whole_bands_overlap():
     """Where no row without ink parts the lines, all their ink is still kept apart."""
     layers = draw_lines(spacing=75)
@@ -83,6 +85,7 @@ def test_lines_share_rows_so_whole_bands_overlap():
         assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.04)
 
 
+@pytest.mark.fidelity("text lines")
 def test_level_lines_come_out_level():
     layers = draw_lines(lines=4, slope=0.05)
     for stripe, flat in zip(find_stripes(on_paper(layers)), draw_lines(lines=4), strict=True):
@@ -90,12 +93,14 @@ def test_level_lines_come_out_level():
         assert abs(height - np.ptp(np.flatnonzero(flat.any(axis=1)))) <= 12
 
 
+@pytest.mark.fidelity("text lines")
 def test_what_belongs_to_neighbors_is_paper():
     stripe = find_stripes(on_paper(draw_lines()))[2]
     blank = stripe[:, :60]
     assert 225 < np.median(blank) < 242 and blank.min() > 200
 
 
+@pytest.mark.fidelity("text lines")
 def test_the_band_reaches_from_valley_to_valley():
     for stripe in find_stripes(on_paper(draw_lines())):
         assert 130 <= len(stripe) <= 220
@@ -113,6 +118,7 @@ def test_a_page_steeper_than_can_be_made_level_gives_lines_or_a_reason(slope):
     assert stripes and all(stripe.size for stripe in stripes)
 
 
+@pytest.mark.fidelity("text lines")
 @pytest.mark.parametrize("slope", [0.0, 0.02])
 def test_printed_header_and_footer_of_a_form_are_dropped(slope):
     layers = draw_lines()
@@ -125,6 +131,7 @@ def test_printed_header_and_footer_of_a_form_are_dropped(slope):
         assert ink_of(stripe) == pytest.approx(np.count_nonzero(layer), rel=0.08)
 
 
+@pytest.mark.fidelity("text lines")
 def test_one_line_and_one_short_last_line():
     assert len(find_stripes(on_paper(draw_lines(lines=1)))) == 1
     layers = draw_lines()
@@ -156,6 +163,7 @@ def test_odd_shapes_give_stripes_or_a_reason(shape):
     assert all(stripe.shape[1] == shape[1] for stripe in stripes)
 
 
+@pytest.mark.fidelity("text lines")
 def test_real_pages_have_plausible_lines(shared):
     pages = sorted((shared / "data/iam/pages").glob("*.png"))[::40]
     stripes = [find_stripes(read_gray(page)) for page in pages]
@@ -165,6 +173,7 @@ def test_real_pages_have_plausible_lines(shared):
     assert 150 < np.median(heights) < 220
 
 
+@pytest.mark.fidelity("text lines")
 @pytest.mark.parametrize(
     ("page", "lines"),
     [("b04-140", 9), ("g03-004", 6), ("a01-011x", 9), ("b04-208", 3), ("b06-027", 10)],
@@ -175,6 +184,7 @@ def test_hard_real_pages_have_the_lines_that_one_sees(shared, page, lines):
     assert len(stripes) == lines
 
 
+@pytest.mark.fidelity("text lines")
 def test_a_worn_scan_of_a_real_page_gives_the_same_lines(shared):
     """Blur, shade, grain and slant put on a page of one bit change no line."""
     page = read_gray(shared / "data/iam/pages/a01-011.png")
@@ -189,6 +199,7 @@ def test_a_worn_scan_of_a_real_page_gives_the_same_lines(shared):
         assert np.count_nonzero(other < 110) == pytest.approx(kept, rel=0.15)
 
 
+@pytest.mark.fidelity("spaces")
 def test_spaces_are_removed():
     stripe = np.full((40, 100), 230, np.uint8)
     stripe[::2] -= 3  # paper: a column deviates by 1.5
@@ -405,6 +416,7 @@ def test_shards_are_even_blocks(tmp_path):
     assert set(np.bincount(blocks)) == {3, 4}
 
 
+@pytest.mark.fidelity("validation share")
 def test_validation_pages(tmp_path):
     touch(tmp_path / "source", "one/a.png", *(f"two/{n}.png" for n in range(2)))
     touch(tmp_path / "source", *(f"ten/{n}.png" for n in range(10)))
@@ -454,6 +466,7 @@ def pixels_of(stripes, row):
     return stripes["pixels"][start : start + height * width].reshape(height, width)
 
 
+@pytest.mark.fidelity("labels")
 def test_stripes_in_a_shard(tmp_path):
     layers = draw_lines()
     save_pages(tmp_path, ann_1=on_paper(layers), bob_1=on_paper(draw_lines(lines=4)))
@@ -476,6 +489,7 @@ def test_a_shard_knows_all_writers_but_holds_its_own_pages(tmp_path):
     assert stripes.attributes["writers"] == ["ann", "bob"] and set(stripes["writer"]) == {1}
 
 
+@pytest.mark.fidelity("validation share")
 def test_the_share_holds_over_writers_of_few_pages(tmp_path):
     """CVL's writers have five pages: 29 % of them are neither one nor two."""
     touch(tmp_path / "source", *(f"w{w:03}/{n}.png" for w in range(200) for n in range(5)))
@@ -485,6 +499,7 @@ def test_the_share_holds_over_writers_of_few_pages(tmp_path):
     )
 
 
+@pytest.mark.fidelity("validation share")
 def test_lines_of_an_only_page_are_parted(tmp_path):
     save_pages(tmp_path, ann_1=on_paper(draw_lines()))
     listed(tmp_path, "folder", validation_share=0.4)
@@ -492,6 +507,7 @@ def test_lines_of_an_only_page_are_parted(tmp_path):
     assert stripes["validation"].sum() == 2
 
 
+@pytest.mark.fidelity("validation share")
 def test_pages_are_kept_or_left_for_validation_whole(tmp_path):
     save_pages(tmp_path, ann_1=on_paper(draw_lines()), ann_2=on_paper(draw_lines(lines=4)))
     rows = {row["page"]: row["validation_share"] for row in listed(tmp_path, "folder")}
@@ -515,6 +531,7 @@ def test_bad_pages_are_set_aside(tmp_path):
     assert stripes.attributes["dropped"] == 1
 
 
+@pytest.mark.fidelity("ink of one-bit pages")
 def test_ink_of_two_level_pages_gets_gray(tmp_path):
     page = np.where(np.any(draw_lines(), axis=0), 0, 255).astype(np.uint8)
     save_pages(tmp_path, ann_1=page, ann_2=page, bob_1=on_paper(draw_lines()))
@@ -529,6 +546,7 @@ def test_ink_of_two_level_pages_gets_gray(tmp_path):
     assert np.array_equal(black["width"], stripes["width"])
 
 
+@pytest.mark.fidelity("small stripes")
 def test_stripes_of_few_rows_or_columns_are_dropped(tmp_path):
     save_pages(tmp_path, ann_1=on_paper(draw_lines()))
     listed(tmp_path, "folder")

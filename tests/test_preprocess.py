@@ -55,6 +55,7 @@ def on_the_whole_canvas(image, canvas, size, threshold="image"):
     return small[top : top + size[0], left : left + size[1]]
 
 
+@pytest.mark.fidelity("prepared images")
 @pytest.mark.parametrize("canvas", [(952, 1360), (600, 850), (730, 1042), (1440, 1825)])
 @pytest.mark.parametrize("threshold", ["image", "blurred"])
 def test_equals_the_naive_way(canvas, threshold):
@@ -68,6 +69,7 @@ def test_equals_the_naive_way(canvas, threshold):
     assert np.abs(ours - naive).max() <= 1 + 1e-6
 
 
+@pytest.mark.fidelity("prepared images")
 @pytest.mark.parametrize(
     ("table", "files"),
     [
@@ -85,6 +87,7 @@ def test_equals_the_published_images(shared, table, files):
     assert_equal_but_for_rounding(ours, images[[row[path.name] for path in paths]])
 
 
+@pytest.mark.fidelity("background")
 def test_paper_becomes_zero_and_ink_bright():
     image = np.full((100, 200), 230, np.uint8)
     image[40:60, 50:150] = 20
@@ -92,6 +95,7 @@ def test_paper_becomes_zero_and_ink_bright():
     assert ours.max() == 235 and np.count_nonzero(ours) == np.count_nonzero(ours == 235)
 
 
+@pytest.mark.fidelity("centering")
 def test_ink_is_centered_by_its_mass():
     image = np.full((300, 500), 255, np.uint8)
     image[10:60, 20:120] = 0
@@ -101,12 +105,14 @@ def test_ink_is_centered_by_its_mass():
     assert abs((columns * ours).sum() / ours.sum() - SIZE[1] / 2) < 1.5
 
 
+@pytest.mark.fidelity("canvases")
 def test_a_larger_canvas_makes_smaller_ink():
     image = scan()
     sums = [np.count_nonzero(normalize(image, canvas)) for canvas in ((600, 850), (1440, 1825))]
     assert sums[0] > 2 * sums[1] > 0
 
 
+@pytest.mark.fidelity("centering")
 def test_ink_heavy_on_one_side_stays_on_the_canvas():
     image = np.full((60, 200), 255, np.uint8)
     image[10:50, 150:195] = image[25:35, 5:195] = 20
@@ -117,6 +123,7 @@ def test_ink_heavy_on_one_side_stays_on_the_canvas():
     assert ours[:, 0].any() and np.count_nonzero(ours.any(axis=0)) >= 180
 
 
+@pytest.mark.fidelity("centering")
 def test_larger_ink_is_cut_centrally_with_a_warning(caplog):
     image = np.full((80, 400), 255, np.uint8)
     image[10:70, 5:395] = 20
@@ -127,6 +134,7 @@ def test_larger_ink_is_cut_centrally_with_a_warning(caplog):
     assert (ours >= 235).any(axis=0).all()
 
 
+@pytest.mark.fidelity("ink threshold")
 @pytest.mark.parametrize("stroke", [0, 30])
 def test_two_levels_take_the_blurred_threshold(stroke):
     """Also where a stroke is so thick that the blur leaves its heart black."""
@@ -172,28 +180,33 @@ def naive_otsu(image):
     return max(scores, key=scores.get)
 
 
+@pytest.mark.fidelity("Otsu")
 @pytest.mark.parametrize("seed", range(5))
 def test_otsu_separates_best(seed):
     image = scan(seed=seed)
     assert otsu(image) == naive_otsu(image.astype(float))
 
 
+@pytest.mark.fidelity("Otsu")
 def test_otsu_of_one_level():
     assert otsu(np.full((3, 3), 7, np.uint8)) == 7
     assert otsu(np.full((3, 3), 7.5)) == 7.5
 
 
+@pytest.mark.fidelity("Otsu")
 def test_otsu_of_floats_lies_between_the_classes():
     values = np.concatenate([np.linspace(0, 1, 50), np.linspace(9, 10, 50)])
     assert 0.99 < otsu(values) < 9
 
 
+@pytest.mark.fidelity("blur")
 def test_blur_equals_scipy():
     image = scan()
     naive = ndimage.gaussian_filter(image.astype(float), 2, mode="nearest", truncate=4)
     assert np.abs(blur(image) - naive).max() < 1e-9
 
 
+@pytest.mark.fidelity("resizing")
 @pytest.mark.parametrize(("source", "target"), [(952, 170), (1440, 191), (50, 50), (30, 60)])
 def test_resampling_keeps_an_even_level_inside(source, target):
     matrix = _resampling(source, target)
@@ -202,6 +215,7 @@ def test_resampling_keeps_an_even_level_inside(source, target):
     assert np.allclose(sums[5:-5], 1) and (sums <= 1 + 1e-12).all()
 
 
+@pytest.mark.fidelity("network input")
 def test_center_crop():
     images = np.arange(2 * 170 * 242).reshape(2, 1, 170, 242)
     assert np.array_equal(center_crop(images), images[..., 10:160, 11:231])

@@ -8,6 +8,8 @@ import pytest
 from fkd.errors import FkdError
 from fkd.verification import friedman, wilcoxon
 
+pytestmark = pytest.mark.fidelity("significance")
+
 
 def test_wilcoxon_by_counting():
     b = np.linspace(3, 4, 10)

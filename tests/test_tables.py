@@ -42,6 +42,7 @@ def made(tmp_path):
     return make
 
 
+@pytest.mark.fidelity("mean and deviation")
 def test_numbers_are_means_and_population_deviations_in_percent(made):
     table, text, _ = made()
     row = table.set_index(["set", "model"]).loc["cedar", "resnet18_cl"]
@@ -70,6 +71,7 @@ def test_rows_stand_in_the_order_of_the_paper(made):
     ]
 
 
+@pytest.mark.fidelity("significance")
 def test_differences_are_tested_over_the_splits(made):
     table, text, metrics = made()
     splits = pd.concat(map(pd.read_csv, metrics)).set_index(["set", "model"])
@@ -87,6 +89,7 @@ def test_differences_are_tested_over_the_splits(made):
     assert "\\*†" in marked
 
 
+@pytest.mark.fidelity("significance")
 def test_friedman_over_all_models(made):
     _, text, metrics = made()
     splits = pd.concat(map(pd.read_csv, metrics)).query("set == 'mcyt75'")

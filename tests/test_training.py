@@ -72,6 +72,7 @@ def train(study, out, student="resnet18_cl_geom_bc", **changes):
     return models.checksum(models.load(out / "weights.safetensors")[0])
 
 
+@pytest.mark.fidelity("supervisory signals")
 def test_cached_targets_are_what_the_teacher_says(study):
     teacher, _ = models.load(study["teacher"])
     crops = center_crop(shards.read(study["crops"][1], "crops")["image"])
@@ -98,6 +99,7 @@ def test_cached_targets_are_what_the_teacher_says(study):
         np.testing.assert_allclose(geometry[f"nac_{name}"][9], expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.fidelity("total loss")
 def test_losses_are_logged_and_fall(study, tmp_path):
     train(study, tmp_path)
     log = pd.read_csv(tmp_path / "losses.csv")
@@ -246,6 +248,7 @@ def test_unknown_student(study, tmp_path):
         train(study, tmp_path, student="resnet18_xl")
 
 
+@pytest.mark.fidelity("teacher's training")
 def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
     rng = np.random.default_rng(0)
     writer = np.repeat(["a", "b", "c"], 12)

@@ -56,6 +56,7 @@ def assert_equals_stored(case, x, y, yforg):
         )
 
 
+@pytest.mark.fidelity("published evaluation")
 @pytest.mark.parametrize("number", range(5))
 def test_equals_the_published_evaluation(shared, number):
     folder = shared / "golden"
@@ -66,6 +67,7 @@ def test_equals_the_published_evaluation(shared, number):
     assert_equals_stored(case, *recipe.make_features(**case["features"]))
 
 
+@pytest.mark.fidelity("published evaluation")
 @pytest.mark.parametrize("case", json.loads(STORED.read_text()))
 def test_equals_the_stored_results(case):
     assert_equals_stored(case, *draw(**case["features"]))
@@ -112,6 +114,7 @@ def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed):
         yield (frr, np.mean(random >= t), far, np.mean(areas), (frr + far) / 2, own_eer, t)
 
 
+@pytest.mark.fidelity("published evaluation")
 def test_equals_a_naive_pipeline_a_writer():
     # With two features some random forgeries get through, and rows without any ink-like
     # response are equal, so their scores must tie.
@@ -123,6 +126,7 @@ def test_equals_a_naive_pipeline_a_writer():
     assert all(0 < rates["FAR_random"] < 1 for rates in fast)
 
 
+@pytest.mark.fidelity("splits")
 def test_scores_say_which_row_they_belong_to():
     x, y, yforg = draw(5, 9, 8, 4, seed=4)
     shuffled = np.random.RandomState(0).permutation(len(x))
@@ -140,6 +144,7 @@ def test_scores_say_which_row_they_belong_to():
     assert first.random.shape == first.random_rows.shape == (5, 16)
 
 
+@pytest.mark.fidelity("scaler")
 def test_a_constant_feature_changes_nothing():
     x, y, yforg = draw(5, 9, 8, 6, seed=5)
     wider = np.insert(x, 2, 7.5, axis=1)
@@ -151,6 +156,7 @@ def test_a_constant_feature_changes_nothing():
     np.testing.assert_allclose(found.skilled, expected.skilled, atol=1e-9)
 
 
+@pytest.mark.fidelity("ROC")
 @pytest.mark.parametrize(("levels", "genuine", "skilled"), [(3, 7, 9), (8, 1, 1), (50, 30, 2)])
 def test_roc_equals_scikit_learn_with_ties(levels, genuine, skilled):
     stream = np.random.RandomState(levels)
@@ -167,6 +173,9 @@ def test_roc_equals_scikit_learn_with_ties(levels, genuine, skilled):
         assert area == pytest.approx(roc_auc_score(label, scores))
 
 
+@pytest.mark.fidelity("EER")
+@pytest.mark.fidelity("FRR and FAR")
+@pytest.mark.fidelity("AUC")
 def test_rates_by_hand():
     genuine = np.array([[3.0, 1.0], [0.5, 0.4]])
     skilled = np.array([[2.0, 0.0], [0.3, 0.2]])
