@@ -5,6 +5,9 @@
 CL is the cross-entropy on the writers. GeomL compares the affinity contrasts of
 two connected maps, RespL the two responses: by temperature cross-entropy, Barlow
 Twins or Barlow Colleagues.
+
+Half precision (float16, bfloat16) is widened to float32 first: sums over a batch of
+long responses would leave its range. A loss of half precision is thus a float32.
 """
 
 from collections.abc import Callable
@@ -33,7 +36,7 @@ def classification(logits: Tensor, writers: Tensor) -> Tensor:
     -------
     Tensor, ()
     """
-    return F.cross_entropy(logits, writers)
+    return F.cross_entropy(_widened(logits), writers)
 
 
 def geometry(student: Tensor, teacher: Tensor, half: bool = True) -> Tensor:
@@ -51,7 +54,7 @@ def geometry(student: Tensor, teacher: Tensor, half: bool = True) -> Tensor:
     -------
     Tensor, ()
     """
-    loss = (student - teacher).square().sum() / len(student)
+    loss = (_widened(student) - _widened(teacher)).square().sum() / len(student)
     return loss / 2 if half else loss
 
 
@@ -84,6 +87,7 @@ def temperature_cross_entropy(
     FkdError
         Where `standardized` meets a batch of one.
     """
+    student, teacher = _widened(student), _widened(teacher)
     if standardized:
         student, teacher = standardize(student), standardize(teacher)
     target = torch.softmax(teacher / temperature, dim=1)
@@ -97,7 +101,8 @@ def standardize(features: Tensor) -> Tensor:
     Parameters
     ----------
     features : Tensor, (B, F), float
-        The responses; an element that is constant over the batch becomes 0.
+        The responses; an element that is constant over the batch becomes 0, and so
+        does its gradient.
 
     Returns
     -------
@@ -110,15 +115,15 @@ def standardize(features: Tensor) -> Tensor:
         Where the batch has fewer than two rows.
     """
     if len(features) < 2:
-        raise FkdError(
-            f"a correlation over the batch needs two images or more, not {len(features)}"
-        )
-    centered = features - features.mean(dim=0)
-    variance = centered.square().sum(dim=0) / (len(features) - 1)
+        raise FkdError(f"z-scores over the batch need two images or more, not {len(features)}")
+    # The first row as origin keeps digits under a large offset, and a dead element exactly 0.
+    x = _widened(features) - _widened(features[:1])
+    centered = x - x.mean(dim=0)
+    variance = centered.square().sum(dim=0) / (len(x) - 1)
     # The root has no gradient at 0, where an element is dead over the batch.
     alive = variance > 0
     deviation = torch.where(alive, variance, torch.ones_like(variance)).sqrt()
-    return centered / (torch.where(alive, deviation, torch.zeros_like(deviation)) + STD_FLOOR)
+    return torch.where(alive, centered / (deviation + STD_FLOOR), torch.zeros_like(centered))
 
 
 def correlation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -189,6 +194,11 @@ def _pull_and_push(c: Tensor, chosen: Tensor, lambda_: float) -> Tensor:
     """Draw the chosen element of each row to 1 and all others to 0."""
     others = c.square().sum() - chosen.square().sum()
     return (1 - chosen).square().sum() + lambda_ * others
+
+
+def _widened(values: Tensor) -> Tensor:
+    """Give half precision as float32, and any other as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 RESPONSES: dict[str, Callable[..., Tensor]] = {
