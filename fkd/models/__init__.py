@@ -11,8 +11,9 @@ import torch
 
 from fkd.models.network import FEATURES, Network, checksum, initialize, save
 from fkd.models.network import load as _load
+from fkd.models.published import read_public_weights
 from fkd.models.resnet18 import ResNet18
-from fkd.models.signet import SigNet, read_public_weights
+from fkd.models.signet import SigNet
 from fkd.seeding import entropy
 
 __all__ = [

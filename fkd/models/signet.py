@@ -1,15 +1,10 @@
 """SigNet, the expert teacher; a student as well in the first study."""
 
 from collections import OrderedDict
-from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from fkd.errors import FkdError
-from fkd.models.network import FEATURES, Network, load_tensors, scaled
-
-BATCH_NORM_COUNTER = "num_batches_tracked"
+from fkd.models.network import FEATURES, Network, scaled
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int, **options: int) -> nn.Sequential:
@@ -83,41 +78,3 @@ class SigNet(Network):
                 maps[name] = x
         # flatten() reads channel, row, column, whatever the memory layout.
         return maps, self.fc_layers(x.flatten(1))
-
-
-def read_public_weights(path: Path | str) -> SigNet:
-    """Read the published weights of SigNet.
-
-    Parameters
-    ----------
-    path : Path or str
-        ``signet.pth``: a tuple whose first member is the state of the network
-        without classifiers. Loaded without running any code in it.
-
-    Returns
-    -------
-    SigNet
-        In evaluation mode, without classifier.
-
-    Raises
-    ------
-    FkdError
-        Where the file is missing, is no such tuple, or does not fit.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file (teacher.weights).") from None
-    except Exception as error:  # unpickling a foreign file fails in any way
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FkdError(
-            f"{path}: cannot be loaded as weights alone, and code in it is never run ({reason})."
-        ) from None
-    state = content[0] if isinstance(content, tuple | list) and content else content
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise FkdError(f"{path}: expected a tuple whose first member maps names to tensors.")
-    network = SigNet()
-    # Weights saved before PyTorch 0.4.1 lack batch norm's counters, which count nothing here.
-    counters = {k: v for k, v in network.state_dict().items() if k.endswith(BATCH_NORM_COUNTER)}
-    load_tensors(network, counters | state, path)
-    return network.eval()
