@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,8 @@ from fkd import shards
 from fkd.errors import FkdError
 from fkd.files import NOT_UTF8, natural_order, shown
 from fkd.images import read_gray
-from fkd.layouts import (
-    LAYOUTS,
-    SignatureFile,
-    list_files,
-    missing_data,
-    row_order,
-)
+from fkd.interchange import read_npz
+from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, prepare
 from fkd.quarantine import Quarantine
 
@@ -95,7 +90,7 @@ def prepare_signatures(
     settings: dict[str, Any] = {}
     oversized: list[str] | None = None
     if layout == "npz":
-        files, prepared = _read_npz(Path(source))
+        files, prepared = read_npz(Path(source))
         rows, images = _gather(Path(source), files, map(_refuse_blank, files, prepared), aside)
     else:
         oversized = []
@@ -185,43 +180,6 @@ def _gather(
             images[len(rows)] = image
             rows.append(row)
     return rows, images[: len(rows)]
-
-
-def _read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
-    """Read sigver's interchange file, without its pickled member ``user_mapping``.
-
-    The images come in the order of the rows.
-    """
-    try:
-        with np.load(source, allow_pickle=False) as file:
-            images, y, yforg, names = (file[key] for key in ("x", "y", "yforg", "filenames"))
-    except KeyError as error:
-        raise FkdError(f"{source}: {error.args[0]}. It needs x, y, yforg and filenames.") from None
-    except Exception as error:  # zip and array headers fail in many ways
-        raise FkdError(
-            f"{source}: not a readable .npz file ({error}). Its x, y, yforg and filenames must be "
-            "plain arrays; pickled ones are never read."
-        ) from None
-    if images.ndim == 4 and images.shape[1] == 1:
-        images = images[:, 0]
-    if images.shape[1:] != SIZE or images.dtype != np.uint8:
-        raise FkdError(
-            f"{source}: images of shape {images.shape[1:]} and type {images.dtype}, expected "
-            f"{SIZE} and uint8. Preprocess the set for {SIZE[0]} x {SIZE[1]}, or give its scans."
-        )
-    if not y.shape == yforg.shape == names.shape == (len(images),):
-        raise FkdError(
-            f"{source}: x, y, yforg and filenames have {len(images)}, {y.shape}, {yforg.shape} "
-            f"and {names.shape} rows. They must be as many."
-        )
-    if names.dtype.kind == "S":
-        names = np.char.decode(names, "utf-8", "surrogateescape")
-    rows = [
-        SignatureFile(str(writer), bool(forgery), Path(str(file)).stem, str(file))
-        for writer, forgery, file in zip(y, yforg, names, strict=True)
-    ]
-    order = sorted(range(len(rows)), key=lambda at: row_order(rows[at]))
-    return [rows[at] for at in order], (images[at] for at in order)
 
 
 def _check_counts(

@@ -1,14 +1,22 @@
 """From signatures to features, by any ONNX model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import pandas as pd
 from tqdm import tqdm
 
 from fkd import shards
+from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.preprocess import center_crop
+from fkd.extractor import Extractor
+from fkd.files import files_below, natural_order, shown
+from fkd.images import read_gray
+from fkd.preprocess import center_crop, normalize
+
+ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+"""Names of the files that are taken from a folder for images."""
 
 
 def extract_features(
@@ -25,7 +33,8 @@ def extract_features(
     Parameters
     ----------
     model : Path
-        An ONNX file of :func:`fkd.export.export_onnx`.
+        An ONNX file of :func:`fkd.export.export_onnx`, or of others: see
+        :class:`fkd.extractor.Extractor`.
     signatures : Path
         A shard of kind "signatures".
     out : Path
@@ -34,24 +43,17 @@ def extract_features(
     name : str, optional
         The model's name in the tables; by default that of its file.
     batch : int
-        Images a pass.
+        Images a pass, where the model leaves it free.
     threads : int, optional
         CPU threads.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    session = open_onnx(model, options)
+    extractor = Extractor(model, threads)
     shard = shards.read(signatures, "signatures", ["image", "writer", "forgery"])
-    images = center_crop(shard["image"])
-    parts = []
-    for start in tqdm(range(0, len(images), batch), Path(model).stem, unit="batch", disable=None):
-        pixels = images[start : start + batch, None].astype(np.float32) / 255
-        parts.append(session.run(["feature"], {"image": pixels})[0])
     shards.write(
         out,
         "features",
         {
-            "feature": np.concatenate(parts),
+            "feature": extractor(center_crop(shard["image"]), batch),
             "writer": shard["writer"],
             "forgery": shard["forgery"],
         },
@@ -59,29 +61,84 @@ def extract_features(
     )
 
 
-def open_onnx(
-    path: Path, options: onnxruntime.SessionOptions | None = None
-) -> onnxruntime.InferenceSession:
-    """Open an ONNX file for inference, on a GPU where onnxruntime has one.
+def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
+    """Describe scans of signatures by a model's features.
+
+    Each is preprocessed as the study's signatures are. Where one cannot be used, nothing
+    is written.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    options : onnxruntime.SessionOptions, optional
-        Threads and the like.
+    model : Path
+        An ONNX file, see :class:`fkd.extractor.Extractor`.
+    images : list of Path
+        Scans, dark ink on light paper, or folders, whose images are taken at any depth.
+    out : Path
+        The file to write: ``.npz`` with the arrays ``features`` (n, F) float32 and
+        ``filenames`` (n,), or ``.csv`` with the columns ``filename``, ``1``, ``2``, ... F.
 
     Raises
     ------
     FkdError
-        Where it is missing or no ONNX model.
+        Where `out` ends in neither, or naming each image that cannot be used.
     """
-    if not Path(path).is_file():
-        raise FkdError(f"{path}: no such file.")
-    offered = onnxruntime.get_available_providers()
-    wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
+    if Path(out).suffix not in (".npz", ".csv"):
+        raise FkdError(f"{out}: features are written as .npz or .csv.")
+    extractor = Extractor(model)
+    files = [file for place in images for file in _images_at(place)]
+    prepared, faults = [], []
+    for file in tqdm(files, "preparing", unit="image", disable=None):
+        try:
+            prepared.append(prepare_image(file))
+        except FkdError as error:
+            faults.append(f"  {error}")
+    if faults:
+        raise FkdError(
+            f"{len(faults)} of {len(files)} images cannot be used, so nothing is written:\n"
+            + "\n".join(faults)
+        )
+    features, names = extractor(np.stack(prepared)), [shown(file) for file in files]
+    with writing(out) as part:
+        if part.suffix == ".npz":
+            np.savez_compressed(part, features=features, filenames=np.array(names))
+        else:
+            columns = range(1, features.shape[1] + 1)
+            table = pd.DataFrame(features, columns=columns)
+            table.insert(0, "filename", names)
+            table.to_csv(part, index=False)
+
+
+def prepare_image(path: Path) -> np.ndarray:
+    """Read and preprocess the scan of a signature as the study's signatures are.
+
+    Parameters
+    ----------
+    path : Path
+        Dark ink on light paper.
+
+    Returns
+    -------
+    ndarray of uint8, shape (150, 220)
+        What the networks take, once divided by 255.
+
+    Raises
+    ------
+    FkdError
+        Starting with the path, where the image is unreadable, blank or without ink.
+    """
+    image = read_gray(path)
     try:
-        return onnxruntime.InferenceSession(path, options, providers=wanted)
-    except Exception as error:
-        # onnxruntime raises a class of its own for each fault, without a common base.
-        raise FkdError(f"{path}: onnxruntime cannot read it ({error}).") from None
+        return center_crop(normalize(image))
+    except FkdError as error:
+        raise FkdError(f"{shown(path)}: {error}") from None
+
+
+def _images_at(place: Path) -> Iterator[Path]:
+    """Give an image, or a folder's images in natural order."""
+    if not Path(place).is_dir():
+        yield Path(place)
+        return
+    found = [file for file in files_below(place) if file.suffix.lower() in ENDINGS]
+    if not found:
+        raise FkdError(f"{shown(place)}: no image ({', '.join(ENDINGS)}) in this folder.")
+    yield from sorted(found, key=lambda file: natural_order(str(file)))

@@ -1,8 +1,20 @@
 """The teacher that others trained: imported, and checked against what they published."""
 
+import logging
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from fkd import models
+from fkd.cache import as_input
+from fkd.errors import FkdError
+from fkd.features import prepare_image
+
+TOLERANCE = 1e-4
+"""Largest difference of an element of the feature, as SigNet's authors check theirs."""
+
+_log = logging.getLogger(__name__)
 
 
 def import_teacher(*, weights: Path, out: Path) -> None:
@@ -11,8 +23,74 @@ def import_teacher(*, weights: Path, out: Path) -> None:
     Parameters
     ----------
     weights : Path
-        ``signet.pth``; no code in it is ever run.
+        ``signet.pth``, or the same network as ``*.onnx``; no code in it is ever run.
     out : Path
         The weights, as safetensors.
+
+    Raises
+    ------
+    FkdError
+        See :func:`fkd.models.read_public_weights`.
     """
     models.save(models.read_public_weights(weights), out, {"imported": Path(weights).name})
+
+
+def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
+    """Check that a teacher describes a signature as it was published to.
+
+    Preprocessing and network are checked together, and the difference is logged.
+
+    Parameters
+    ----------
+    weights : Path
+        The teacher: ``signet.pth``, ``*.onnx``, or the ``*.safetensors`` of a study.
+    image : Path
+        The scan of a signature, dark ink on light paper.
+    features : Path
+        Its feature vector: ``*.npy``, or a tensor as ``*.pth``; nothing in it is unpickled.
+
+    Raises
+    ------
+    FkdError
+        Where a file cannot be read, or an element differs by more than 1e-4.
+    """
+    expected = _read_feature(features)
+    if Path(weights).suffix == ".safetensors":
+        network, _ = models.load(weights)
+    else:
+        network = models.read_public_weights(weights)
+    with torch.inference_mode():
+        found = network(as_input(prepare_image(image)[None])).numpy()[0]
+    if expected.size != found.size:
+        raise FkdError(
+            f"{features}: a vector of {expected.size} elements, but {weights} gives {found.size}."
+        )
+    difference = np.abs(found - expected).max()
+    text = f"the features of {image} differ from {features} by {difference:.1e} at most"
+    if not difference <= TOLERANCE:
+        raise FkdError(
+            f"{weights}: {text}, more than {TOLERANCE:g}. Either the weights, the image or the "
+            "way it is preprocessed are not those of the stored vector."
+        )
+    _log.info("%s, within %g.", text, TOLERANCE)
+
+
+def _read_feature(path: Path) -> np.ndarray:
+    """Read one vector, whatever axes of length one it has."""
+    try:
+        if Path(path).suffix == ".pth":
+            stored = torch.load(path, map_location="cpu", weights_only=True).numpy()
+        else:
+            stored = np.load(path, allow_pickle=False)
+        vector = np.asarray(stored, np.float32)
+    except FileNotFoundError:
+        raise FkdError(f"{path}: no such file.") from None
+    except Exception as error:  # damaged and foreign files fail in any way
+        reason = str(error).partition("\n")[0]
+        raise FkdError(
+            f"{path}: expected a vector of numbers as *.npy or *.pth; pickled objects are never "
+            f"read ({reason})."
+        ) from None
+    if vector.size != max(vector.shape, default=0):
+        raise FkdError(f"{path}: expected one vector, found the shape {vector.shape}.")
+    return vector.ravel()

@@ -1,0 +1,129 @@
+"""Sets of signatures in the ``.npz`` form of the sigver package: read and written.
+
+Such a file holds ``x`` (n, 1, 170, 242) uint8, prepared as networks see it; ``y`` (n,), the
+writers as numbers from 0; ``yforg`` (n,), 0 genuine, 1 skilled and 2 simple forgery;
+``filenames`` (n,); and ``user_mapping``, the writers' own names by their numbers.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from fkd import shards
+from fkd.atomic import writing
+from fkd.errors import FkdError
+from fkd.files import natural_order
+from fkd.layouts import SignatureFile, row_order
+from fkd.preprocess import SIZE
+
+SIMPLE = 2
+"""What ``yforg`` says of a simple forgery, which no protocol here uses."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
+    """Read a set without unpickling anything.
+
+    Simple forgeries are passed over. Where ``user_mapping`` is a plain array, as
+    :func:`export_signatures` writes it, writers have their own names; the dictionary that
+    sigver pickles is never read, and then they are named by their numbers.
+
+    Parameters
+    ----------
+    source : Path
+        The file.
+
+    Returns
+    -------
+    rows : list of SignatureFile
+        By writer, genuine first, then by sample.
+    images : iterator of ndarray of uint8, shape (170, 242)
+        In the order of the rows.
+
+    Raises
+    ------
+    FkdError
+        Where the file is no such set, or a needed array is pickled.
+    """
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            images, y, yforg, names = (file[key] for key in ("x", "y", "yforg", "filenames"))
+            mapping = _read_mapping(file)
+    except KeyError as error:
+        raise FkdError(f"{source}: {error.args[0]}. It needs x, y, yforg and filenames.") from None
+    except Exception as error:  # zip and array headers fail in many ways
+        raise FkdError(
+            f"{source}: not a readable .npz file ({error}). Its x, y, yforg and filenames must be "
+            "plain arrays; pickled ones are never read."
+        ) from None
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    if images.shape[1:] != SIZE or images.dtype != np.uint8:
+        raise FkdError(
+            f"{source}: images of shape {images.shape[1:]} and type {images.dtype}, expected "
+            f"{SIZE} and uint8. Preprocess the set for {SIZE[0]} x {SIZE[1]}, or give its scans."
+        )
+    if not y.shape == yforg.shape == names.shape == (len(images),):
+        raise FkdError(
+            f"{source}: x, y, yforg and filenames have {len(images)}, {y.shape}, {yforg.shape} "
+            f"and {names.shape} rows. They must be as many."
+        )
+    if not np.isin(yforg, (0, 1, SIMPLE)).all():
+        raise FkdError(
+            f"{source}: yforg is 0 for genuine, 1 for skilled and {SIMPLE} for simple forgeries; "
+            f"found {sorted(set(yforg.tolist()) - {0, 1, SIMPLE})[:5]}."
+        )
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "surrogateescape")
+    if mapping is not None:
+        if not np.isin(y, np.arange(len(mapping))).all():
+            raise FkdError(f"{source}: y names writers that are not in user_mapping.")
+        y = mapping[y.astype(int)]
+    used = np.flatnonzero(yforg != SIMPLE)
+    if len(used) < len(images):
+        _log.info("%s: passed over %d simple forgeries", source, len(images) - len(used))
+    rows = {
+        at: SignatureFile(str(y[at]), bool(yforg[at]), Path(str(names[at])).stem, str(names[at]))
+        for at in used
+    }
+    order = sorted(rows, key=lambda at: row_order(rows[at]))
+    return [rows[at] for at in order], (images[at] for at in order)
+
+
+def export_signatures(*, signatures: Path, out: Path) -> None:
+    """Write a prepared set as sigver does, for those who go on with its code.
+
+    Nothing in the file is pickled: ``user_mapping`` is an array of the writers' names where
+    sigver has a dictionary, and so looked up in the same way.
+
+    Parameters
+    ----------
+    signatures : Path
+        A shard of kind "signatures".
+    out : Path
+        The ``.npz`` file.
+    """
+    shard = shards.read(signatures, "signatures", ["image", "writer", "forgery", "file"])
+    names = sorted(set(shard["writer"]), key=natural_order)
+    number = {name: at for at, name in enumerate(names)}
+    with writing(out) as part, part.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            x=shard["image"][:, None],
+            y=np.array([number[name] for name in shard["writer"]], np.int32),
+            yforg=shard["forgery"].astype(np.int32),
+            user_mapping=np.array(names, str),
+            filenames=np.array(shard["file"], str),
+        )
+
+
+def _read_mapping(file: np.lib.npyio.NpzFile) -> np.ndarray | None:
+    """Read the writers' names by their numbers, where they are a plain array."""
+    try:
+        mapping = file["user_mapping"]
+    except (KeyError, ValueError):  # absent, or pickled
+        return None
+    return mapping if mapping.ndim == 1 else None
