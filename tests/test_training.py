@@ -274,3 +274,136 @@ def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
     _, about = models.load(tmp_path / "teacher.safetensors")
     assert about["images"] == 48
     assert about["sets"] == ["one", "two"]
+
+
+@pytest.mark.fidelity("network input")
+def test_networks_see_gray_levels_from_0_to_1():
+    found = cache.as_input(np.array([[[0, 51, 255]]], np.uint8))
+    assert found.dtype == torch.float32 and found.shape == (1, 1, 1, 3)
+    torch.testing.assert_close(found.flatten(), torch.tensor([0, 0.2, 1.0]))
+
+
+class OneWeight(torch.nn.Module):
+    """A network of one weight whose gradient is 3 throughout."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+    def step(self, optimizer):
+        optimizer.zero_grad()
+        (3 * self.weight).backward()
+        optimizer.step()
+
+
+@pytest.mark.fidelity("students' training")
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_the_optimizer_steps_as_published(nesterov):
+    network, recipe = OneWeight(), Recipe(nesterov=nesterov)
+    optimizer = recipe.optimizer(network)
+    weight, velocity = 2.0, 0.0
+    for _ in range(4):
+        network.step(optimizer)
+        velocity = 0.9 * velocity + 3
+        weight -= 0.01 * (3 + 0.9 * velocity if nesterov else velocity)
+        assert network.weight.item() == pytest.approx(weight)
+
+
+@pytest.mark.fidelity("teacher's training")
+def test_weight_decay_is_added_to_the_gradient():
+    network = OneWeight()
+    network.step(Recipe(momentum=0.0, nesterov=False, weight_decay=1e-4).optimizer(network))
+    assert network.weight.item() == pytest.approx(2 - 0.01 * (3 + 2e-4), abs=1e-12)
+
+
+@pytest.mark.fidelity("students' training")
+def test_the_published_schedule():
+    network, recipe, steps = OneWeight(), Recipe(), 3
+    optimizer = recipe.optimizer(network)
+    scheduler = recipe.scheduler(optimizer, steps)
+    rates = []
+    for _ in range(recipe.epochs * steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        network.step(optimizer)
+        scheduler.step()
+    expected = np.repeat([0.01, 0.001, 0.0001], 20 * steps)
+    np.testing.assert_allclose(rates, expected, rtol=1e-9)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The arguments of every call of fit, in place of the fit."""
+    calls = []
+
+    def note(network, loss_terms, batches, validation_batches, *rest):
+        calls.append({"batches": batches, "validation": validation_batches})
+
+    monkeypatch.setattr(training, "fit", note)
+    monkeypatch.setattr(models, "load", lambda path: (torch.nn.Linear(1, 1), {}))
+    return calls
+
+
+@pytest.mark.fidelity("batches")
+def test_every_epoch_is_shuffled_and_cut_into_whole_batches(study, tmp_path, fits):
+    recipe = dataclasses.replace(RECIPE, batch=9)
+    for student in ("resnet18_cl_geom_bc", "resnet18_cl"):
+        train(study, tmp_path, student, recipe=recipe)
+    images, held_out = [], []
+    for path in study["crops"]:
+        shard = shards.read(path, "crops")
+        center = shard["image"][:, 10:160, 11:231].astype(np.float32) / 255
+        images += list(center[~shard["validation"]])
+        held_out += list(center[shard["validation"]])
+    row_of = {image.tobytes(): row for row, image in enumerate(images)}
+    seen = []
+    for epoch in (0, 1, 0):
+        batches = [batch["image"].numpy() for batch in fits[0]["batches"](epoch)]
+        assert [len(batch) for batch in batches] == [9, 9, 9]  # of 32: the last 5 are left out
+        seen.append([row_of[image[0].tobytes()] for batch in batches for image in batch])
+    assert all(len(set(rows)) == 27 and rows != sorted(rows) for rows in seen)
+    assert seen[0] == seen[2] != seen[1]
+    for one, other in zip(*(call["batches"](1) for call in fits), strict=True):
+        assert torch.equal(one["image"], other["image"])  # both students see the same
+    found = [image for batch in fits[0]["validation"]() for image in batch["image"][:, 0].numpy()]
+    np.testing.assert_array_equal(found, held_out)
+
+
+@pytest.mark.fidelity("teacher's training")
+def test_the_teacher_sees_random_windows(tmp_path, fits):
+    place = np.arange(170 * 242).reshape(170, 242)
+    image = np.stack([place // 242, place % 242]).astype(np.uint8)  # tells row, or column
+    image = np.tile(image, (60, 1, 1))
+    arrays = {"image": image, "writer": np.array(["a", "b"] * 60, object)}
+    shards.write(
+        tmp_path / "s.h5", "signatures", arrays | {"forgery": np.zeros(120, bool)}, {"set": "s"}
+    )
+    paths = {name: tmp_path / name for name in ("out", "losses", "checkpoint")}
+    training.train_teacher(
+        signatures=[tmp_path / "s.h5"], networks=NETWORKS, recipe=RECIPE, **paths
+    )
+    rows, columns = [], []
+    for epoch in range(3):
+        for batch in fits[0]["batches"](epoch):
+            for window in (batch["image"][:, 0] * 255).round().int():
+                assert window.shape == (150, 220)
+                (rows if window[0, 0] == window[0, 1] else columns).append(int(window[0, 0]))
+    assert set(rows) == set(range(21)) and set(columns) == set(range(23))
+
+
+@pytest.mark.fidelity("last epoch")
+def test_the_last_epochs_weights_are_the_model(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(fitting, "save", lambda network, *_: saved.append(network.weight.item()))
+    batch = {"writer": torch.zeros(1, dtype=torch.int64)}
+
+    def terms(network, batch):
+        sign = 1 if network.training else -1  # what training gains, validation loses
+        return {"total": sign * 3 * network.weight}, torch.zeros(1, 2)
+
+    recipe = Recipe(epochs=4, momentum=0.0, nesterov=False, milestones=())
+    paths = [tmp_path / name for name in ("checkpoint", "losses.csv", "out")]
+    batches = [lambda _: iter([batch]), lambda: iter([batch])]
+    fitting.fit(OneWeight(), terms, *batches, 1, recipe, *paths, {})
+    log = pd.read_csv(tmp_path / "losses.csv").query("subset == 'validation'")["total"]
+    assert log.is_monotonic_increasing and len(log) == 4
+    assert saved == [pytest.approx(2 - 4 * 0.01 * 3)]
