@@ -247,6 +247,7 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
     expected = evaluate(x, y, yforg, **protocol)
     np.testing.assert_allclose(table[list(RATES)], pd.DataFrame(expected), rtol=0, atol=1e-12)
     scores = shards.read(out / "s.h5", "scores")
+    protocol["negatives"] = 3
     assert scores.attributes == {"model": "student", "set": "drawn", "protocol": protocol}
     assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score"}
     assert len(scores["score"]) == 2 * 11 * (4 + 5)

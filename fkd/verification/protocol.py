@@ -1,11 +1,16 @@
 """Writer-dependent verification: splits, scores and rates of one data set's features."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 
 from fkd import shards
 from fkd.atomic import writing
@@ -13,6 +18,10 @@ from fkd.errors import FkdError
 from fkd.files import natural_order
 from fkd.verification import svm
 from fkd.verification.metrics import error_rates
+from fkd.verification.splits import Split, draw_splits
+
+MEMORY_MB = 2000
+"""What splits side by side may take by default: two of GPDS300GRAY, ten of CEDAR."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,10 @@ def scores_of_splits(
     seed: int = 1234,
     C: float = 1.0,
     gamma: float = 2**-11,
+    negatives: int | None = None,
     names: Sequence[str] | None = None,
+    threads: int | None = None,
+    memory_mb: int = MEMORY_MB,
 ) -> Iterator[SplitScores]:
     """Train and test every writer's model, once a split.
 
@@ -75,8 +87,17 @@ def scores_of_splits(
         published evaluation; 1234 there.
     C, gamma : float
         Of the support vector machines; 1 and 2^-11 as published.
+    negatives : int, optional
+        How many of each other writer's references a model learns to refuse; all by
+        default, as published. With fewer, each writer has a training set, a scaling
+        and a class weight of its own.
     names : sequence of str, optional
         Names of the ascending writers, for messages; the values of `y` by default.
+    threads : int, optional
+        How many compute; one a CPU core by default. Scores do not depend on it.
+    memory_mb : int
+        What splits that are computed side by side may take, in MB; one split takes
+        what it needs.
 
     Yields
     ------
@@ -96,59 +117,81 @@ def scores_of_splits(
             "references, test_genuine, test_skilled and splits are counts from 1, found "
             f"{references}, {test_genuine}, {test_skilled} and {splits}."
         )
+    if negatives is None:
+        negatives = references
+    if not 1 <= negatives <= references:
+        raise FkdError(
+            f"negatives counts from 1 to the number of references, {references}; found {negatives}."
+        )
+    if (threads is not None and threads < 1) or memory_mb < 1:
+        raise FkdError(f"threads and memory count from 1, found {threads} and {memory_mb} MB.")
     writers = np.unique(y)
     names = writers if names is None else names
     genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
     skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
     _check_counts("genuine signatures", genuine, names, references + test_genuine)
     _check_counts("skilled forgeries", skilled, names, test_skilled)
-    stream = np.random.RandomState(seed)  # the published stream
-    for _ in range(splits):
-        train, test = _draw_genuine(stream, genuine, references, test_genuine)
-        orders = _draw_negatives(stream, *train.shape)
-        forged = np.stack([stream.choice(rows, test_skilled, replace=False) for rows in skilled])
-        models = svm.fit(x[train.ravel()], orders, C, gamma)
-        of_all = models.decide(x[test.ravel()]).reshape(len(test), *test.shape)
-        own = np.eye(len(test), dtype=bool)
-        others = np.broadcast_to(test, of_all.shape)[~own].reshape(len(test), -1)
-        yield SplitScores(
-            genuine=of_all[own],
-            genuine_rows=test,
-            skilled=models.decide_own(x[forged]),
-            skilled_rows=forged,
-            random=of_all[~own].reshape(others.shape),
-            random_rows=others,
-        )
+    draws = draw_splits(
+        genuine,
+        skilled,
+        references=references,
+        negatives=negatives,
+        test_genuine=test_genuine,
+        test_skilled=test_skilled,
+        splits=splits,
+        seed=seed,
+    )
+    rows = references + (len(writers) - 1) * negatives
+    affordable = max(1, memory_mb * 2**20 // _memory(rows, x.shape[1]))
+    threads = threads or cpu_count()
+    if negatives == references:
+        at_once = min(threads, affordable)
+    else:  # each thread holds a kernel matrix
+        at_once, threads = 1, min(threads, affordable)
+    score = partial(_score, x, C=C, gamma=gamma)
+    with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(at_once) as overseers:
+        while several := list(islice(draws, at_once)):
+            # A product of matrices is cut by the number of threads, and rounds by the cut.
+            with threadpool_limits(1, user_api="blas"):
+                scored = list(overseers.map(partial(score, each=workers.map), several))
+            yield from scored
 
 
-def _draw_genuine(
-    stream: np.random.RandomState, genuine: list[np.ndarray], references: int, test_genuine: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train and to test with, (writers, references) and (writers, test_genuine)."""
-    train, test = [], []
-    for rows in genuine:
-        rows = rows.copy()
-        stream.shuffle(rows)
-        train.append(rows[:references])
-        test.append(rows[-test_genuine:])
-    return np.stack(train), np.stack(test)
+def _memory(rows: int, features: int) -> int:
+    """Bytes that a training set takes: kernel matrix and scaled rows, with their copies."""
+    return 8 * rows * (rows + 3 * features)
 
 
-def _draw_negatives(stream: np.random.RandomState, writers: int, references: int) -> np.ndarray:
-    """Order of the training rows for each writer, (writers, writers * references).
+def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
+    """Train and test every writer's model of one split."""
+    writers, references = split.train.shape
+    if split.negatives.shape[2] == references:
+        rows = split.train.ravel()
+        order = np.argsort(rows)
+        last = order[np.searchsorted(rows, split.negatives[:, -1, -1], sorter=order)]
+        models = svm.fit_shared(x[rows], last, C, gamma, each)
+        of_all = models.decide(x[split.test.ravel()], each)
+        skilled = models.decide_own(x[split.forged], each)
+    else:
 
-    A writer's negatives are drawn from each other writer's references. The draw takes
-    them all, yet its order reaches the scores, see :func:`fkd.verification.svm.fit`. A
-    shuffle moves the stream as a choice of all without replacement does.
-    """
-    blocks = np.arange(writers * references).reshape(writers, references)
-    orders = np.empty((writers, *blocks.shape), int)
-    for writer, order in enumerate(orders):
-        order[0] = blocks[writer]
-        order[1:] = np.delete(blocks, writer, axis=0)
-        for block in order[1:]:
-            stream.shuffle(block)
-    return orders.reshape(writers, -1)
+        def score(writer: int) -> np.ndarray:
+            rows = np.append(split.train[writer], split.negatives[writer])
+            model = svm.fit_own(x[rows], references, C, gamma)
+            return model.decide(x[np.append(split.test, split.forged[writer])])[0]
+
+        scores = np.stack(list(each(score, range(writers))))
+        of_all, skilled = np.split(scores, [split.test.size], axis=1)
+    of_all = of_all.reshape(writers, *split.test.shape)
+    own = np.eye(writers, dtype=bool)
+    others = np.broadcast_to(split.test, of_all.shape)[~own].reshape(writers, -1)
+    return SplitScores(
+        genuine=of_all[own],
+        genuine_rows=split.test,
+        skilled=skilled,
+        skilled_rows=split.forged,
+        random=of_all[~own].reshape(others.shape),
+        random_rows=others,
+    )
 
 
 def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
@@ -196,6 +239,9 @@ def evaluate(
     seed: int = 1234,
     C: float = 1.0,
     gamma: float = 2**-11,
+    negatives: int | None = None,
+    threads: int | None = None,
+    memory_mb: int = MEMORY_MB,
 ) -> list[dict[str, float]]:
     """Rates of each split; parameters and errors as of :func:`scores_of_splits`.
 
@@ -204,8 +250,9 @@ def evaluate(
     list of dict of str to float
         One dict a split, see :func:`fkd.verification.metrics.error_rates`.
     """
-    protocol = (references, test_genuine, test_skilled, splits, seed, C, gamma)
-    return [scores.rates() for scores in scores_of_splits(x, y, yforg, *protocol)]
+    protocol = (references, test_genuine, test_skilled, splits, seed, C, gamma, negatives)
+    scored = scores_of_splits(x, y, yforg, *protocol, threads=threads, memory_mb=memory_mb)
+    return [scores.rates() for scores in scored]
 
 
 def evaluate_wd(
@@ -220,6 +267,9 @@ def evaluate_wd(
     seed: int = 1234,
     C: float = 1.0,
     gamma: float = 2**-11,
+    negatives: int | None = None,
+    threads: int | None = None,
+    memory_mb: int = MEMORY_MB,
 ) -> None:
     """Evaluate one model's features of one data set, writer by writer.
 
@@ -249,6 +299,12 @@ def evaluate_wd(
         Cost of the support vector machine.
     gamma : float
         Of the RBF kernel.
+    negatives : int, optional
+        How many of each other writer's references a model learns to refuse; all by default.
+    threads : int, optional
+        How many compute; one a CPU core by default. Scores do not depend on it.
+    memory_mb : int
+        What splits that are computed side by side may take, in MB.
 
     Notes
     -----
@@ -262,6 +318,7 @@ def evaluate_wd(
         "seed": seed,
         "C": C,
         "gamma": gamma,
+        "negatives": references if negatives is None else negatives,
     }
     shard = shards.read(features, "features", ("feature", "writer", "forgery"))
     names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
@@ -271,7 +328,13 @@ def evaluate_wd(
     rates, tested = [], []
     try:
         split_scores = scores_of_splits(
-            shard["feature"], y, shard["forgery"], names=names, **protocol
+            shard["feature"],
+            y,
+            shard["forgery"],
+            names=names,
+            threads=threads,
+            memory_mb=memory_mb,
+            **protocol,
         )
         for split, scored in enumerate(split_scores):
             rates.append({**rated, "split": split, **scored.rates()})
