@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
+import numba
 import numpy as np
 
 from fkd.errors import FkdError
@@ -26,6 +27,9 @@ INPUT = (150, 220)
 BLUR_SIGMA = 2.0
 BLUR_TRUNCATE = 4.0
 """The Gaussian that joins the ink before its threshold, in pixels and in sigmas."""
+
+BLUR_REACH = int(BLUR_TRUNCATE * BLUR_SIGMA + 0.5)
+"""Pixels that it sees to each side."""
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +110,7 @@ def prepare(
         raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
     level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
     ink = image[top:bottom, left:right]
-    ink = np.where(ink > level, np.uint8(0), 255 - ink)
+    ink = (255 - ink) * (ink <= int(level))  # the same for whole numbers, and faster
     rows, first_row = _place(ink.shape[0], canvas[0], row - top)
     columns, first_column = _place(ink.shape[1], canvas[1], column - left)
     is_cut = rows is not None or columns is not None
@@ -156,19 +160,24 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     """
     if image.size == 0 or image.min() == image.max():
         raise FkdError("blank: all pixels are equal")
-    blurred = blur(image)
-    level = otsu(image) if threshold == "image" else otsu(blurred)
-    if level == image.min():
+    level = otsu(image) if threshold == "image" else None
+    if level in (None, image.min()):
+        top, left, blurred = 0, 0, blur(image)
         level = otsu(blurred)
-    ink = blurred <= level
-    in_row, in_column = np.count_nonzero(ink, axis=1), np.count_nonzero(ink, axis=0)
-    rows, columns = np.flatnonzero(in_row), np.flatnonzero(in_column)
+    else:
+        top, left, bottom, right = _surroundings(image <= level)
+        blurred = blur(image[top:bottom, left:right])
+    ink = (blurred <= level).view(np.uint8)
+    in_row, in_column = (
+        cv2.reduce(ink, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (1, 0)
+    )
+    rows, columns = top + np.flatnonzero(in_row), left + np.flatnonzero(in_column)
     if len(rows) < 2 or len(columns) < 2:
         raise FkdError("no ink is left under the threshold")
     mass = in_row.sum()
     center = (
-        float(in_row @ np.arange(len(in_row)) / mass),
-        float(in_column @ np.arange(len(in_column)) / mass),
+        float(in_row @ np.arange(top, top + len(in_row)) / mass),
+        float(in_column @ np.arange(left, left + len(in_column)) / mass),
     )
     return Ink(level, (rows[0], rows[-1], columns[0], columns[-1]), center)
 
@@ -208,13 +217,14 @@ def otsu(image: np.ndarray) -> float:
         equally well. For an image of one level, that level.
     """
     if image.dtype == np.uint8:
-        counts = np.bincount(image.ravel(), minlength=256).astype(float)
+        counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel().astype(float)
         levels = np.arange(256.0)
     else:
         low, high = float(image.min()), float(image.max())
         if low == high:
             return low
-        counts, edges = np.histogram(image, bins=256, range=(low, high))
+        edges = np.linspace(low, high, 257)
+        counts = _histogram(image.ravel(), edges)
         levels = (edges[:-1] + edges[1:]) / 2
     used = np.flatnonzero(counts)
     counts, levels = counts[used[0] : used[-1] + 1], levels[used[0] : used[-1] + 1]
@@ -241,10 +251,36 @@ def blur(image: np.ndarray) -> np.ndarray:
     ndarray of float64, shape (height, width)
         Gaussian of sigma 2, cut off at 4 sigma, the edges replicated.
     """
-    width = 2 * int(BLUR_TRUNCATE * BLUR_SIGMA + 0.5) + 1
+    width = 2 * BLUR_REACH + 1
     return cv2.GaussianBlur(
         image.astype(np.float64), (width, width), BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE
     )
+
+
+def _surroundings(dark: np.ndarray) -> tuple[int, int, int, int]:
+    """Find the top, left, bottom and right outside which no blurred pixel can be dark.
+
+    One that is dark has a dark pixel within the blur's reach, and sees as far again.
+    """
+    left, top, width, height = cv2.boundingRect(dark.view(np.uint8))
+    reach = 2 * BLUR_REACH
+    return max(top - reach, 0), max(left - reach, 0), top + height + reach, left + width + reach
+
+
+@numba.njit(cache=True, nogil=True)
+def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Count as :func:`numpy.histogram` does for even bins, in less than half its time."""
+    bins = len(edges) - 1
+    counts = np.zeros(bins, np.int64)
+    per_unit = bins / (edges[-1] - edges[0])
+    for value in values:
+        index = min(int((value - edges[0]) * per_unit), bins - 1)
+        if value < edges[index]:
+            index -= 1
+        elif index < bins - 1 and value >= edges[index + 1]:
+            index += 1
+        counts[index] += 1
+    return counts
 
 
 def _place(extent: int, canvas: int, center: float) -> tuple[slice | None, int]:
@@ -260,15 +296,18 @@ def _shrink(
 ) -> np.ndarray:
     """Resample inverted ink that lies at `first` on an empty canvas to cover `size`."""
     factor = min(canvas[0] / size[0], canvas[1] / size[1])
-    weights = []
+    weights, reached = [], []
     for axis in (0, 1):
         resized = round(canvas[axis] / factor)
         matrix = _resampling(canvas[axis], resized)
         start = round((resized - size[axis]) / 2)
         matrix = matrix[start : start + size[axis], first[axis] : first[axis] + ink.shape[axis]]
-        weights.append(matrix)
+        reached.append(matrix.any(axis=1))
+        weights.append(matrix[reached[axis]])
     by_row, by_column = weights
-    return (by_row @ ink.astype(np.float64) @ by_column.T).astype(np.uint8)
+    image = np.zeros(size, np.uint8)
+    image[np.ix_(*reached)] = by_row @ ink.astype(np.float64) @ by_column.T
+    return image
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,16 @@ from scipy import ndimage
 
 from fkd.errors import FkdError
 from fkd.images import read_gray
-from fkd.preprocess import SIZE, _resampling, blur, center_crop, normalize, otsu
+from fkd.preprocess import (
+    SIZE,
+    _histogram,
+    _resampling,
+    blur,
+    center_crop,
+    find_ink,
+    normalize,
+    otsu,
+)
 
 
 def scan(rows=60, columns=150, seed=0):
@@ -172,6 +181,36 @@ def test_any_image_gives_an_image_or_a_reason(rows, columns, seed, threshold):
         assert ours.shape == (17, 24) and ours.dtype == np.uint8
 
 
+@pytest.mark.fidelity("ink threshold")
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(2, 70),
+    st.integers(2, 70),
+    st.integers(1, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_ink_is_found_as_on_the_whole_blurred_image(rows, columns, strokes, seed):
+    """Also where it touches the edges; only what surrounds dark pixels need be blurred."""
+    draw = np.random.default_rng(seed)
+    image = draw.integers(190, 256, (rows, columns), dtype=np.uint8)
+    for top, left in zip(
+        draw.integers(rows, size=strokes), draw.integers(columns, size=strokes), strict=True
+    ):
+        part = image[top : top + 9, left : left + 9]
+        part[:] = draw.integers(5, 100, part.shape)
+    level = otsu(image)
+    ink = ndimage.gaussian_filter(image.astype(float), 2, mode="nearest", truncate=4) <= level
+    rows, columns = np.nonzero(ink)
+    if len(set(rows)) < 2 or len(set(columns)) < 2:
+        with pytest.raises(FkdError, match="no ink"):
+            find_ink(image, "image")
+        return
+    found = find_ink(image, "image")
+    assert found.level == level
+    assert found.box == (rows.min(), rows.max(), columns.min(), columns.max())
+    assert found.center == pytest.approx((rows.mean(), columns.mean()))
+
+
 def naive_otsu(image):
     scores = {}
     for level in np.unique(image)[:-1]:
@@ -200,6 +239,22 @@ def test_otsu_of_floats_lies_between_the_classes():
 
 
 @pytest.mark.fidelity("blur")
+@pytest.mark.fidelity("Otsu")
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.floats(-1e3, 1e3), st.integers(0, 16).map(lambda n: n / 16)),
+        min_size=2,
+        max_size=50,
+    ).filter(lambda values: max(values) - min(values) > 1e-3)
+)
+def test_levels_are_counted_as_numpy_counts(values):
+    """Also values on the edges of bins, which belong to the bin above, the last to its own."""
+    values = np.array(values)
+    counts, edges = np.histogram(values, bins=256)
+    assert np.array_equal(_histogram(values, edges), counts)
+
+
 def test_blur_equals_scipy():
     image = scan()
     naive = ndimage.gaussian_filter(image.astype(float), 2, mode="nearest", truncate=4)
