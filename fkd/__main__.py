@@ -1,21 +1,23 @@
-"""Each stage of the study by hand: ``python -m fkd STAGE --help``."""
+"""Each stage of the study by hand, and what to do with its models: ``python -m fkd --help``."""
 
-import sys
+import inspect
+from pathlib import Path
 
-from jsonargparse import auto_cli
+from jsonargparse import ActionConfigFile, ArgumentParser
 
 from fkd.appearance import compare_appearance
 from fkd.cache import cache_teacher
 from fkd.crops import make_crops
 from fkd.datasets import prepare_signatures
 from fkd.export import export_onnx
-from fkd.features import extract_features
+from fkd.features import describe_images, extract_features
+from fkd.interchange import export_signatures
 from fkd.logs import stage
 from fkd.pages import list_pages, segment_pages
 from fkd.quarantine import check_text
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.tables import make_tables
-from fkd.teacher import import_teacher
+from fkd.teacher import check_teacher, import_teacher
 from fkd.training import random_student, train_student, train_teacher
 from fkd.verification import evaluate_wd
 
@@ -27,6 +29,7 @@ STAGES = {
     "check_text": check_text,
     "draw_signatures": draw_signatures,
     "prepare_signatures": prepare_signatures,
+    "export_signatures": export_signatures,
     "compare_appearance": compare_appearance,
     "train_teacher": train_teacher,
     "import_teacher": import_teacher,
@@ -40,22 +43,56 @@ STAGES = {
 }
 """The stages by name, in the order in which a study runs them."""
 
+COMMANDS = {"features": describe_images, "teacher-check": check_teacher}
+"""What is asked of one model, by the files that follow."""
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one stage.
+    """Run a stage or a command.
 
     Parameters
     ----------
     arguments : list of str, optional
         The command line without the program's name.
     """
+    parser = ArgumentParser(
+        prog="python -m fkd",
+        description="Stages of a study of offline signature verification, and uses of its models.",
+    )
+    choices = parser.add_subcommands(required=True)
+    functions = STAGES | COMMANDS
+    for name, function in functions.items():
+        summary = inspect.getdoc(function).partition("\n")[0]
+        choice = ArgumentParser(description=summary)
+        if name in STAGES:
+            choice.add_argument("--config", action=ActionConfigFile, help="Parameters as YAML.")
+            choice.add_function_arguments(function, as_group=False)
+        elif function is describe_images:
+            _take_images(choice)
+        else:
+            _take_teacher(choice)
+        choices.add_subcommand(name, choice, help=summary)
     with stage():
-        auto_cli(
-            STAGES,
-            args=sys.argv[1:] if arguments is None else arguments,
-            prog="python -m fkd",
-            description="Stages of a study of offline signature verification.",
-        )
+        given = parser.instantiate(parser.parse_args(arguments))
+        chosen = given[given.subcommand]
+        chosen.pop("config", None)
+        functions[given.subcommand](**chosen)
+
+
+def _take_images(parser: ArgumentParser) -> None:
+    """Take ``MODEL IMAGES... -o FILE``."""
+    parser.add_argument("model", type=Path, help="ONNX file, of a study or of others")
+    parser.add_argument("images", type=Path, nargs="+", help="scans of signatures, or folders")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help="*.npz or *.csv to write"
+    )
+
+
+def _take_teacher(parser: ArgumentParser) -> None:
+    """Take ``WEIGHTS IMAGE FEATURES.npy``."""
+    parser.add_argument("weights", type=Path, help="*.pth, *.onnx or *.safetensors")
+    parser.add_argument("image", type=Path, help="scan of a signature")
+    parser.add_argument("features", type=Path, help="its feature vector, *.npy")
 
 
 if __name__ == "__main__":
