@@ -177,8 +177,12 @@ def _impossible(config: dict[str, Any]) -> Iterator[str]:
     ):
         if recipe["nesterov"] and not recipe["momentum"]:
             yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
-    if TEACHER in config["students"]:
-        yield f"students.{TEACHER}: this name is the teacher's own; take another"
+    for key in ("students", "models"):
+        if TEACHER in config[key]:
+            yield f"{key}.{TEACHER}: this name is the teacher's own; take another"
+    for name in config["models"]:
+        if name in config["students"]:
+            yield f"models.{name}: this name is a student's; take another"
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"

@@ -150,13 +150,18 @@ OTHERS = {
         files={"page in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
     ),
     "signet": Other(
-        holds="SigNet's public weights, signet.pth",
+        holds="SigNet's public weights, signet.pth, or the same network as *.onnx",
         obtain="The sigver project of L. G. Hafemann, R. Sabourin and L. S. Oliveira (ÉTS "
         "Montréal); search for 'sigver signet.pth'.",
         files=None,
     ),
+    "onnx": Other(
+        holds="one ONNX file, a feature extractor",
+        obtain="Those who trained it; the authors of the method publish theirs.",
+        files=None,
+    ),
 }
-"""Pages of handwriting and weights, told from a folder of signatures by having no patterns."""
+"""Pages of handwriting, weights and models, told from a folder of signatures by having no patterns."""
 
 
 class SignatureFile(NamedTuple):

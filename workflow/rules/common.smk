@@ -21,6 +21,7 @@ config.update(study)
 SHARDS = range(config["shards"])
 STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
 MODELS = [TEACHER, *STUDENTS]
+FOREIGN = list(config["models"])
 MAPS = sorted(
     {name for pairs in config["geometry"]["connections"].values() for name in pairs}
 )
@@ -83,6 +84,8 @@ def needed_data():
     if config["teacher"]["weights"]:
         weights = data_path(config["teacher"]["weights"])
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
+    for name in FOREIGN:
+        needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
     used = set(config["evaluation"]["sets"])
     if not config["teacher"]["weights"]:
         used |= set(config["teacher"]["development"])
@@ -97,6 +100,13 @@ def model_weights(wildcards):
     if wildcards.model == TEACHER:
         return "results/teacher/weights.safetensors"
     return f"results/students/{wildcards.model}/weights.safetensors"
+
+
+def onnx_file(model):
+    """The ONNX file of a model, exported here or by others."""
+    if model in FOREIGN:
+        return data_path(config["models"][model]["onnx"])
+    return f"results/models/{model}.onnx"
 
 
 def student_responses(wildcards):
@@ -120,7 +130,7 @@ def metrics(wildcards):
         for name, protocols in config["evaluation"]["sets"].items()
         for protocol in protocols
         for references in protocol["references"]
-        for model in MODELS
+        for model in [*MODELS, *FOREIGN]
     ]
 
 

@@ -1,6 +1,7 @@
 """From weights to tables.
 
-Requires: the weights of teacher and students, results/signatures/{name}.h5.
+Requires: the weights of teacher and students, the ONNX files of `models`,
+results/signatures/{name}.h5.
 Gives: results/models/{model}.onnx, results/features, results/scores, results/metrics and
 results/tables/eer.csv and eer.md.
 """
@@ -25,7 +26,7 @@ rule export_onnx:
 
 rule extract_features:
     input:
-        model="results/models/{model}.onnx",
+        model=lambda w: onnx_file(w.model),
         signatures="results/signatures/{name}.h5",
     output:
         "results/features/{name}/{model}.h5",

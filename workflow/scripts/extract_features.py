@@ -10,5 +10,6 @@ with stage(snakemake.log[0]):
         model=Path(snakemake.input.model),
         signatures=Path(snakemake.input.signatures),
         out=Path(snakemake.output[0]),
+        name=snakemake.wildcards.model,
         threads=snakemake.threads,
     )
