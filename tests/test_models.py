@@ -174,6 +174,7 @@ def published(network):
     return {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
 
 
+@pytest.mark.fidelity("teacher's weights")
 def test_public_weights_are_read(tmp_path):
     signet = models.build("signet", seed=4).eval()
     torch.save((published(signet), torch.zeros(2), torch.zeros(2)), tmp_path / "signet.pth")
@@ -182,6 +183,7 @@ def test_public_weights_are_read(tmp_path):
     )
 
 
+@pytest.mark.fidelity("teacher's weights")
 def test_public_weights_that_do_not_fit_are_listed(tmp_path):
     state = published(models.build("signet", None, Networks(width=0.5)))
     state["extra.weight"] = state.pop("fc_layers.fc2.fc.weight")

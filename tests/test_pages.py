@@ -210,6 +210,14 @@ def test_spaces_are_removed():
     assert remove_spaces(np.full((40, 100), 255, np.uint8)).shape == (40, 0)
 
 
+@pytest.mark.fidelity("spaces")
+def test_columns_of_a_tenth_of_the_largest_deviation_are_spaces():
+    deviations = np.array([100, 9, 10, 11, 0, 1, 50])
+    stripe = np.tile([[-1], [1]], (20, 1)) * deviations + 128
+    closed = remove_spaces(stripe.astype(np.uint8))
+    assert np.array_equal(closed, stripe[:, [0, 3, 6]])
+
+
 # ------------------------------------------------------------------------- the list of pages
 
 
@@ -555,3 +563,18 @@ def test_stripes_of_few_rows_or_columns_are_dropped(tmp_path):
     assert len(some["line"]) == 3 and some.attributes["dropped"] == 2
     none, aside = segmented(tmp_path, min_rows=1000)
     assert len(none["line"]) == 0 and list(aside.values()) == ["no stripe is large enough"]
+
+
+@pytest.mark.fidelity("small stripes")
+def test_stripes_of_20_rows_or_220_columns_are_dropped(tmp_path, monkeypatch):
+    stripes = [
+        np.tile([[0], [255]], (rows, columns))[:rows].astype(np.uint8)
+        for rows in (20, 21)
+        for columns in (220, 221)
+    ]
+    monkeypatch.setattr("fkd.pages.find_stripes", lambda page: stripes)
+    save_pages(tmp_path, ann_1=on_paper(draw_lines()))
+    listed(tmp_path, "folder")
+    found, _ = segmented(tmp_path)
+    assert (found["height"].tolist(), found["width"].tolist()) == ([21], [221])
+    assert found.attributes["dropped"] == 3

@@ -65,6 +65,9 @@ def on_the_whole_canvas(image, canvas, size, threshold="image"):
 
 
 @pytest.mark.fidelity("prepared images")
+@pytest.mark.fidelity("ink box")
+@pytest.mark.fidelity("ink threshold")
+@pytest.mark.fidelity("resizing")
 @pytest.mark.parametrize("canvas", [(952, 1360), (600, 850), (730, 1042), (1440, 1825)])
 @pytest.mark.parametrize("threshold", ["image", "blurred"])
 def test_equals_the_naive_way(canvas, threshold):
