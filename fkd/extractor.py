@@ -131,12 +131,13 @@ def read_onnx(path: Path | str) -> onnx.ModelProto:
         raise FkdError(f"{path}: no such file.")
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, checker and files each have their own
+    except Exception as error:  # protobuf and external files each have their own
         raise FkdError(
             f"{path}: not a whole ONNX model, or its weights lie in files that are missing or "
             f"outside its folder ({error})."
         ) from None
+    if not model.graph.node:
+        raise FkdError(f"{path}: not a whole ONNX model, its graph is empty.")
     return model
 
 
