@@ -161,6 +161,8 @@ def _layers(graph: onnx.GraphProto) -> list[_Layer]:
             case "Add", [None, np.ndarray() as bias] | [np.ndarray() as bias, None] if layers:
                 layers[-1].bias = layers[-1].bias + bias.ravel()
             case "BatchNormalization", [None, *normed] if layers:
+                if any(values is None for values in normed):
+                    raise ValueError(f"{node.name or 'a batch norm'} computes its weights")
                 layers[-1].normed = tuple(normed)
                 layers[-1].epsilon = options.get("epsilon", 1e-5)
     return layers
