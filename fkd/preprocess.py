@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
 
 from fkd.errors import FkdError
@@ -217,15 +216,17 @@ def otsu(image: np.ndarray) -> float:
         equally well. For an image of one level, that level.
     """
     if image.dtype == np.uint8:
-        counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel().astype(float)
-        levels = np.arange(256.0)
+        bins, levels = image, np.arange(256.0)
     else:
         low, high = float(image.min()), float(image.max())
         if low == high:
             return low
+        bins = image - low
+        bins *= 256 / (high - low)
+        bins = np.minimum(bins, 255, out=bins).astype(np.uint8)
         edges = np.linspace(low, high, 257)
-        counts = _histogram(image.ravel(), edges)
         levels = (edges[:-1] + edges[1:]) / 2
+    counts = cv2.calcHist([bins], [0], None, [256], [0, 256]).ravel().astype(float)
     used = np.flatnonzero(counts)
     counts, levels = counts[used[0] : used[-1] + 1], levels[used[0] : used[-1] + 1]
     if len(levels) == 1:
@@ -265,22 +266,6 @@ def _surroundings(dark: np.ndarray) -> tuple[int, int, int, int]:
     left, top, width, height = cv2.boundingRect(dark.view(np.uint8))
     reach = 2 * BLUR_REACH
     return max(top - reach, 0), max(left - reach, 0), top + height + reach, left + width + reach
-
-
-@numba.njit(cache=True, nogil=True)
-def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Count as :func:`numpy.histogram` does for even bins, in less than half its time."""
-    bins = len(edges) - 1
-    counts = np.zeros(bins, np.int64)
-    per_unit = bins / (edges[-1] - edges[0])
-    for value in values:
-        index = min(int((value - edges[0]) * per_unit), bins - 1)
-        if value < edges[index]:
-            index -= 1
-        elif index < bins - 1 and value >= edges[index + 1]:
-            index += 1
-        counts[index] += 1
-    return counts
 
 
 def _place(extent: int, canvas: int, center: float) -> tuple[slice | None, int]:
