@@ -1,0 +1,24 @@
+"""The geometry of a feature map: spanning tree, neighborhoods, affinity contrast.
+
+A map of H x W x D is a set of N = H W vectors x_i in R^D with the squared
+distances d_ij = ||x_i - x_j||^2. The minimal spanning tree of its complete graph
+says which vectors are neighbors, and the Neighborhood Affinity Contrast
+
+    NAC_i = sum_j m_ij d_ij / sum_j d_ij
+
+says how close a vector is to its neighbors, measured by its distance to all.
+"""
+
+from fkd.graph.contrast import nac, vectors_of_map
+from fkd.graph.neighbors import RADIUS, Neighborhoods, neighborhoods
+from fkd.graph.tree import rooted_trees, spanning_tree
+
+__all__ = [
+    "RADIUS",
+    "Neighborhoods",
+    "nac",
+    "neighborhoods",
+    "rooted_trees",
+    "spanning_tree",
+    "vectors_of_map",
+]
