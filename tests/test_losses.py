@@ -300,6 +300,7 @@ VALUES = {
 }
 
 
+@pytest.mark.fidelity("connections")
 @pytest.mark.fidelity("total loss")
 @pytest.mark.parametrize(
     ("name", "half", "parameters", "weight", "naive"), VALUES.values(), ids=VALUES
