@@ -304,10 +304,8 @@ def remove_spaces(stripe: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (rows, kept columns)
         The same line, closed up.
     """
-    for share in (0.10, 0.01):
-        spread = stripe.astype(np.float32).std(axis=0)
-        stripe = stripe[:, spread > share * spread.max(initial=0)]
-    return stripe
+    spread = stripe.astype(np.float32).std(axis=0)
+    return stripe[:, spread > 0.10 * spread.max(initial=0)]  # 1 % after that takes none
 
 
 def _has_two_levels(page: np.ndarray) -> bool:
