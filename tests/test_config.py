@@ -204,6 +204,23 @@ REFUSED = {
         {"students": {"teacher": {"architecture": "signet", "classification": 1}}},
         "students.teacher: this name is the teacher's own",
     ),
+    "a foreign model named teacher": (
+        {"models": {"teacher": {"onnx": "a.onnx"}}},
+        "models.teacher: this name is the teacher's own",
+    ),
+    "a foreign model named as a student": (
+        {"models": {"resnet18_cl": {"onnx": "a.onnx"}}},
+        "models.resnet18_cl: this name is a student's",
+    ),
+    "a foreign model without a file": ({"models": {"mine": {}}}, "models.mine.onnx: missing. An"),
+    "a foreign model of another kind": (
+        {"models": {"mine": {"onx": "a.onnx", "onnx": "a.onnx"}}},
+        "models.mine.onx: unknown key; did you mean onnx?",
+    ),
+    "a name that is no file name": (
+        {"models": {"a b": {"onnx": "a.onnx"}}},
+        "models: 'a b' does not match",
+    ),
     "ratios upside down": ({"crops": {"ratios": [3, 2]}}, "crops.ratios: the least ratio 3"),
 }
 

@@ -6,10 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from foreign import expected, linear
 
+from fkd import shards
+from fkd.preprocess import center_crop
 from fkd.synthesis import draw_pages
+from fkd.tables import label
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -159,3 +164,32 @@ def test_a_bad_page_is_set_aside_and_counted(spoiled, max_share, fits):
         assert status != 0
         assert "1 of 4 pages were set aside" in output
         assert name in output
+
+
+def test_a_model_from_elsewhere_is_a_row(tmp_path):
+    folder = study(
+        tmp_path,
+        size="smallest",
+        data="elsewhere",
+        students={"resnet18_random": None},
+        models={"theirs": {"onnx": "models/a.onnx"}},
+    )
+    status, output = snakemake(folder, "-n")
+    assert status != 0
+    assert "Traceback" not in output
+    assert f"models.theirs.onnx: {tmp_path}/elsewhere/models/a.onnx does not exist" in output
+    assert "one ONNX file, a feature extractor" in output
+    (tmp_path / "elsewhere/models").mkdir(parents=True)
+    linear(tmp_path / "elsewhere/models/a.onnx", (1, 1, 150, 220), (1, 1, 6))
+    status, output = snakemake(folder, "-n")
+    assert status == 0, output
+    jobs = plan(output)
+    assert jobs["extract_features"] == jobs["evaluate_wd"] == 3
+    assert jobs["export_onnx"] == 2
+    status, output = snakemake(folder, "results/features/synthetic/theirs.h5")
+    assert status == 0, output
+    shard = shards.read(tmp_path / "results/features/synthetic/theirs.h5", "features")
+    assert shard.attributes["model"] == "theirs"
+    images = shards.read(tmp_path / "results/signatures/synthetic.h5", "signatures")["image"]
+    np.testing.assert_allclose(shard["feature"], expected(center_crop(images)), atol=1e-3)
+    assert label("theirs", {}) == "theirs"
