@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 from fkd import shards
 from fkd.errors import FkdError
-from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits
+from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, svm
 
 RATES = (
     "FRR",
@@ -73,8 +73,9 @@ def test_equals_the_stored_results(case):
     assert_equals_stored(case, *draw(**case["features"]))
 
 
-def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed):
+def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed, negatives=None):
     """The same rates with a scikit-learn pipeline a writer and no thought of speed."""
+    negatives = negatives or references
     stream = np.random.RandomState(seed)
     writers = np.unique(y)
     for _ in range(splits):
@@ -85,9 +86,10 @@ def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed):
             train[w], test[w] = rows[:references], rows[-test_genuine:]
         models = {}
         for w in writers:
-            others = [stream.choice(train[o], references, replace=False) for o in writers if o != w]
+            others = [stream.choice(train[o], negatives, replace=False) for o in writers if o != w]
             rows = np.concatenate([train[w], *others])
-            svc = SVC(C=1.0, gamma=2**-11, class_weight={1: len(writers) - 1})
+            weight = (len(rows) - references) / references
+            svc = SVC(C=1.0, gamma=2**-11, class_weight={1: weight})
             model = make_pipeline(StandardScaler(with_mean=False), svc)
             models[w] = model.fit(x[rows], np.where(y[rows] == w, 1, -1)).decision_function
         genuine = [models[w](x[test[w]]) for w in writers]
@@ -115,6 +117,9 @@ def naive(x, y, yforg, references, test_genuine, test_skilled, splits, seed):
 
 
 @pytest.mark.fidelity("published evaluation")
+@pytest.mark.fidelity("splits")
+@pytest.mark.fidelity("scaler")
+@pytest.mark.fidelity("SVM")
 def test_equals_a_naive_pipeline_a_writer():
     # With two features some random forgeries get through, and rows without any ink-like
     # response are equal, so their scores must tie.
@@ -124,6 +129,59 @@ def test_equals_a_naive_pipeline_a_writer():
     slow = list(naive(x, y, yforg, 4, 5, 6, splits=3, seed=77))
     np.testing.assert_allclose([list(rates.values()) for rates in fast], slow, atol=1e-9)
     assert all(0 < rates["FAR_random"] < 1 for rates in fast)
+
+
+@pytest.mark.fidelity("negatives")
+@pytest.mark.parametrize("negatives", [1, 3, 4])
+def test_fewer_negatives_equal_a_naive_pipeline_a_writer(negatives):
+    x, y, yforg = draw(7, 12, 9, 5, seed=9)
+    y = 3 * y + 5
+    protocol = (x, y, yforg, 4, 5, 6)
+    fast = evaluate(*protocol, splits=3, seed=78, negatives=negatives)
+    slow = list(naive(*protocol, splits=3, seed=78, negatives=negatives))
+    np.testing.assert_allclose([list(rates.values()) for rates in fast], slow, atol=1e-9)
+    if negatives < 4:
+        assert fast != evaluate(*protocol, splits=3, seed=78)
+
+
+@pytest.mark.fidelity("SVM")
+@pytest.mark.parametrize("features", [3, 6, 40])
+@pytest.mark.parametrize("C", [0.1, 1.0, 1e3])
+@pytest.mark.parametrize("gamma", [2**-9, 0.1, 3.0])
+def test_the_solver_takes_the_steps_of_libsvm(features, C, gamma):
+    # Some rows are equal; the stiffest cases go to libsvm.
+    writers, references = 9, 8
+    x, _, yforg = draw(writers, references, 1, features, seed=features)
+    x = x[yforg == 0]
+    stream = np.random.RandomState(1)
+    blocks = np.arange(len(x)).reshape(writers, references)
+    orders = []
+    for writer in range(writers):
+        others = np.delete(blocks, writer, axis=0)
+        orders.append(np.append(blocks[writer], [stream.permutation(block) for block in others]))
+    models = svm.fit_shared(x, np.array(orders), C, gamma)
+    gram = svm.gram_matrix(models.rows, gamma)
+    model = SVC(C=C, kernel="precomputed", class_weight={True: writers - 1})
+    for writer, order in enumerate(orders):
+        model.fit(gram[np.ix_(order, order)], np.arange(len(x)) < references)
+        dual = np.zeros(len(x))
+        dual[order[model.support_]] = model.dual_coef_[0]
+        np.testing.assert_allclose(models.dual[writer], dual, rtol=0, atol=1e-9 * C)
+        assert models.intercept[writer] == pytest.approx(model.intercept_[0], abs=1e-9 * C)
+
+
+def test_scores_depend_on_neither_threads_nor_memory():
+    x, y, yforg = draw(45, 18, 6, 100, seed=10)  # two tiles of training rows, one of tests
+    protocol = (x, y, yforg, 12, 6, 6)
+    for negatives in (None, 2):
+        one, *others = (
+            list(scores_of_splits(*protocol, splits=2, negatives=negatives, **given))
+            for given in (dict(threads=1), dict(threads=3), dict(threads=2, memory_mb=1))
+        )
+        for other in others:
+            for expected, found in zip(one, other, strict=True):
+                for name in ("genuine", "skilled", "random"):
+                    np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 @pytest.mark.fidelity("splits")
@@ -196,6 +254,9 @@ def test_rates_by_hand():
         (dict(references=6), r"12 genuine signatures.*writer 0 has 11.*writer 3 has 11"),
         (dict(test_skilled=9), r"9 skilled forgeries.*writer 2 has 8"),
         (dict(splits=0), "counts from 1"),
+        (dict(negatives=0), r"negatives counts from 1 .* references, 5; found 0"),
+        (dict(negatives=6), "negatives counts from 1 .* found 6"),
+        (dict(threads=0), "threads and memory count from 1"),
     ],
 )
 def test_too_few_signatures_are_named(change, message):
@@ -235,7 +296,7 @@ def features(tmp_path):
 def test_the_stage_writes_rates_and_scores(tmp_path, features):
     path, (x, y, yforg), arrays = features
     protocol = dict(references=3, test_genuine=4, test_skilled=5, splits=2, seed=1, C=1.0)
-    protocol["gamma"] = 0.01
+    protocol |= dict(gamma=0.01, negatives=2)
     out = tmp_path / "out"
     evaluate_wd(features=path, metrics=out / "m.csv", scores=out / "s.h5", **protocol)
     table = pd.read_csv(out / "m.csv")
@@ -247,7 +308,6 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
     expected = evaluate(x, y, yforg, **protocol)
     np.testing.assert_allclose(table[list(RATES)], pd.DataFrame(expected), rtol=0, atol=1e-12)
     scores = shards.read(out / "s.h5", "scores")
-    protocol["negatives"] = 3
     assert scores.attributes == {"model": "student", "set": "drawn", "protocol": protocol}
     assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score"}
     assert len(scores["score"]) == 2 * 11 * (4 + 5)

@@ -159,7 +159,7 @@ def scores_of_splits(
 
 def _memory(rows: int, features: int) -> int:
     """Bytes that a training set takes: kernel matrix and scaled rows, with their copies."""
-    return 8 * rows * (rows + 3 * features)
+    return 4 * rows * rows + 3 * 8 * rows * features
 
 
 def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
@@ -167,9 +167,11 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
     writers, references = split.train.shape
     if split.negatives.shape[2] == references:
         rows = split.train.ravel()
-        order = np.argsort(rows)
-        last = order[np.searchsorted(rows, split.negatives[:, -1, -1], sorter=order)]
-        models = svm.fit_shared(x[rows], last, C, gamma, each)
+        own = split.train[:, None]
+        ordered = np.concatenate([own, split.negatives], axis=1).reshape(writers, -1)
+        place = np.argsort(rows)
+        orders = place[np.searchsorted(rows, ordered, sorter=place)]
+        models = svm.fit_shared(x[rows], orders, C, gamma, each)
         of_all = models.decide(x[split.test.ravel()], each)
         skilled = models.decide_own(x[split.forged], each)
     else:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import config_context
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+
+from fkd.verification.solver import solve
 
 DECIMALS = 10
 """To which scores are rounded, so that rows of equal features tie: error rates count
@@ -54,8 +54,14 @@ def rbf(a: np.ndarray, b: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
-    """Kernel of all rows with each other, see :func:`rbf`; (n, n) and symmetric."""
-    gram = np.empty((len(rows), len(rows)))
+    """Kernel of all rows with each other, see :func:`rbf`.
+
+    Returns
+    -------
+    ndarray of float32, (n, n)
+        Symmetric; computed in float64, and kept as the solver takes it.
+    """
+    gram = np.empty((len(rows), len(rows)), np.float32)
     tiles = [(part, rows[part]) for part in _tiles(len(rows))]
 
     def fill(pair: tuple[tuple[slice, np.ndarray], tuple[slice, np.ndarray]]) -> None:
@@ -149,16 +155,17 @@ class WriterModels:
 
 
 def fit_shared(
-    x: np.ndarray, last: np.ndarray, C: float, gamma: float, each: Map = map
+    x: np.ndarray, orders: np.ndarray, C: float, gamma: float, each: Map = map
 ) -> WriterModels:
     """Train one model a writer: its references against all other writers' references.
 
     Parameters
     ----------
     x : ndarray, (writers * references, F)
-        References of all writers, writer by writer.
-    last : ndarray of int, (writers,)
-        Which row of `x` each writer's solver sees last, one of the last other writer's.
+        References of all writers.
+    orders : ndarray of int, (writers, writers * references)
+        For each writer, the order in which its solver sees the rows of `x`: its own
+        references first; see :func:`fkd.verification.solver.solve`.
     C : float
         Cost of an error; a genuine reference weighs (negatives / positives) times as
         much as one of another writer.
@@ -171,43 +178,12 @@ def fit_shared(
     -------
     WriterModels
         The models, in the order of the writers.
-
-    Notes
-    -----
-    The published evaluation puts each other writer's references into an order drawn for
-    each model. The solver (libsvm) stops at a tolerance of 1e-3, so its path shows in
-    the scores' fourth digit, and now and then in a rate. The path depends on the order
-    where gradients are equal, of which the solver takes the last. At the start those of
-    all negatives are, so the last row is where it starts; later only those of equal
-    rows are, and it does not matter which of these serves. So one exchange of two rows
-    of the kernel matrix, in place, does for all writers that start from the same row
-    what a reordered copy would do for each.
     """
-    scaler = StandardScaler(with_mean=False).fit(x)
-    rows = scaler.transform(x).astype(np.float64)
-    gram = gram_matrix(rows, gamma, each)
-    references = len(rows) // len(last)
-    dual, intercept = np.zeros((len(last), len(rows))), np.empty(len(last))
-
-    def train(writer: int) -> None:
-        genuine = np.arange(len(rows)) // references == writer
-        support, coefficients, intercept[writer] = _solve(gram, genuine, C)
-        dual[writer, support] = coefficients
-
-    for start in np.unique(last):
-        starting = np.flatnonzero(last == start)
-        end = (start // references + 1) * references - 1  # of the writer whose row it is
-        _exchange(gram, start, end)
-        list(each(train, starting))
-        _exchange(gram, start, end)
-        dual[np.ix_(starting, [start, end])] = dual[np.ix_(starting, [end, start])]
-    return WriterModels(scaler, rows, dual, intercept, gamma)
-
-
-def _exchange(gram: np.ndarray, one: int, other: int) -> None:
-    """Let two rows of the data change places in their kernel matrix."""
-    gram[[one, other]] = gram[[other, one]]
-    gram[:, [one, other]] = gram[:, [other, one]]
+    scaler, rows, gram = _prepare(x, gamma, each)
+    references = len(rows) // len(orders)
+    solved = each(lambda order: solve(gram, order, references, C), orders)
+    dual, intercept = zip(*solved, strict=True)
+    return WriterModels(scaler, rows, np.stack(dual), np.array(intercept), gamma)
 
 
 def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterModels:
@@ -217,7 +193,7 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
     ----------
     x : ndarray, (n, F)
         The writer's references, then its negatives in the order in which the solver
-        shall see them, see :func:`fit_shared`.
+        sees them.
     references : int
         How many of the rows are the writer's.
     C, gamma : float
@@ -228,18 +204,16 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
     WriterModels
         The one model.
     """
+    scaler, rows, gram = _prepare(x, gamma)
+    dual, intercept = solve(gram, np.arange(len(rows)), references, C)
+    support = np.flatnonzero(dual)
+    return WriterModels(scaler, rows[support], dual[None, support], np.array([intercept]), gamma)
+
+
+def _prepare(
+    x: np.ndarray, gamma: float, each: Map = map
+) -> tuple[StandardScaler, np.ndarray, np.ndarray]:
+    """Fit the scaler; give it with the scaled rows and their kernel matrix."""
     scaler = StandardScaler(with_mean=False).fit(x)
     rows = scaler.transform(x).astype(np.float64)
-    support, dual, intercept = _solve(
-        gram_matrix(rows, gamma), np.arange(len(rows)) < references, C
-    )
-    return WriterModels(scaler, rows[support], dual[None], np.array([intercept]), gamma)
-
-
-def _solve(gram: np.ndarray, genuine: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Support vectors, their coefficients and the offset of one machine."""
-    weight = np.count_nonzero(~genuine) / np.count_nonzero(genuine)
-    # The features were checked once; not again for every writer.
-    with config_context(assume_finite=True, skip_parameter_validation=True):
-        model = SVC(C=C, kernel="precomputed", class_weight={True: weight}).fit(gram, genuine)
-    return model.support_, model.dual_coef_[0], model.intercept_[0]
+    return scaler, rows, gram_matrix(rows, gamma, each)
