@@ -4,8 +4,8 @@ The responses and the geometry stand in files of their own, since a student
 without geometric term needs no spanning trees.
 """
 
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from tqdm import tqdm
 from fkd import device as devices
 from fkd import models, shards
 from fkd.errors import FkdError
-from fkd.graph import RADIUS, nac, neighborhoods, spanning_tree, vectors_of_map
+from fkd.graph import RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.preprocess import center_crop
+from fkd.threads import ahead
 
 MAPS = ["conv2", "conv5"]
 """The maps of the teacher whose geometry guides the paper's students."""
@@ -39,27 +40,6 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
     return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """Digest arrays, so that what belongs to some images is never joined to others.
-
-    Parameters
-    ----------
-    *arrays : ndarray
-        Numbers or strings.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
-    """
-    state = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        array = np.asarray(array)
-        text = array.dtype.kind in "OU"
-        state.update(repr(array.tolist()).encode() if text else np.ascontiguousarray(array).data)
-    return state.hexdigest()
-
-
 def cache_teacher(
     *,
     crops: Path,
@@ -68,11 +48,14 @@ def cache_teacher(
     geometry: Path | None = None,
     maps: list[str] = MAPS,
     radius: int = RADIUS,
-    batch: int = 64,
+    half_precision: bool = False,
+    batch: int | None = None,
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
     """Ask the teacher what it says of each crop of a shard.
+
+    Crops are read, asked about and written batch by batch, each while the others go on.
 
     Parameters
     ----------
@@ -81,17 +64,19 @@ def cache_teacher(
     teacher : Path
         The teacher's weights.
     responses : Path, optional
-        Shard of kind "responses" to write: ``feature`` (n, F) float32.
+        Shard of kind "responses" to write: ``feature`` (n, F) float32 or float16.
     geometry : Path, optional
-        Shard of kind "geometry" to write: for each map ``tree_MAP`` (n, N - 1, 2)
-        uint16 and ``nac_MAP`` (n, N) float32, with N = H W of the map. The masks
-        follow from the trees and take no room, nor do the maps themselves.
+        Shard of kind "geometry" to write: for each map ``tree_MAP`` (n, N) uint16, as
+        :func:`fkd.graph.rooted_trees` gives them, and ``nac_MAP`` (n, N) float32, with
+        N = H W of the map. Neither the maps nor any masks are kept: the trees say all.
     maps : list of str
         The teacher's maps whose geometry is wanted.
     radius : int
         Hops on the tree within which two vectors are neighbors.
-    batch : int
-        Images a pass.
+    half_precision : bool
+        Whether the responses are kept as float16, in half the room.
+    batch : int, optional
+        Images a pass; by default 64 on the CPU and 512 on a GPU.
     device : {"auto", "cpu", "cuda"}
         Where the teacher computes.
     threads : int, optional
@@ -103,49 +88,57 @@ def cache_teacher(
         Where the shard holds no crop, or the teacher has no such map.
     """
     where = devices.pick(device, threads)
+    batch = batch or (512 if where.type == "cuda" else 64)
     network, about = models.load(teacher)
     network = network.to(where, memory_format=torch.channels_last)
     unknown = sorted(set(maps) - set(network.map_sizes))
     if unknown:
         raise FkdError(f"{teacher}: no maps {', '.join(unknown)}; it has {list(network.map_sizes)}")
-    images = center_crop(shards.read(crops, "crops", ["image"])["image"])
-    if not len(images):
-        raise FkdError(f"{crops}: there is no crop in this shard. Use fewer shards (shards).")
-    said: list[dict[str, np.ndarray]] = []
-    measured: list[dict[str, np.ndarray]] = []
-    starts = tqdm(range(0, len(images), batch), Path(crops).stem, unit="batch", disable=None)
-    with torch.inference_mode(), ThreadPoolExecutor(threads) as pool:
-        for start in starts:
-            found, feature = network.describe(as_input(images[start : start + batch]).to(where))
+    with ExitStack() as files:
+        source = files.enter_context(shards.opened(crops, "crops", ["image"]))
+        count = source.shape("image")[0]
+        if not count:
+            raise FkdError(f"{crops}: there is no crop in this shard. Use fewer shards (shards).")
+        origin = {
+            "crops": source.digests["image"],
+            "teacher": models.checksum(network),
+            "about_teacher": about,
+        }
+        if responses:
+            of_response = files.enter_context(shards.appending(responses, "responses"))
+            of_response.attributes.update(origin)
+        if geometry:
+            of_geometry = files.enter_context(shards.appending(geometry, "geometry"))
+            of_geometry.attributes.update(origin, maps=list(maps), radius=radius)
+
+        def images() -> Iterator[np.ndarray]:
+            for start in range(0, count, batch):
+                yield center_crop(source.rows("image", slice(start, start + batch)))
+
+        def targets() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+            # Inference mode holds in the thread that enters it alone.
+            with torch.inference_mode():
+                for pixels in ahead(images()):
+                    found, feature = network.describe(as_input(pixels).to(where))
+                    said = feature.half() if half_precision else feature
+                    wanted = {name: found[name] for name in maps if geometry}
+                    yield {"feature": said.cpu().numpy()}, _measure(wanted, radius)
+
+        batches = -(-count // batch)
+        progress = tqdm(ahead(targets()), Path(crops).stem, batches, unit="batch", disable=None)
+        for said, measured in progress:
             if responses:
-                said.append({"feature": feature.cpu().numpy()})
+                of_response.append(said)
             if geometry:
-                measured.append(_measure({name: found[name] for name in maps}, radius, pool))
-    origin = {
-        "crops": digest(images),
-        "teacher": models.checksum(network),
-        "about_teacher": about,
-    }
-    if responses:
-        shards.write(responses, "responses", _join(said), origin)
-    if geometry:
-        settings = {"maps": list(maps), "radius": radius}
-        shards.write(geometry, "geometry", _join(measured), origin | settings)
+                of_geometry.append(measured)
 
 
-def _measure(
-    maps: dict[str, Tensor], radius: int, pool: ThreadPoolExecutor
-) -> dict[str, np.ndarray]:
-    """Span a batch of maps by trees, and measure the contrast under their masks."""
+def _measure(maps: dict[str, Tensor], radius: int) -> dict[str, np.ndarray]:
+    """Span maps by trees, and measure the contrast in their neighborhoods."""
     arrays = {}
     for name, found in maps.items():
-        vectors = vectors_of_map(found).cpu()  # (B, N, D)
-        trees = np.stack(list(pool.map(spanning_tree, vectors.numpy())))
-        mask = torch.from_numpy(neighborhoods(trees, radius))
-        arrays[f"tree_{name}"] = trees
-        arrays[f"nac_{name}"] = nac(vectors, mask).numpy()
+        vectors = vectors_of_map(found)  # (B, N, D)
+        trees = rooted_trees(vectors)
+        arrays[f"tree_{name}"] = trees.cpu().numpy()
+        arrays[f"nac_{name}"] = nac(vectors, Neighborhoods(trees, radius)).cpu().numpy()
     return arrays
-
-
-def _join(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

@@ -5,7 +5,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from tqdm import tqdm
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.graph import Neighborhoods
 from fkd.models import Network, save
 
-Batch = Mapping[str, Tensor]
+Batch = Mapping[str, Tensor | Neighborhoods]
 """``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
 
 _log = logging.getLogger(__name__)
@@ -49,6 +51,11 @@ class Recipe:
         Nesterov's momentum (the paper), or the plain one (the published code).
     weight_decay : float
         Added to the gradient, times the weight.
+    precision : {"float32", "tf32", "bfloat16"}
+        In which the network computes. ``tf32`` is for GPUs, and touches all matrix
+        products; ``bfloat16`` leaves weights and losses in float32.
+    compile : bool
+        Whether PyTorch compiles the network, which takes a minute and pays on a GPU.
     """
 
     epochs: int = 60
@@ -59,6 +66,8 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 0.0
+    precision: str = "float32"
+    compile: bool = False
 
     def optimizer(self, network: Network) -> torch.optim.Optimizer:
         """Make the optimizer of a network's parameters."""
@@ -69,6 +78,33 @@ class Recipe:
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
         )
+
+    @contextmanager
+    def computing(self, network: Network) -> Iterator[None]:
+        """Let PyTorch compute a network as the recipe says, until the block ends.
+
+        Parameters
+        ----------
+        network : Network
+            Its ``describe`` is compiled where that is asked for.
+        """
+        backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
+        before = [backend.allow_tf32 for backend in backends]
+        try:
+            for backend in backends:
+                backend.allow_tf32 = self.precision == "tf32"
+            if self.compile:
+                network.describe = torch.compile(network.describe)
+            yield
+        finally:
+            for backend, allowed in zip(backends, before, strict=True):
+                backend.allow_tf32 = allowed
+            network.__dict__.pop("describe", None)
+
+    def autocast(self, network: Network) -> torch.autocast:
+        """Compute in bfloat16, where the recipe says so, what can be, until the block ends."""
+        where = next(network.parameters()).device.type
+        return torch.autocast(where, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def scheduler(
         self, optimizer: torch.optim.Optimizer, steps: int
@@ -171,34 +207,36 @@ def fit(
         rows.append(row)
         _log.info("%s", ", ".join(f"{name} {value}" for name, value in row.items()))
 
-    for epoch in range(first, recipe.epochs):
-        begin = time.perf_counter()
-        network.train()
-        sums = _Means()
-        progress = tqdm(batches(epoch), f"epoch {epoch + 1}", steps, unit="batch", disable=None)
-        for batch in progress:
-            terms, logits = loss_terms(network, batch)
-            optimizer.zero_grad(set_to_none=True)
-            terms["total"].backward()
-            optimizer.step()
-            scheduler.step()
-            sums.add(terms, logits, batch)
-        record(sums.row(epoch, "training", time.perf_counter() - begin))
-        if not math.isfinite(rows[-1]["total"]):
-            raise FkdError(
-                f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
-                + ", ".join(f"{name} {value:g}" for name, value in sums.means().items())
-                + ". Lower training.learning_rate or the weight of the term at fault."
-            )
-        if validation_batches is not None:
-            begin = time.perf_counter()
-            network.eval()
-            sums = _Means()
-            with torch.no_grad():
-                for batch in validation_batches():
-                    sums.add(*loss_terms(network, batch), batch)
-            record(sums.row(epoch, "validation", time.perf_counter() - begin))
-        _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
+    def terms(batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        with recipe.autocast(network):
+            return loss_terms(network, batch)
+
+    def step(total: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        scheduler.step()
+
+    with recipe.computing(network):
+        for epoch in range(first, recipe.epochs):
+            network.train()
+            progress = tqdm(batches(epoch), f"epoch {epoch + 1}", steps, unit="batch", disable=None)
+            row = _go_over(progress, terms, step)
+            record({"epoch": epoch + 1, "subset": "training"} | row)
+            if not math.isfinite(row["total"]):
+                raise FkdError(
+                    f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
+                    + ", ".join(
+                        f"{n} {v:g}" for n, v in row.items() if n not in ("images", "seconds")
+                    )
+                    + ". Lower training.learning_rate or the weight of the term at fault."
+                )
+            if validation_batches is not None:
+                network.eval()
+                with torch.no_grad():
+                    row = _go_over(validation_batches(), terms)
+                record({"epoch": epoch + 1, "subset": "validation"} | row)
+            _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
     with writing(losses) as part, part.open("w", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
@@ -208,26 +246,25 @@ def fit(
     checkpoint.unlink(missing_ok=True)
 
 
-class _Means:
-    """Means of the loss terms over the images of an epoch."""
-
-    def __init__(self) -> None:
-        self.images = 0
-        self.sums: dict[str, Tensor] = {}
-
-    def add(self, terms: dict[str, Tensor], logits: Tensor, batch: Batch) -> None:
+def _go_over(
+    batches: Iterable[Batch],
+    terms_of: Callable[[Batch], tuple[dict[str, Tensor], Tensor]],
+    step: Callable[[Tensor], None] | None = None,
+) -> dict[str, float]:
+    """Go over batches, with a step after each, and give the means of the terms over the images."""
+    begin, images = time.perf_counter(), 0
+    sums: dict[str, Tensor] = {}
+    for batch in batches:
+        terms, logits = terms_of(batch)
+        if step is not None:
+            step(terms["total"])
         count = len(batch["writer"])
-        self.images += count
+        images += count
         for name, value in (*terms.items(), ("accuracy", accuracy(logits, batch["writer"]))):
             # Summed where it was computed: asking for its value would stall a GPU.
-            self.sums[name] = self.sums.get(name, 0) + value.detach() * count
-
-    def means(self) -> dict[str, float]:
-        return {name: float(value) / self.images for name, value in self.sums.items()}
-
-    def row(self, epoch: int, subset: str, seconds: float) -> dict:
-        place = {"epoch": epoch + 1, "subset": subset, "images": self.images}
-        return place | self.means() | {"seconds": round(seconds, 2)}
+            sums[name] = sums.get(name, 0) + value.detach() * count
+    means = {name: float(value) / images for name, value in sums.items()}
+    return {"images": images} | means | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
 def _save_checkpoint(

@@ -2,25 +2,64 @@
 
 A shard holds arrays that share their first axis, one row per image, besides
 attributes that say what it is and how it was made. `kind` and `VERSION` are
-checked at reading, so a stage never reads another stage's file by mistake.
+checked at reading, so a stage never reads another stage's file by mistake. Each
+array carries a digest of its content.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin
 import numpy as np
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
 
-VERSION = 1
+VERSION = 2
 """Version of the format; raised whenever a reader of the old one would be wrong."""
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+"""Rows are compressed in chunks of about this size, so that a few can be read alone."""
+
+_MEND = "Remove it and run the workflow again: the stage that made it will make it anew."
+
+
+class Digest:
+    """A digest of arrays, fed in parts.
+
+    Two arrays of one type have one digest where their rows are the same, in however
+    many parts they came.
+    """
+
+    def __init__(self) -> None:
+        self._state = hashlib.blake2b(digest_size=8)
+
+    def add(self, values: np.ndarray) -> None:
+        """Add the next rows of numbers, or of strings."""
+        values = np.asarray(values)
+        if values.dtype.kind in "OU":
+            texts = (str(value).encode("utf-8", "surrogateescape") for value in values.ravel())
+            self._state.update(b"".join(len(t).to_bytes(4, "little") + t for t in texts))
+        else:
+            self._state.update(np.ascontiguousarray(values).data)
+
+    def __str__(self) -> str:
+        """16 hexadecimal digits."""
+        return self._state.hexdigest()
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """Digest arrays of numbers or strings, one after another: 16 hexadecimal digits."""
+    state = Digest()
+    for values in arrays:
+        state.add(values)
+    return str(state)
 
 
 @dataclass(frozen=True)
@@ -33,13 +72,91 @@ class Shard:
         The arrays; strings come as NumPy object arrays of ``str``.
     attributes : dict of str to Any
         The attributes, as they were given to :func:`write`.
+    digests : dict of str to str
+        The digest of each array of the file, read or not.
     """
 
     arrays: dict[str, np.ndarray]
     attributes: dict[str, Any]
+    digests: dict[str, str]
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
+
+
+class Writer:
+    """A shard in the making, see :func:`appending`.
+
+    Attributes
+    ----------
+    attributes : dict of str to Any
+        What will stand in the file; anything that JSON can hold.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._digests: dict[str, Digest] = {}
+        self.attributes: dict[str, Any] = {}
+
+    def append(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Append rows to the arrays; the first call says which there are.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array_like
+            Numeric arrays of any shape, or one-dimensional arrays of strings.
+        """
+        for name, values in arrays.items():
+            values = np.asarray(values)
+            text = values.dtype.kind in "OU"
+            if name not in self._file:
+                self._create(name, values, text)
+            if len(values):
+                dataset = self._file[name]
+                dataset.resize(len(dataset) + len(values), axis=0)
+                dataset[-len(values) :] = list(values) if text else values
+                self._digests[name].add(values)
+
+    def _create(self, name: str, values: np.ndarray, text: bool) -> None:
+        shape = values.shape[1:]
+        row_bytes = max(1, values.dtype.itemsize * int(np.prod(shape)))
+        self._file.create_dataset(
+            name,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
+            dtype=h5py.string_dtype() if text else values.dtype,
+            **({} if text else hdf5plugin.Zstd(clevel=3)),
+        )
+        self._digests[name] = Digest()
+
+    def _finish(self, kind: str) -> None:
+        for name, state in self._digests.items():
+            self._file[name].attrs["digest"] = str(state)
+        attributes = json.dumps(self.attributes)
+        self._file.attrs.update(kind=kind, version=VERSION, attributes=attributes)
+
+
+@contextmanager
+def appending(path: Path | str, kind: str) -> Iterator[Writer]:
+    """Write a shard part by part.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file; it appears under this name only when it is whole.
+    kind : str
+        What the shard holds, such as ``"crops"``.
+
+    Yields
+    ------
+    Writer
+        Takes rows and attributes until the block ends.
+    """
+    with writing(path) as part, h5py.File(part, "w") as file:
+        writer = Writer(file)
+        yield writer
+        writer._finish(kind)
 
 
 def write(
@@ -48,7 +165,7 @@ def write(
     arrays: Mapping[str, np.ndarray],
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a shard.
+    """Write a shard at once.
 
     Parameters
     ----------
@@ -58,29 +175,94 @@ def write(
         What the shard holds, such as ``"crops"``.
     arrays : mapping of str to array_like
         Numeric arrays of any shape, or one-dimensional arrays of strings.
-        Compressed without loss, in chunks of about 1 MB of whole rows.
+        Compressed without loss.
     attributes : mapping of str to Any, optional
         Anything that JSON can hold.
     """
-    with writing(path) as part, h5py.File(part, "w") as file:
-        file.attrs.update(kind=kind, version=VERSION, attributes=json.dumps(dict(attributes or {})))
-        for name, values in arrays.items():
-            values = np.asarray(values)
-            if values.dtype.kind in "OU":
-                file.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
-            elif values.size == 0:
-                file.create_dataset(name, data=values)
-            else:
-                row_bytes = max(1, values[0].nbytes)
-                rows = min(len(values), max(1, CHUNK_BYTES // row_bytes))
-                file.create_dataset(
-                    name,
-                    data=values,
-                    chunks=(rows, *values.shape[1:]),
-                    compression="gzip",
-                    compression_opts=1,
-                    shuffle=values.dtype.itemsize > 1,
-                )
+    with appending(path, kind) as shard:
+        shard.attributes.update(attributes or {})
+        shard.append(arrays)
+
+
+class Reader:
+    """A shard held open, to read some of its rows; see :func:`opened`.
+
+    Attributes
+    ----------
+    attributes : dict of str to Any
+        The attributes, as they were given to the writer.
+    digests : dict of str to str
+        The digest of each array.
+    """
+
+    def __init__(self, path: Path | str, file: h5py.File) -> None:
+        self._path, self._file = path, file
+        self.attributes = json.loads(file.attrs["attributes"])
+        self.digests = {name: str(file[name].attrs["digest"]) for name in file}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an array."""
+        return self._file[name].shape
+
+    def dtype(self, name: str) -> np.dtype:
+        """Type of an array's elements."""
+        return self._file[name].dtype
+
+    def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
+        """Read rows of an array; strings come as NumPy objects of ``str``."""
+        dataset = self._file[name]
+        try:
+            if h5py.check_string_dtype(dataset.dtype):
+                return np.array(dataset.asstr()[rows], dtype=object)
+            return dataset[rows]
+        except OSError as error:
+            raise _broken(self._path, error) from None
+
+
+@contextmanager
+def opened(path: Path | str, kind: str, names: Iterable[str] = ()) -> Iterator[Reader]:
+    """Open a shard to read it part by part.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file written by :func:`write` or :func:`appending`.
+    kind : str
+        What it must hold.
+    names : iterable of str, optional
+        Arrays that it must have.
+
+    Yields
+    ------
+    Reader
+
+    Raises
+    ------
+    FkdError
+        Where the file is missing, damaged, of another kind or version, or lacks
+        one of `names`.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise FkdError(f"{path}: no such file. Run the stage that makes it first.") from None
+    except OSError as error:
+        raise _broken(path, error) from None
+    with file:
+        found = (file.attrs.get("kind"), file.attrs.get("version"))
+        if found != (kind, VERSION):
+            raise FkdError(
+                f"{path}: expected a shard of kind {kind!r}, version {VERSION}, "
+                f"found kind {found[0]!r}, version {found[1]}. {_MEND}"
+            )
+        missing = sorted(set(names) - set(file))
+        if missing:
+            raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {_MEND}")
+        yield Reader(path, file)
+
+
+def _broken(path: Path | str, error: OSError) -> FkdError:
+    return FkdError(f"{path}: not a whole HDF5 file ({error}). {_MEND}")
 
 
 def read(path: Path | str, kind: str, names: Iterable[str] | None = None) -> Shard:
@@ -89,7 +271,7 @@ def read(path: Path | str, kind: str, names: Iterable[str] | None = None) -> Sha
     Parameters
     ----------
     path : Path or str
-        A file written by :func:`write`.
+        The file.
     kind : str
         What it must hold.
     names : iterable of str, optional
@@ -103,31 +285,10 @@ def read(path: Path | str, kind: str, names: Iterable[str] | None = None) -> Sha
     Raises
     ------
     FkdError
-        Where the file is missing, damaged, of another kind or version, or lacks
-        one of `names`.
+        As :func:`opened`.
     """
-    mend = "Remove it and run the workflow again: the stage that made it will make it anew."
-    try:
-        with h5py.File(path, "r") as file:
-            found = (file.attrs.get("kind"), file.attrs.get("version"))
-            if found != (kind, VERSION):
-                raise FkdError(
-                    f"{path}: expected a shard of kind {kind!r}, version {VERSION}, "
-                    f"found kind {found[0]!r}, version {found[1]}. {mend}"
-                )
-            wanted = list(file) if names is None else list(names)
-            missing = sorted(set(wanted) - set(file))
-            if missing:
-                raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {mend}")
-            arrays = {name: _values(file[name]) for name in wanted}
-            return Shard(arrays, json.loads(file.attrs["attributes"]))
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file. Run the stage that makes it first.") from None
-    except OSError as error:
-        raise FkdError(f"{path}: not a whole HDF5 file ({error}). {mend}") from None
-
-
-def _values(dataset: h5py.Dataset) -> np.ndarray:
-    if h5py.check_string_dtype(dataset.dtype):
-        return np.array(dataset.asstr()[()], dtype=object)
-    return dataset[()]
+    wanted = None if names is None else list(names)
+    with opened(path, kind, wanted or ()) as shard:
+        wanted = list(shard.digests) if wanted is None else wanted
+        arrays = {name: shard.rows(name) for name in wanted}
+        return Shard(arrays, shard.attributes, shard.digests)

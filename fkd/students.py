@@ -7,6 +7,7 @@ besides the networks with random weights.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+import torch
 from torch import Tensor
 
 from fkd import losses
@@ -115,7 +116,7 @@ class Student:
         batch : mapping of str to Tensor
             ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,); where the
             terms need them ``feature`` (B, F), and for each map ``nac_MAP``
-            (B, N) and ``mask_MAP`` (B, N, N).
+            (B, N) and ``mask_MAP``, which :func:`fkd.graph.nac` takes.
         connections : mapping of str to str, optional
             The student's map for each map of the teacher; by default those of
             :data:`fkd.models.CONNECTIONS`.
@@ -132,19 +133,21 @@ class Student:
         connections = connections or CONNECTIONS[self.architecture]
         maps, feature = network.describe(batch["image"])
         logits = network.classifier(feature)
-        terms = {"classification": losses.classification(logits, batch["writer"])}
-        total = self.classification * terms["classification"]
-        for name in self.maps:
-            vectors = vectors_of_map(maps[connections[name]])
-            contrast = nac(vectors, batch[f"mask_{name}"])
-            term = losses.geometry(contrast, batch[f"nac_{name}"], half)
-            terms[f"geometry_{name}"] = term
-            total = total + self.geometry[name] * term
-        if self.guided_by_response:
-            loss = losses.RESPONSES[self.response.loss]
-            term = loss(feature, batch["feature"], **self.response.parameters)
-            terms["response"] = term
-            total = total + self.response.weight * term
+        # Losses stay in float32 where the network computes in less.
+        with torch.autocast(feature.device.type, enabled=False):
+            terms = {"classification": losses.classification(logits.float(), batch["writer"])}
+            total = self.classification * terms["classification"]
+            for name in self.maps:
+                vectors = vectors_of_map(maps[connections[name]].float())
+                contrast = nac(vectors, batch[f"mask_{name}"])
+                term = losses.geometry(contrast, batch[f"nac_{name}"], half)
+                terms[f"geometry_{name}"] = term
+                total = total + self.geometry[name] * term
+            if self.guided_by_response:
+                loss = losses.RESPONSES[self.response.loss]
+                term = loss(feature.float(), batch["feature"], **self.response.parameters)
+                terms["response"] = term
+                total = total + self.response.weight * term
         return {**terms, "total": total}, logits
 
 

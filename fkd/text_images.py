@@ -1,6 +1,13 @@
-"""The crops that students see, joined with what the teacher said of them."""
+"""The crops that students see, joined with what the teacher said of them.
 
-from dataclasses import dataclass
+Where they fit they are held, on the device that trains or in memory; else each batch
+is read from its shards. The batches are the same.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -8,46 +15,75 @@ import torch
 from torch import Tensor
 
 from fkd import shards
-from fkd.cache import as_input, digest
+from fkd.cache import as_input
 from fkd.errors import FkdError
 from fkd.fitting import Batch
-from fkd.graph import neighborhoods
-from fkd.preprocess import INPUT, center_crop
+from fkd.graph import Neighborhoods
+from fkd.preprocess import center_crop
+from fkd.threads import ahead
+
+_log = logging.getLogger(__name__)
+
+GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
+class Part:
+    """One shard of crops, open, with the teacher's targets for it.
+
+    Attributes
+    ----------
+    first : int
+        Row of its first crop among all.
+    readers : dict of str to shards.Reader
+        For each array that a batch needs, where it stands.
+    """
+
+    first: int
+    readers: dict[str, shards.Reader]
+
+    def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
+        """Read rows of an array, of images their centers."""
+        values = self.readers[name].rows(name, rows)
+        return center_crop(values) if name == "image" else values
+
+
+@dataclass
 class TextImages:
     """The crops that a student sees, with what the teacher said of them.
 
     Attributes
     ----------
-    images : Tensor, (n, 150, 220), uint8
     writer : Tensor, (n,), int64
     validation : ndarray, (n,), bool
         Which images are for validation.
     writers : list of str
         The classes.
-    targets : dict of str to Tensor
-        ``feature`` (n, F), ``nac_MAP`` (n, N), ``tree_MAP`` (n, N - 1, 2).
     radius : int
         Of the neighborhoods.
     sources : dict of str to str
         Digests of the crops, of their labels and of the teacher.
+    parts : list of Part
+        The shards, open.
+    held : dict of str to Tensor, optional
+        ``image`` (n, 150, 220), ``feature`` (n, F), ``nac_MAP`` and ``tree_MAP`` (n, N),
+        as far as a batch needs them, once :meth:`hold` has been called.
     """
 
-    images: Tensor
     writer: Tensor
     validation: np.ndarray
     writers: list[str]
-    targets: dict[str, Tensor]
     radius: int
     sources: dict[str, str]
+    parts: list[Part]
+    held: dict[str, Tensor] | None = None
+    _files: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def read(
+    def open(
         cls, crops: list[Path], responses: list[Path], geometry: list[Path], maps: list[str]
     ) -> "TextImages":
-        """Read shards of crops, and of the teacher's targets in the same order.
+        """Open shards of crops, and of the teacher's targets in the same order.
 
         Parameters
         ----------
@@ -56,7 +92,7 @@ class TextImages:
         responses, geometry : list of Path
             The targets for each of `crops`, or none.
         maps : list of str
-            Which maps' geometry to read.
+            Which maps' geometry a batch needs.
 
         Raises
         ------
@@ -66,61 +102,130 @@ class TextImages:
         for kind, paths in (("responses", responses), ("geometry", geometry)):
             if paths and len(paths) != len(crops):
                 raise FkdError(f"{len(paths)} shards of {kind} for {len(crops)} of crops")
-        labels = [shards.read(path, "crops", ["writer", "validation"]) for path in crops]
-        count = sum(len(shard["writer"]) for shard in labels)
-        images = torch.empty((count, *INPUT), dtype=torch.uint8)
-        digests, start = [], 0
-        for path in crops:
-            # One shard at a time, and straight into place: at full size all fill gigabytes.
-            centers = center_crop(shards.read(path, "crops", ["image"])["image"])
-            digests.append(digest(centers))
-            images[start : start + len(centers)] = torch.from_numpy(centers)
-            start += len(centers)
-        targets: dict[str, list[np.ndarray]] = {}
-        origins = set()
-        for kind, paths, names in (
+        kinds = (
             ("responses", responses, ["feature"]),
             ("geometry", geometry, [f"{what}_{m}" for m in maps for what in ("nac", "tree")]),
-        ):
-            for path, expected in zip(paths, digests, strict=False):
-                shard = shards.read(path, kind, names)
-                if shard.attributes["crops"] != expected:
-                    raise FkdError(f"{path}: made for other crops. Remove it and run again.")
-                origins.add((kind, shard.attributes["teacher"], shard.attributes.get("radius")))
-                for name, values in shard.arrays.items():
-                    targets.setdefault(name, []).append(values)
-        teachers = {teacher for _, teacher, _ in origins}
-        radii = {radius for kind, _, radius in origins if kind == "geometry"}
-        if len(teachers) > 1 or len(radii) > 1:
-            raise FkdError(
-                f"{(responses + geometry)[0].parent}: shards of several teachers or radii. "
-                "Remove them and run again."
-            )
-        writer = np.concatenate([shard["writer"] for shard in labels])
-        validation = np.concatenate([shard["validation"] for shard in labels]).astype(bool)
-        writers = labels[0].attributes["writers"]
-        return cls(
-            images=images,
-            writer=torch.from_numpy(writer).long(),
-            validation=validation,
-            writers=writers,
-            targets={name: torch.from_numpy(np.concatenate(v)) for name, v in targets.items()},
-            radius=max(radii, default=0),
-            sources={
-                "crops": digest(np.array(digests)),
-                "labels": digest(writer, validation, np.array(writers)),
-                "teacher": "".join(teachers),
-            },
         )
+        parts, teachers, radii, first = [], set(), set(), 0
+        writer, validation, digests = [], [], []
+        with ExitStack() as files:
+            for at, path in enumerate(crops):
+                source = files.enter_context(
+                    shards.opened(path, "crops", ["image", "writer", "validation"])
+                )
+                readers = {"image": source}
+                for kind, paths, names in kinds:
+                    if not paths:
+                        continue
+                    targets = files.enter_context(shards.opened(paths[at], kind, names))
+                    if targets.attributes["crops"] != source.digests["image"]:
+                        raise FkdError(f"{paths[at]}: made for other crops. Remove it, run again.")
+                    teachers.add(targets.attributes["teacher"])
+                    radii |= {targets.attributes["radius"]} if kind == "geometry" else set()
+                    readers |= dict.fromkeys(names, targets)
+                parts.append(Part(first, readers))
+                first += source.shape("image")[0]
+                writer.append(source.rows("writer"))
+                validation.append(source.rows("validation").astype(bool))
+                digests.append(source.digests["image"])
+                writers = source.attributes["writers"]
+            if len(teachers) > 1 or len(radii) > 1:
+                raise FkdError(
+                    f"{(responses + geometry)[0].parent}: shards of several teachers or radii. "
+                    "Remove them and run again."
+                )
+            labels = np.concatenate(writer), np.concatenate(validation)
+            return cls(
+                writer=torch.from_numpy(labels[0]).long(),
+                validation=labels[1],
+                writers=writers,
+                radius=max(radii, default=0),
+                sources={
+                    "crops": shards.digest(np.array(digests)),
+                    "labels": shards.digest(*labels, np.array(writers)),
+                    "teacher": "".join(teachers),
+                },
+                parts=parts,
+                _files=files.pop_all(),
+            )
 
-    def batch(self, rows: np.ndarray, where: torch.device) -> Batch:
-        """Give the images of `rows` and their targets, masks made from the trees."""
-        rows = torch.from_numpy(rows)
-        batch = {"image": as_input(self.images[rows]), "writer": self.writer[rows]}
-        for name, values in self.targets.items():
-            if name.startswith("tree_"):
-                masks = neighborhoods(values[rows].numpy(), self.radius)
-                batch[name.replace("tree_", "mask_")] = torch.from_numpy(masks)
+    def __enter__(self) -> "TextImages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def hold(self, where: torch.device, memory: float) -> None:
+        """Hold all of them where they fit.
+
+        Parameters
+        ----------
+        where : torch.device
+            Where the network trains. A GPU holds them in half of its free memory.
+        memory : float
+            Gigabytes that the job may take; they are held in half of it.
+        """
+        rows = {name: self.parts[0].rows(name, slice(0, 1)) for name in self.parts[0].readers}
+        count = len(self.writer)
+        size = count * sum(row.nbytes for row in rows.values())
+        if where.type == "cuda" and size <= torch.cuda.mem_get_info(where)[0] / 2:
+            place = where
+        elif size <= memory * GIGABYTE / 2:
+            place = torch.device("cpu")
+        else:
+            _log.info("%.1f GB of text crops are read as they are needed", size / GIGABYTE)
+            return
+        self.writer = self.writer.to(place)
+        self.held = {}
+        for name, row in rows.items():
+            like = torch.from_numpy(row)
+            values = torch.empty((count, *like.shape[1:]), dtype=like.dtype, device=place)
+            for part in self.parts:
+                of_part = torch.from_numpy(part.rows(name))
+                values[part.first : part.first + len(of_part)] = of_part
+            self.held[name] = values
+        _log.info("%.1f GB of text crops are held on %s", size / GIGABYTE, place)
+
+    def batches(self, parts: Iterable[np.ndarray], where: torch.device) -> Iterator[Batch]:
+        """Give batches of images with their targets.
+
+        Parameters
+        ----------
+        parts : iterable of ndarray, (B,), int
+            The rows of each batch.
+        where : torch.device
+            Where the batches are needed.
+
+        Yields
+        ------
+        Batch
+            Besides ``image`` and ``writer``, as far as there are such targets,
+            ``feature`` (B, F) float32, and for each map ``nac_MAP`` (B, N) and
+            ``mask_MAP``, the :class:`fkd.graph.Neighborhoods` of its trees.
+        """
+        made = (self._batch(rows, where) for rows in parts)
+        yield from ahead(made) if self.held is None else made
+
+    def _batch(self, rows: np.ndarray, where: torch.device) -> Batch:
+        at = torch.from_numpy(rows).to(self.writer.device)
+        values = self._read(rows) if self.held is None else {n: v[at] for n, v in self.held.items()}
+        batch: dict[str, Tensor | Neighborhoods] = {"writer": self.writer[at].to(where)}
+        for name, of_rows in values.items():
+            of_rows = of_rows.to(where)
+            if name == "image":
+                batch[name] = as_input(of_rows)
+            elif name.startswith("tree_"):
+                batch[name.replace("tree_", "mask_")] = Neighborhoods(of_rows, self.radius)
             else:
-                batch[name] = values[rows]
-        return {name: values.to(where) for name, values in batch.items()}
+                batch[name] = of_rows.float()
+        return batch
+
+    def _read(self, rows: np.ndarray) -> dict[str, Tensor]:
+        firsts = [part.first for part in self.parts]
+        found = [self.parts[at] for at in np.searchsorted(firsts, rows, side="right") - 1]
+        return {
+            name: torch.from_numpy(
+                np.stack([p.rows(name, r - p.first) for p, r in zip(found, rows, strict=True)])
+            )
+            for name in self.parts[0].readers
+        }

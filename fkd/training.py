@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fkd import device as devices
 from fkd import models, shards
-from fkd.cache import as_input, digest
+from fkd.cache import as_input
 from fkd.errors import FkdError
 from fkd.fitting import Batch, Recipe, fit, steps_of, whole_batches
 from fkd.models import Network, Networks
@@ -34,6 +34,7 @@ def train_student(
     half: bool = True,
     recipe: Recipe = Recipe(),
     seed: int = 0,
+    memory: float = 8.0,
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
@@ -71,6 +72,10 @@ def train_student(
         Optimizer and schedule.
     seed : int
         The study's seed.
+    memory : float
+        Gigabytes that training may take. Crops and targets are held in half of it, or
+        on a GPU in half of what is free there; where they do not fit, each batch is
+        read from the shards, with the same result.
     device : {"auto", "cpu", "cuda"}
         Where to train.
     threads : int, optional
@@ -84,42 +89,43 @@ def train_student(
         if needed and not given:
             raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
     where = devices.pick(device, threads)
-    data = TextImages.read(crops, responses or [], geometry or [], spec.maps)
-    training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
-    about = {
-        "student": spec.to_dict(),
-        "connections": connections,
-        "half": half,
-        "radius": data.radius,
-        "recipe": asdict(recipe),
-        "networks": asdict(networks),
-        "seed": seed,
-        "images": len(training),
-        **data.sources,
-    }
-    network = models.build(spec.architecture, len(data.writers), networks, seed)
+    with TextImages.open(crops, responses or [], geometry or [], spec.maps) as data:
+        training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        about = {
+            "student": spec.to_dict(),
+            "connections": connections,
+            "half": half,
+            "radius": data.radius,
+            "recipe": asdict(recipe),
+            "networks": asdict(networks),
+            "seed": seed,
+            "images": len(training),
+            **data.sources,
+        }
+        data.hold(where, memory)
+        network = models.build(spec.architecture, len(data.writers), networks, seed)
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        order = generator(seed, "order", epoch).permutation(training)
-        yield from (data.batch(rows, where) for rows in whole_batches(order, recipe.batch))
+        def batches(epoch: int) -> Iterator[Batch]:
+            order = generator(seed, "order", epoch).permutation(training)
+            return data.batches(whole_batches(order, recipe.batch), where)
 
-    def validation_batches() -> Iterator[Batch]:
-        # Even parts of a batch or more, so that none is too small for a correlation.
-        for rows in np.array_split(validation, max(1, len(validation) // recipe.batch)):
-            yield data.batch(rows, where)
+        def validation_batches() -> Iterator[Batch]:
+            # Even parts of a batch or more, so that none is too small for a correlation.
+            parts = np.array_split(validation, max(1, len(validation) // recipe.batch))
+            return data.batches(parts, where)
 
-    fit(
-        network.to(where, memory_format=torch.channels_last),
-        lambda net, batch: spec.loss_terms(net, batch, connections, half),
-        batches,
-        validation_batches if len(validation) > 1 else None,
-        steps_of(len(training), recipe, "text crops for training"),
-        recipe,
-        checkpoint,
-        losses,
-        out,
-        about,
-    )
+        fit(
+            network.to(where, memory_format=torch.channels_last),
+            lambda net, batch: spec.loss_terms(net, batch, connections, half),
+            batches,
+            validation_batches if len(validation) > 1 else None,
+            steps_of(len(training), recipe, "text crops for training"),
+            recipe,
+            checkpoint,
+            losses,
+            out,
+            about,
+        )
 
 
 def train_teacher(
@@ -171,7 +177,7 @@ def train_teacher(
     writers, writer = np.unique(names, return_inverse=True)
     about = {
         "sets": sets,
-        "signatures": digest(images, np.array(names)),
+        "signatures": shards.digest(images, np.array(names)),
         "recipe": asdict(recipe),
         "networks": asdict(networks),
         "seed": seed,

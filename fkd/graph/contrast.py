@@ -65,7 +65,7 @@ class _CompiledContrast(torch.autograd.Function):
     """NAC on trees on the CPU: map after map, so that all of one stays in the cache."""
 
     @staticmethod
-    def forward(ctx, vectors: Tensor, near: Neighborhoods) -> Tensor:  # noqa: ANN001
+    def forward(ctx, vectors: Tensor, near: Neighborhoods) -> Tensor:
         contrast, total = vectors.new_empty((2, *vectors.shape[:2]))
         x, trees = vectors.detach().contiguous(), near.trees
         arrays = [tensor.numpy() for tensor in (x, trees, contrast, total)]
@@ -79,7 +79,7 @@ class _CompiledContrast(torch.autograd.Function):
         return contrast
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         x, trees, contrast, total = ctx.saved_tensors
         of_x = torch.empty_like(x)
         tensors = (x, trees, contrast, total, gradient.contiguous(), of_x)

@@ -93,13 +93,13 @@ class _NeighborSum(torch.autograd.Function):
     """M @ values; M is symmetric, so the gradient takes the same way."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, trees: Tensor, radius: int) -> Tensor:  # noqa: ANN001
+    def forward(ctx, values: Tensor, trees: Tensor, radius: int) -> Tensor:
         ctx.save_for_backward(trees)
         ctx.radius = radius
         return _sum_over_neighbors(values, trees, radius)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple:  # noqa: ANN001
+    def backward(ctx, gradient: Tensor) -> tuple:
         (trees,) = ctx.saved_tensors
         return _sum_over_neighbors(gradient, trees, ctx.radius), None, None
 

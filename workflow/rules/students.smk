@@ -47,6 +47,8 @@ rule train_student:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        # A resource and no parameter: the result does not depend on it.
+        mem_mb=int(1000 * config["memory"]),
     params:
         checkpoint="results/students/{student}/checkpoint.pt",
         student=lambda w: STUDENTS[w.student].to_dict(),

@@ -70,6 +70,7 @@ rule cache_responses:
     resources:
         gpu=GPU,
     params:
+        settings={"half_precision": config["teacher"]["half_precision"]},
         device=config["device"],
     message:
         "Asking the teacher's responses, shard {wildcards.shard}"

@@ -20,6 +20,7 @@ with stage(snakemake.log[0]):
         half=snakemake.params.half,
         recipe=Recipe(**snakemake.params.recipe),
         seed=snakemake.params.seed,
+        memory=snakemake.resources.mem_mb / 1000,
         device=snakemake.params.device,
         threads=snakemake.threads,
         networks=Networks(**snakemake.params.networks),
