@@ -9,6 +9,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +18,10 @@ import numpy as np
 
 from fkd import shards
 from fkd.errors import FkdError
-from fkd.preprocess import SIZE, prepare
+from fkd.preprocess import SIZE, Prepared, prepare
 from fkd.quarantine import Quarantine
 from fkd.seeding import generator
+from fkd.side_by_side import side_by_side
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def make_crops(
     ratios: Sequence[float] = RATIOS,
     ratio_per: str = "interval",
     max_per_page: int | None = None,
+    threads: int | None = None,
 ) -> None:
     """Cut stripes into text images and prepare each on a canvas of its own.
 
@@ -65,6 +68,8 @@ def make_crops(
         Draw a ratio for every piece, or one for all pieces of a stripe.
     max_per_page : int, optional
         At most so many pieces of a page, chosen at random; all by default.
+    threads : int, optional
+        Pieces worked on at a time; by default one on each core.
 
     Raises
     ------
@@ -94,16 +99,16 @@ def make_crops(
         pieces = _thin_out(pieces, source["page"], max_per_page, seed)
     aside = Quarantine()
     images, kept, oversized = [], [], 0
-    for piece in pieces:
-        try:
-            image, is_cut = prepare(_pixels(source, piece), piece.canvas, threshold="blurred")
-        except FkdError as error:
+    for piece, found in zip(
+        pieces, side_by_side(partial(_prepare, source), pieces, threads), strict=True
+    ):
+        if isinstance(found, str):
             page, line = source["page"][piece.row], source["line"][piece.row]
-            aside.set_aside(f"{page} line {line} crop {piece.index}", str(error))
+            aside.set_aside(f"{page} line {line} crop {piece.index}", found)
             continue
-        images.append(image)
+        images.append(found.image)
         kept.append(piece)
-        oversized += is_cut
+        oversized += found.is_cut
     if oversized:
         _log.warning(
             "%d of %d crops are larger than their canvas and cut to it", oversized, len(kept)
@@ -205,7 +210,12 @@ def _thin_out(pieces: list[Piece], page_of: np.ndarray, most: int, seed: int) ->
     return kept
 
 
-def _pixels(source: shards.Shard, piece: Piece) -> np.ndarray:
+def _prepare(source: shards.Shard, piece: Piece) -> Prepared | str:
+    """Cut one piece out of its stripe and normalize it; the reason where it has no ink."""
     start, height, width = (int(source[n][piece.row]) for n in ("offset", "height", "width"))
     stripe = source["pixels"][start : start + height * width].reshape(height, width)
-    return stripe[:, piece.left : piece.left + piece.width]
+    pixels = stripe[:, piece.left : piece.left + piece.width]
+    try:
+        return prepare(pixels, piece.canvas, threshold="blurred")
+    except FkdError as error:
+        return str(error)

@@ -16,8 +16,9 @@ from fkd.files import NOT_UTF8, natural_order, shown
 from fkd.images import read_gray
 from fkd.interchange import read_npz
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
-from fkd.preprocess import CANVAS, SIZE, prepare
+from fkd.preprocess import CANVAS, SIZE, Prepared, prepare
 from fkd.quarantine import Quarantine
+from fkd.side_by_side import side_by_side
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def prepare_signatures(
     expected: dict[str, int] | None = None,
     threshold: str = "image",
     canvas: tuple[int, int] = CANVAS,
+    threads: int | None = None,
 ) -> None:
     """Bring one data set of signatures into the form that networks see.
 
@@ -69,6 +71,8 @@ def prepare_signatures(
         this and `canvas` do not touch them.
     canvas : (int, int)
         Rows and columns of the canvas.
+    threads : int, optional
+        Signatures worked on at a time; by default one on each core.
 
     Raises
     ------
@@ -88,18 +92,17 @@ def prepare_signatures(
         raise FkdError(missing[0])
     aside = Quarantine()
     settings: dict[str, Any] = {}
-    oversized: list[str] | None = None
     if layout == "npz":
-        files, prepared = read_npz(Path(source))
-        rows, images = _gather(Path(source), files, map(_refuse_blank, files, prepared), aside)
+        files, given = read_npz(Path(source))
+        found = map(_refuse_blank, files, given)
     else:
-        oversized = []
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
-        one = partial(_prepare, source, max_pixels, threshold, tuple(canvas), oversized)
-        progress = tqdm(files, name, unit="image", disable=None)
-        rows, images = _gather(Path(source), files, map(one, progress), aside)
+        one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
+        found = side_by_side(one, files, threads)
+        found = tqdm(found, name, len(files), unit="image", disable=None)
+    rows, images, oversized = _gather(Path(source), files, found, aside)
     if oversized:
         _log.warning(
             "%d of %d signatures of %s are larger than the canvas of %d x %d and cut to it, the "
@@ -129,7 +132,7 @@ def prepare_signatures(
             "set": name,
             "layout": layout,
             "settings": settings,
-            "oversized": None if oversized is None else len(oversized),
+            "oversized": None if layout == "npz" else len(oversized),
         },
     )
 
@@ -139,47 +142,42 @@ def _prepare(
     max_pixels: int,
     threshold: str,
     canvas: tuple[int, int],
-    oversized: list[str],
     row: SignatureFile,
-) -> np.ndarray | str:
-    """Read and normalize one file; the reason where it cannot be used.
-
-    A file whose ink is cut to the canvas is added to `oversized`.
-    """
+) -> Prepared | str:
+    """Read and normalize one file; the reason where it cannot be used."""
     if shown(row.file) != row.file:
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
-        prepared = prepare(image, canvas=canvas, threshold=threshold)
+        return prepare(image, canvas=canvas, threshold=threshold)
     except FkdError as error:
         return str(error)
-    if prepared.is_cut:
-        oversized.append(row.file)
-    return prepared.image
 
 
-def _refuse_blank(row: SignatureFile, image: np.ndarray) -> np.ndarray | str:
+def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
     """Give back an image that is prepared already; the reason where it cannot be used."""
     if shown(row.file) != row.file:
         return NOT_UTF8
-    return image if image.min() < image.max() else "blank: all pixels are equal"
+    return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
 
 
 def _gather(
     source: Path,
     files: list[SignatureFile],
-    prepared: Iterable[np.ndarray | str],
+    found: Iterable[Prepared | str],
     aside: Quarantine,
-) -> tuple[list[SignatureFile], np.ndarray]:
+) -> tuple[list[SignatureFile], np.ndarray, list[str]]:
+    """Part what was prepared from what was not; also name the files cut to the canvas."""
     images = np.empty((len(files), *SIZE), np.uint8)
-    rows = []
-    for row, image in zip(files, prepared, strict=True):
-        if isinstance(image, str):
-            aside.set_aside(source / row.file, image)
-        else:
-            images[len(rows)] = image
-            rows.append(row)
-    return rows, images[: len(rows)]
+    rows, oversized = [], []
+    for row, one in zip(files, found, strict=True):
+        if isinstance(one, str):
+            aside.set_aside(source / row.file, one)
+            continue
+        images[len(rows)] = one.image
+        rows.append(row)
+        oversized += [row.file] * one.is_cut
+    return rows, images[: len(rows)], oversized
 
 
 def _check_counts(

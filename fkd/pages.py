@@ -22,6 +22,7 @@ from fkd.lines import find_stripes
 from fkd.quarantine import Quarantine
 from fkd.seeding import generator
 from fkd.shards import write as write_shard
+from fkd.side_by_side import side_by_side
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
 
@@ -203,6 +204,7 @@ def segment_pages(
     min_rows: int = 20,
     min_columns: int = 220,
     ink_gray: list[int] | None = None,
+    threads: int | None = None,
 ) -> None:
     """Cut the pages of one shard into stripes.
 
@@ -230,6 +232,8 @@ def segment_pages(
     ink_gray : [int, int], optional
         Range of the gray level that the ink of a page of two levels gets, drawn per
         page. Such ink is blacker than any on a gray scan. By default it stays as it is.
+    threads : int, optional
+        Pages worked on at a time; by default one on each core.
 
     Raises
     ------
@@ -245,21 +249,23 @@ def segment_pages(
     wanted = [row for row in rows if int(row["shard"]) == shard]
     if not wanted:
         raise FkdError(f"{pages}: no page in shard {shard}. List the pages for more shards.")
-    for row in wanted:
+
+    def stripes_of(row: dict[str, str]) -> list[np.ndarray] | str:
         try:
-            page = read_gray(row["file"], max_pixels)
-            stripes = [remove_spaces(stripe) for stripe in find_stripes(page)]
+            return _stripes(
+                read_gray(row["file"], max_pixels), ink_gray, (seed, "ink", row["page"])
+            )
         except FkdError as error:
-            aside.set_aside(row["file"], str(error).removeprefix(f"{row['file']}: "))
+            return str(error).removeprefix(f"{row['file']}: ")
+
+    for row, stripes in zip(wanted, side_by_side(stripes_of, wanted, threads), strict=True):
+        if isinstance(stripes, str):
+            aside.set_aside(row["file"], stripes)
             continue
         kept = [s for s in stripes if s.shape[0] > min_rows and s.shape[1] > min_columns]
         dropped += len(stripes) - len(kept)
         if not kept:
             aside.set_aside(row["file"], "no stripe is large enough")
-        if ink_gray and _has_two_levels(page):
-            level = generator(seed, "ink", row["page"]).integers(*ink_gray, endpoint=True)
-            middle = (int(page.min()) + int(page.max())) / 2
-            kept = [np.where(stripe < middle, np.uint8(level), np.uint8(255)) for stripe in kept]
         share = float(row["validation_share"])
         validation = np.full(len(kept), share == 1)
         if 0 < share < 1:
@@ -286,6 +292,18 @@ def segment_pages(
         {"writers": writers, "shard": shard, "dropped": dropped, "ink_gray": ink_gray},
     )
     aside.write(quarantine)
+
+
+def _stripes(
+    page: np.ndarray, ink_gray: list[int] | None, place: tuple[object, ...]
+) -> list[np.ndarray]:
+    """Cut a page into stripes without spaces, and give black ink a gray drawn for its `place`."""
+    stripes = [remove_spaces(stripe) for stripe in find_stripes(page)]
+    if ink_gray and _has_two_levels(page):
+        level = generator(*place).integers(*ink_gray, endpoint=True)
+        middle = (int(page.min()) + int(page.max())) / 2
+        stripes = [np.where(stripe < middle, np.uint8(level), np.uint8(255)) for stripe in stripes]
+    return stripes
 
 
 def remove_spaces(stripe: np.ndarray) -> np.ndarray:

@@ -15,4 +15,5 @@ with stage(snakemake.log[0]):
         ratio_per=snakemake.params.ratio_per,
         max_per_page=snakemake.params.max_per_page,
         seed=snakemake.params.seed,
+        threads=snakemake.threads,
     )

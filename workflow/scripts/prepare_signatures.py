@@ -16,5 +16,6 @@ with stage(snakemake.log[0]):
         threshold=snakemake.params.threshold,
         max_pixels=snakemake.params.max_pixels,
         max_share=snakemake.params.max_share,
+        threads=snakemake.threads,
         **snakemake.params.patterns,
     )

@@ -16,4 +16,5 @@ with stage(snakemake.log[0]):
         min_columns=snakemake.params.min_columns,
         ink_gray=snakemake.params.ink_gray,
         seed=snakemake.params.seed,
+        threads=snakemake.threads,
     )
