@@ -9,6 +9,8 @@ from onnx import TensorProto, helper
 from fkd.errors import FkdError
 from fkd.extractor import Extractor
 
+pytestmark = pytest.mark.fidelity("models from elsewhere")
+
 IMAGES = np.random.default_rng(1).integers(256, size=(5, 150, 220), dtype=np.uint8)
 
 ACCEPTED = {

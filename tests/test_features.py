@@ -27,6 +27,7 @@ def features_of(paths):
     return expected(np.stack(pixels))
 
 
+@pytest.mark.fidelity("network input")
 def test_images_become_an_npz(scans):
     names = [str(path) for path in (scans[3], scans[0])]
     main(["features", "model.onnx", *names, "-o", "new/features.npz"])

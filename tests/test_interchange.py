@@ -10,6 +10,8 @@ from fkd.datasets import prepare_signatures
 from fkd.errors import FkdError
 from fkd.interchange import export_signatures, read_npz
 
+pytestmark = pytest.mark.fidelity("sigver's sets")
+
 NAMES = ("x", "y", "yforg", "filenames")
 
 

@@ -1,7 +1,6 @@
 """Networks: sizes, gradients, initialization, files, ONNX."""
 
 import json
-import pickle
 
 import numpy as np
 import onnx
@@ -167,55 +166,3 @@ def test_onnx_equals_torch(tmp_path, architecture):
         check_onnx(tmp_path / "a.onnx", other)
     properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}
     assert json.loads(properties["trained_with"]) == {"seed": 3}
-
-
-def published(network):
-    """A network's state as the public file holds it: without batch norm's counters."""
-    return {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
-
-
-@pytest.mark.fidelity("teacher's weights")
-def test_public_weights_are_read(tmp_path):
-    signet = models.build("signet", seed=4).eval()
-    torch.save((published(signet), torch.zeros(2), torch.zeros(2)), tmp_path / "signet.pth")
-    assert models.checksum(models.read_public_weights(tmp_path / "signet.pth")) == models.checksum(
-        signet
-    )
-
-
-@pytest.mark.fidelity("teacher's weights")
-def test_public_weights_that_do_not_fit_are_listed(tmp_path):
-    state = published(models.build("signet", None, Networks(width=0.5)))
-    state["extra.weight"] = state.pop("fc_layers.fc2.fc.weight")
-    torch.save((state,), tmp_path / "signet.pth")
-    with pytest.raises(FkdError) as error:
-        models.read_public_weights(tmp_path / "signet.pth")
-    message = str(error.value)
-    assert "fc_layers.fc2.fc.weight: missing" in message
-    assert "extra.weight: not expected" in message
-    assert "conv_layers.conv1.conv.weight: shape (48, 1, 11, 11), expected (96, 1" in message
-
-
-@pytest.mark.parametrize("content", [b"", b"half", b"PK\x03\x04", b"\x80\x02}q\x00."])
-def test_files_that_are_no_weights_are_refused(tmp_path, content):
-    (tmp_path / "signet.pth").write_bytes(content)
-    with pytest.raises(FkdError, match=r"signet\.pth"):
-        models.read_public_weights(tmp_path / "signet.pth")
-
-
-class Harm:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-@pytest.mark.parametrize("save", [torch.save, lambda x, path: path.write_bytes(pickle.dumps(x))])
-def test_weights_that_carry_code_are_refused_and_not_run(tmp_path, save):
-    save((Harm(tmp_path / "harm"),), tmp_path / "signet.pth")
-    with pytest.raises(FkdError, match="never run"):
-        models.read_public_weights(tmp_path / "signet.pth")
-    assert not (tmp_path / "harm").exists()

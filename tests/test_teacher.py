@@ -21,6 +21,8 @@ from fkd.teacher import check_teacher, import_teacher
 
 SMALL = Networks(width=0.05, features=16)
 
+pytestmark = pytest.mark.fidelity("teacher's weights")
+
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
@@ -40,6 +42,37 @@ def signet():
             for values in (part.bias.data, part.running_mean):
                 values.normal_(0, 0.2, generator=generator)
     return network
+
+
+def state_of(network):
+    """A network's state as the public file holds it: without batch norm's counters."""
+    return {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
+
+
+def test_public_weights_are_read(tmp_path, signet):
+    torch.save((state_of(signet), torch.zeros(2), torch.zeros(2)), tmp_path / "signet.pth")
+    assert models.checksum(models.read_public_weights(tmp_path / "signet.pth")) == models.checksum(
+        signet
+    )
+
+
+def test_public_weights_that_do_not_fit_are_listed(tmp_path):
+    state = state_of(models.build("signet", None, Networks(width=0.1, features=16)))
+    state["extra.weight"] = state.pop("fc_layers.fc2.fc.weight")
+    torch.save((state,), tmp_path / "signet.pth")
+    with pytest.raises(FkdError) as error:
+        models.read_public_weights(tmp_path / "signet.pth")
+    message = str(error.value)
+    assert "fc_layers.fc2.fc.weight: missing" in message
+    assert "extra.weight: not expected" in message
+    assert "conv_layers.conv1.conv.weight: shape (10, 1, 11, 11), expected (5, 1" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"half", b"PK\x03\x04", b"\x80\x02}q\x00."])
+def test_files_that_are_no_weights_are_refused(tmp_path, content):
+    (tmp_path / "signet.pth").write_bytes(content)
+    with pytest.raises(FkdError, match=r"signet\.pth"):
+        models.read_public_weights(tmp_path / "signet.pth")
 
 
 def export(network, path, fold=True, batch_norm=True):
@@ -302,3 +335,12 @@ def test_a_stored_vector_is_never_unpickled(signature, tmp_path):
     assert not (tmp_path / "harm").exists()
     torch.save(torch.from_numpy(signature), "feature.pth")
     check_teacher(weights="signet.pth", image="signature.png", features="feature.pth")
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda x, path: path.write_bytes(pickle.dumps(x))])
+def test_weights_that_carry_code_are_refused_and_not_run(tmp_path, monkeypatch, save):
+    monkeypatch.chdir(tmp_path)
+    save((Harm(),), tmp_path / "signet.pth")
+    with pytest.raises(FkdError, match="never run"):
+        models.read_public_weights(tmp_path / "signet.pth")
+    assert not (tmp_path / "harm").exists()
