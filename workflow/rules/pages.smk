@@ -59,6 +59,7 @@ rule segment_pages:
         "results/benchmarks/segment_pages/{shard}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    threads: config["threads"]
     params:
         max_pixels=config["max_pixels"],
         min_rows=config["pages"]["min_rows"],
@@ -83,6 +84,7 @@ rule make_crops:
         "results/benchmarks/make_crops/{shard}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    threads: config["threads"]
     params:
         canvases=config["crops"]["canvases"],
         ratios=config["crops"]["ratios"],

@@ -36,6 +36,7 @@ rule prepare_signatures:
         "results/benchmarks/prepare_signatures/{name}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    threads: config["threads"]
     params:
         layout=lambda w: signatures_source(w.name)["layout"],
         patterns=lambda w: {
