@@ -223,7 +223,10 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
         for number in sorted({number for number in numbers if numbers.count(number) > 1}):
             yield f"evaluation.sets.{name}: {number} references stand there more than once"
         for place, protocol in enumerate(protocols):
-            yield from _impossible_protocol(f"evaluation.sets.{name}.{place}", protocol, held)
+            key, fewest = f"evaluation.sets.{name}.{place}", min(protocol["references"])
+            if protocol.get("negatives", fewest) > fewest:
+                yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
+            yield from _impossible_protocol(key, protocol, held)
 
 
 def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int]) -> Iterator[str]:

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from fkd import shards
+from fkd.config import complete
 from fkd.errors import FkdError
 from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, svm
 
@@ -26,6 +28,7 @@ RATES = (
     "EER_userthresholds",
     "global_threshold",
 )
+ROOT = Path(__file__).resolve().parents[1]
 STORED = Path(__file__).parent / "golden" / "verification.json"
 
 
@@ -214,6 +217,14 @@ def test_a_constant_feature_changes_nothing():
     np.testing.assert_allclose(found.skilled, expected.skilled, atol=1e-9)
 
 
+@pytest.mark.fidelity("scaler")
+def test_features_are_scaled_but_not_centered():
+    """Which no score shows, since the kernel sees differences alone."""
+    x, *_ = draw(2, 4, 1, 6, seed=11)
+    models = svm.fit_shared(x, np.stack([np.arange(10), np.roll(np.arange(10), 5)]), 1.0, 2**-11)
+    np.testing.assert_allclose(models.rows, x / x.std(axis=0), rtol=1e-5)
+
+
 @pytest.mark.fidelity("ROC")
 @pytest.mark.parametrize(("levels", "genuine", "skilled"), [(3, 7, 9), (8, 1, 1), (50, 30, 2)])
 def test_roc_equals_scikit_learn_with_ties(levels, genuine, skilled):
@@ -264,6 +275,19 @@ def test_too_few_signatures_are_named(change, message):
     protocol = dict(references=5, test_genuine=6, test_skilled=8, splits=1) | change
     with pytest.raises(FkdError, match=message):
         evaluate(x, y, yforg, **protocol)
+
+
+@pytest.mark.parametrize(("references", "negatives"), [([5, 12], 5), ([3], 1)])
+def test_the_config_takes_fewer_negatives_than_references(references, negatives):
+    study = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"size": None}
+    ((protocol,),) = study["evaluation"]["sets"].values()
+    protocol |= {"references": references, "negatives": negatives}
+    schema = ROOT / "workflow/schemas/config.schema.yaml"
+    ((found,),) = complete(study, schema)["evaluation"]["sets"].values()
+    assert found["negatives"] == negatives
+    protocol["negatives"] = min(references) + 1
+    with pytest.raises(FkdError, match=r"sets\.synthetic\.0\.negatives: \d is more than \d ref"):
+        complete(study, schema)
 
 
 def test_broken_features_are_refused():

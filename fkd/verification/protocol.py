@@ -20,8 +20,8 @@ from fkd.verification import svm
 from fkd.verification.metrics import error_rates
 from fkd.verification.splits import Split, draw_splits
 
-MEMORY_MB = 2000
-"""What splits side by side may take by default: two of GPDS300GRAY, ten of CEDAR."""
+MEMORY_MB = 1000
+"""What splits side by side may take by default: five of GPDS300GRAY's size at 2048 features."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ DECIMALS = 10
 """To which scores are rounded, so that rows of equal features tie: error rates count
 ties, and matrix products round by position. The solver is good for three decimals."""
 
-TILE = 512
+TILE = 256
 """Rows of a part of a kernel matrix."""
 
 Map = Callable[[Callable, Iterable], Iterable]
@@ -141,10 +141,11 @@ class WriterModels:
         ndarray of float64, (writers, m)
             Signed distances, positive for genuine.
         """
+        scaled = self._scale(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
         def score(writer: int) -> np.ndarray:
             support = np.flatnonzero(self.dual[writer])
-            kernel = rbf(self._scale(x[writer]), self.rows[support], self.gamma)
+            kernel = rbf(scaled[writer], self.rows[support], self.gamma)
             return kernel @ self.dual[writer, support]
 
         scores = np.stack(list(each(score, range(len(x)))))

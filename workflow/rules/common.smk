@@ -135,10 +135,11 @@ def metrics(wildcards):
 
 
 def tests(wildcards):
-    """Numbers of genuine and skilled tests that go with a number of references."""
+    """Numbers of tests, and of negatives, that go with a number of references."""
     for protocol in config["evaluation"]["sets"][wildcards.name]:
         if int(wildcards.references) in protocol["references"]:
-            return {key: protocol[key] for key in ("test_genuine", "test_skilled")}
+            keys = ("test_genuine", "test_skilled", "negatives")
+            return {key: protocol[key] for key in keys if key in protocol}
     raise WorkflowError(
         f"evaluation.sets.{wildcards.name}: {wildcards.references} references are not asked for"
     )

@@ -55,6 +55,11 @@ rule evaluate_wd:
         "results/benchmarks/evaluate_wd/{name}/{model}-{references}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    # Neither threads nor memory show in the scores: they say how many writers and how
+    # many splits are computed side by side.
+    threads: 4
+    resources:
+        mem_mb=1600,
     params:
         tests=tests,
         splits=config["evaluation"]["splits"],

@@ -15,5 +15,7 @@ with stage(snakemake.log[0]):
         seed=snakemake.params.seed,
         C=snakemake.params.C,
         gamma=snakemake.params.gamma,
+        threads=snakemake.threads,
+        memory_mb=max(1, snakemake.resources.mem_mb - 600),  # for Python and the features
         **snakemake.params.tests,
     )
