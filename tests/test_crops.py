@@ -123,6 +123,16 @@ def test_draws_cover_the_span_and_the_canvases_evenly(tmp_path):
     assert len(counts) == 4 and counts.min() > 0.18 * len(crops["ratio"])
 
 
+def test_crops_are_the_same_however_many_at_a_time(tmp_path, stripes):
+    stripes[1][:, :600] = 255
+    write_stripes(tmp_path / "stripes.h5", stripes)
+    one, aside = cropped(tmp_path, threads=1), (tmp_path / "aside.csv").read_text()
+    several, still_aside = cropped(tmp_path, threads=3), (tmp_path / "aside.csv").read_text()
+    assert "crop 0" in aside and aside == still_aside
+    for name, values in one.arrays.items():
+        assert np.array_equal(values, several[name]), name
+
+
 def test_draws_depend_on_the_place_not_on_the_shard(tmp_path, stripes):
     whole = cropped(tmp_path)
     write_stripes(tmp_path / "stripes.h5", stripes[:2])

@@ -218,6 +218,21 @@ def test_columns_of_a_tenth_of_the_largest_deviation_are_spaces():
     assert np.array_equal(closed, stripe[:, [0, 3, 6]])
 
 
+@pytest.mark.fidelity("spaces")
+@pytest.mark.parametrize("seed", range(5))
+def test_spaces_are_removed_as_in_two_passes(seed):
+    """At 1 % of the largest deviation a second pass finds no column to remove."""
+    draw = np.random.default_rng(seed)
+    fading = draw.normal(220, np.geomspace(0.01, 60, 300), (50, 300))
+    stripe = np.clip(fading, 0, 255).astype(np.uint8)
+    twice = stripe
+    for share in (0.10, 0.01):
+        spread = twice.astype(float).std(axis=0)
+        twice = twice[:, spread > share * spread.max()]
+    assert 20 < twice.shape[1] < 280
+    assert np.array_equal(remove_spaces(stripe), twice)
+
+
 # ------------------------------------------------------------------------- the list of pages
 
 
@@ -488,6 +503,16 @@ def test_stripes_in_a_shard(tmp_path):
     assert len(stripes["pixels"]) == (stripes["height"] * stripes["width"]).sum()
     for row, stripe in enumerate(find_stripes(on_paper(layers))):
         assert np.array_equal(pixels_of(stripes, row), remove_spaces(stripe))
+
+
+def test_stripes_are_the_same_however_many_pages_at_a_time(tmp_path):
+    pages = {f"ann_{n}": on_paper(draw_lines(lines=1 + n % 3)) for n in range(1, 6)}
+    save_pages(tmp_path, **pages, ann_0=np.full((300, 400), 255, np.uint8))
+    listed(tmp_path, "folder")
+    (one, aside), (several, still_aside) = (segmented(tmp_path, threads=n) for n in (1, 3))
+    assert len(aside) == 1 and aside == still_aside
+    for name, values in one.arrays.items():
+        assert np.array_equal(values, several[name]), name
 
 
 def test_a_shard_knows_all_writers_but_holds_its_own_pages(tmp_path):
