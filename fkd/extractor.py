@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from tqdm import tqdm
 
 from fkd.errors import FkdError
 from fkd.preprocess import INPUT
@@ -80,7 +81,8 @@ class Extractor:
         """
         size = self._batch or batch
         parts = []
-        for start in range(0, len(images), size):
+        starts = range(0, len(images), size)
+        for start in tqdm(starts, self.path.stem, unit="batch", disable=None):
             part = images[start : start + size]
             missing = size - len(part) if self._batch else 0
             filled = np.pad(part, ((0, missing), (0, 0), (0, 0)))

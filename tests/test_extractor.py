@@ -35,6 +35,18 @@ def test_features_come_as_rows_in_the_order_of_the_images(tmp_path, shape, given
     np.testing.assert_allclose(features, expected(IMAGES), rtol=1e-4, atol=1e-4)
 
 
+def test_weights_may_be_listed_as_inputs_as_old_files_do(tmp_path):
+    path = linear(tmp_path / "a.onnx", (1, 1, 150, 220))
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        model.graph.input.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        )
+    model.ir_version = 3
+    onnx.save(model, path)
+    np.testing.assert_allclose(Extractor(path)(IMAGES), expected(IMAGES), atol=1e-4)
+
+
 def test_a_feature_of_one_element_is_a_row_too(tmp_path):
     path = linear(tmp_path / "a.onnx", ("n", 1, 150, 220), weights=WEIGHTS[:, :1])
     np.testing.assert_allclose(Extractor(path)(IMAGES), expected(IMAGES)[:, :1], atol=1e-4)
