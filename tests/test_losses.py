@@ -269,7 +269,7 @@ class Drawn(torch.nn.Module):
     def __init__(self, maps, feature):
         super().__init__()
         self.maps, self.feature = maps, feature
-        self.classifier = torch.nn.Linear(feature.shape[1], 3, bias=False).double()
+        self.classifier = torch.nn.Linear(feature.shape[1], 3, bias=False)
 
     def describe(self, images):
         return self.maps, self.feature
@@ -278,15 +278,14 @@ class Drawn(torch.nn.Module):
 @pytest.fixture
 def drawn(responses):
     """A network, and a batch with the targets of a teacher on maps of 3 x 4."""
-    student, teacher = responses
+    student, teacher = (f.float() for f in responses)
     g = torch.Generator().manual_seed(1)
-    names = ("stage2", "stage3")
-    maps = {name: torch.rand(B, 2, 3, 4, generator=g, dtype=torch.float64) for name in names}
+    maps = {name: torch.rand(B, 2, 3, 4, generator=g) for name in ("stage2", "stage3")}
     batch = {"image": None, "writer": torch.tensor([0, 1, 2, 0, 1, 2]), "feature": teacher}
     for name in ("conv2", "conv5"):
         mask = torch.rand(B, 12, 12, generator=g).triu(1) > 0.6
         batch[f"mask_{name}"] = mask | mask.mT
-        batch[f"nac_{name}"] = torch.rand(B, 12, generator=g, dtype=torch.float64)
+        batch[f"nac_{name}"] = torch.rand(B, 12, generator=g)
     return Drawn(maps, student), batch
 
 
@@ -315,4 +314,4 @@ def test_the_total_with_each_value_of_a_config(drawn, name, half, parameters, we
     for teacher_map, student_map, share in (("conv2", "stage2", 10), ("conv5", "stage3", 100)):
         contrast = naive_contrast(network.maps[student_map], batch[f"mask_{teacher_map}"])
         expected += share * naive_geometry(contrast, batch[f"nac_{teacher_map}"], half)
-    assert terms["total"].item() == pytest.approx(expected, rel=1e-12)
+    assert terms["total"].item() == pytest.approx(expected, rel=1e-5)
