@@ -7,11 +7,18 @@ counted, as in all published figures of this protocol.
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fkd.atomic import writing
 from fkd.students import PAPER, TEACHER, Student
-from fkd.verification.significance import friedman, wilcoxon
+from fkd.verification.significance import (
+    average_ranks,
+    critical_difference,
+    friedman,
+    nemenyi,
+    wilcoxon,
+)
 
 SIGNIFICANCE = 0.05
 
@@ -42,8 +49,8 @@ def make_tables(
         CSV files of :func:`fkd.verification.protocol.evaluate_wd`.
     csv : Path
         One row a model, set and NREF: mean and population sd over the splits of
-        every rate, in percent, and the p of Wilcoxon's test of ``EER_userthresholds``
-        against the teacher and against the student of the same network with CL alone.
+        every rate, in percent, and what the tests say of ``EER_userthresholds``, see
+        :func:`summarize`.
     markdown : Path
         The tables for readers.
     title : str
@@ -83,7 +90,15 @@ def make_tables(
         "",
         _tests(table).to_markdown(disable_numparse=True),
         "",
-        f"Friedman's test over all models: {_friedman(splits)}.",
+        "## Average ranks, EER with a threshold for each writer",
+        "",
+        _ranks(table).to_markdown(disable_numparse=True),
+        "",
+        "Rank 1 is the lowest of a split. The last rows hold p of Friedman's test, whether the "
+        f"models differ at all, and where p < {SIGNIFICANCE} the critical difference: two models "
+        "differ where their ranks lie further apart (Nemenyi's test over all pairs, stricter than "
+        "Wilcoxon's one by one). "
+        "\\* differs so from the teacher, † from the student of the same network with CL alone.",
         "",
     ]
     with writing(markdown) as part:
@@ -104,26 +119,32 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
     -------
     DataFrame
         One row a model, set and NREF, in the order of the paper; ``RATE_mean`` and
-        ``RATE_sd`` in percent, ``p_teacher`` and ``p_cl``, empty where a model has
-        nothing to be compared with.
+        ``RATE_sd`` in percent. Of ``EER_userthresholds``: ``p_teacher`` and ``p_cl`` of
+        Wilcoxon's test against the teacher and against the student of the same network
+        with CL alone, empty where a model has nothing to be compared with; the average
+        ``rank``; ``p_friedman`` over all models, empty where they are fewer than three;
+        and where that is significant, ``critical_difference`` of two ranks and
+        ``nemenyi_teacher`` and ``nemenyi_cl``, p of Nemenyi's test.
     """
     rates = ["EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random", "mean_AUC"]
     rows = []
     for (name, references), group in splits.groupby(["set", "references"], sort=True):
         models = {m: g.sort_values("split") for m, g in group.groupby("model")}
+        eer = group.pivot(index="split", columns="model", values="EER_userthresholds")
+        overall, pairs = _over_all(eer)
         for model in sorted(models, key=_order):
             row = {"set": name, "references": references, "model": model}
             row["label"] = label(model, students)
             for rate in rates:
                 row[f"{rate}_mean"] = 100 * models[model][rate].mean()
                 row[f"{rate}_sd"] = 100 * models[model][rate].std(ddof=0)
-            for column, other in (("p_teacher", TEACHER), ("p_cl", _cl_of(model, students))):
-                if other in models and other != model:
-                    pair = (models[m]["EER_userthresholds"].to_numpy() for m in (model, other))
-                    row[column] = wilcoxon(*pair)
-                else:
-                    row[column] = float("nan")
-            rows.append(row)
+            others = {"teacher": TEACHER, "cl": _cl_of(model, students)}
+            others = {key: other for key, other in others.items() if other in models}
+            for key in ("teacher", "cl"):
+                compared = others.get(key, model) != model
+                row[f"p_{key}"] = wilcoxon(eer[model], eer[others[key]]) if compared else np.nan
+                row[f"nemenyi_{key}"] = pairs.loc[model, others[key]] if compared else np.nan
+            rows.append(row | overall.loc[model].to_dict())
     return pd.DataFrame(rows)
 
 
@@ -175,9 +196,9 @@ def _wide(table: pd.DataFrame, rate: str) -> pd.DataFrame:
     """Models by sets, each cell mean ± sd with its marks."""
 
     def cell(row: pd.Series) -> str:
-        marks = "\\*" * (row["p_teacher"] < SIGNIFICANCE) + "†" * (row["p_cl"] < SIGNIFICANCE)
         text = f"{row[f'{rate}_mean']:.2f} ± {row[f'{rate}_sd']:.2f}"
-        return f"{text} {marks}".rstrip() if rate == "EER_userthresholds" else text
+        tested = rate == "EER_userthresholds"
+        return _marked(text, row["p_teacher"], row["p_cl"]) if tested else text
 
     return _pivot(table, table.apply(cell, axis=1))
 
@@ -186,21 +207,50 @@ def _tests(table: pd.DataFrame) -> pd.DataFrame:
     """Models by sets, each cell the p against the teacher and against CL."""
 
     def cell(row: pd.Series) -> str:
-        shown = ("–" if pd.isna(p) else f"{p:.3f}" for p in (row["p_teacher"], row["p_cl"]))
+        shown = (_shown(p, ".3f") for p in (row["p_teacher"], row["p_cl"]))
         return "teacher {}, CL {}".format(*shown)
 
     return _pivot(table, table.apply(cell, axis=1))
 
 
-def _friedman(splits: pd.DataFrame) -> str:
-    """Test, for each set and NREF, whether its models differ at all."""
-    found = []
-    for (name, references), group in splits.groupby(["set", "references"]):
-        wide = group.pivot(index="split", columns="model", values="EER_userthresholds")
-        few = wide.shape[1] < 3
-        p = "too few models" if few else f"p = {friedman(wide.to_numpy()):.1e}"
-        found.append(f"{_column({'set': name, 'references': references})}: {p}")
-    return "; ".join(found)
+def _over_all(eer: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Test all models (columns) over the splits (rows) at once; then each two of them."""
+    overall = pd.DataFrame(np.nan, eer.columns, ["rank", "p_friedman", "critical_difference"])
+    pairs = pd.DataFrame(np.nan, eer.columns, eer.columns)
+    if eer.shape[1] >= 3:
+        overall["rank"] = average_ranks(eer)
+        overall["p_friedman"] = friedman(eer)
+        if overall["p_friedman"].iloc[0] < SIGNIFICANCE:
+            overall["critical_difference"] = critical_difference(*eer.shape[::-1], SIGNIFICANCE)
+            pairs[:] = nemenyi(eer)
+    return overall, pairs
+
+
+def _ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Models by sets, each cell the average rank with its marks; below, the tests of all."""
+
+    def cell(row: pd.Series) -> str:
+        return _marked(_shown(row["rank"], ".1f"), row["nemenyi_teacher"], row["nemenyi_cl"])
+
+    wide = _pivot(table, table.apply(cell, axis=1))
+    sets = table.groupby(table.apply(_column, axis=1), sort=False)
+    for what, column, digits in (
+        ("Friedman's p", "p_friedman", ".1e"),
+        ("critical difference", "critical_difference", ".1f"),
+    ):
+        wide.loc[what] = (
+            sets[column].first().map(lambda value, digits=digits: _shown(value, digits))
+        )
+    return wide
+
+
+def _marked(text: str, p_teacher: float, p_cl: float) -> str:
+    marks = "\\*" * (p_teacher < SIGNIFICANCE) + "†" * (p_cl < SIGNIFICANCE)
+    return f"{text} {marks}".rstrip()
+
+
+def _shown(value: float, digits: str) -> str:
+    return "–" if pd.isna(value) else format(value, digits)
 
 
 def _pivot(table: pd.DataFrame, cells: pd.Series) -> pd.DataFrame:

@@ -4,9 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fkd.errors import FkdError
 from fkd.students import PAPER
 from fkd.tables import make_tables
-from fkd.verification.significance import friedman, wilcoxon
+from fkd.verification.significance import (
+    average_ranks,
+    critical_difference,
+    friedman,
+    nemenyi,
+    wilcoxon,
+)
 
 STUDENTS = {
     name: PAPER[name].to_dict()
@@ -89,12 +96,91 @@ def test_differences_are_tested_over_the_splits(made):
     assert "\\*†" in marked
 
 
+def row_of(text, first, section):
+    """Cells of the row that starts so, in the section of that title."""
+    lines = text.split(f"## {section}")[1].split("\n## ")[0].splitlines()
+    return [
+        cell.strip()
+        for cell in next(x for x in lines if x.startswith(f"| {first} ")).split("|")[2:-1]
+    ]
+
+
 @pytest.mark.fidelity("significance")
-def test_friedman_over_all_models(made):
-    _, text, metrics = made()
-    splits = pd.concat(map(pd.read_csv, metrics)).query("set == 'mcyt75'")
-    wide = splits.pivot(index="split", columns="model", values="EER_userthresholds")
-    assert f"mcyt75, NREF 12: p = {friedman(wide.to_numpy()):.1e}." in text
+def test_all_models_are_compared_at_once(made):
+    table, text, metrics = made()
+    splits = pd.concat(map(pd.read_csv, metrics))
+    for number, name in enumerate(("cedar", "mcyt75")):
+        rows = table[table["set"] == name].set_index("model")
+        wide = splits[splits["set"] == name].pivot(
+            index="split", columns="model", values="EER_userthresholds"
+        )
+        rates, at = wide.to_numpy(), list(wide.columns)
+        assert (rows["p_friedman"] == friedman(rates)).all()
+        assert (rows["critical_difference"] == critical_difference(6, 10, 0.05)).all()
+        np.testing.assert_array_equal(rows.loc[at, "rank"], average_ranks(rates))
+        p = pd.DataFrame(nemenyi(rates), at, at)
+        for model, cl in (
+            ("resnet18_cl_geom", "resnet18_cl"),
+            ("mine", "resnet18_cl"),
+            ("signet_random", "signet_cl"),
+        ):
+            assert rows.loc[model, "nemenyi_teacher"] == p.loc[model, "teacher"]
+            assert rows.loc[model, "nemenyi_cl"] == p.loc[model, cl]
+        assert rows.loc["mine", "nemenyi_cl"] == 1
+        assert np.isnan(rows.loc["teacher", "nemenyi_teacher"])
+        assert np.isnan(rows.loc["resnet18_cl", "nemenyi_cl"])
+        # geom is the best of all splits; a model marked in one table need not be in the other
+        assert row_of(text, "ResNet-18 CL+GEOM", "Average ranks")[number] == "1.0 †"
+        assert row_of(text, "ResNet-18 CL+GEOM", "EER")[number].endswith("\\*†")
+        assert row_of(text, "critical difference", "Average ranks")[number] == "2.4"
+        found = row_of(text, "Friedman's p", "Average ranks")[number]
+        assert found == f"{friedman(rates):.1e}"
+
+
+def tables_of(tmp_path, models):
+    """Tables of a few models, their rates given."""
+    for model, rates in models.items():
+        others = dict.fromkeys(("FRR", "FAR_skilled", "FAR_random", "mean_AUC"), 0.5)
+        where = {"model": model, "set": "cedar", "references": 3, "split": range(len(rates))}
+        rates = {"EER_userthresholds": rates, "EER": rates}
+        pd.DataFrame(where | rates | others).to_csv(tmp_path / f"{model}.csv", index=False)
+    make_tables(
+        metrics=[tmp_path / f"{model}.csv" for model in models],
+        csv=tmp_path / "eer.csv",
+        markdown=tmp_path / "eer.md",
+        title="A study",
+        students=STUDENTS,
+        synthetic=[],
+    )
+    return pd.read_csv(tmp_path / "eer.csv"), (tmp_path / "eer.md").read_text()
+
+
+@pytest.mark.fidelity("significance")
+def test_no_pair_is_named_where_the_models_do_not_differ(tmp_path):
+    rates = np.array([1, 2, 3, 4]) / 20
+    table, text = tables_of(
+        tmp_path, {"teacher": rates, "resnet18_cl": rates[::-1], "resnet18_cl_geom": rates}
+    )
+    assert (table["p_friedman"] > 0.05).all()
+    empty = ["nemenyi_teacher", "nemenyi_cl", "critical_difference"]
+    assert table[empty].isna().all(axis=None)
+    assert row_of(text, "critical difference", "Average ranks") == ["–"]
+    assert row_of(text, "ResNet-18 CL", "Average ranks") == ["2.0"]
+
+
+def test_two_models_have_no_ranks(tmp_path):
+    rates = np.linspace(0.1, 0.2, 10)
+    table, text = tables_of(tmp_path, {"teacher": rates, "resnet18_cl": rates + 0.1})
+    assert table[["rank", "p_friedman"]].isna().all(axis=None)
+    assert table["p_teacher"].tolist()[1] < 0.05
+    assert row_of(text, "Friedman's p", "Average ranks") == ["–"]
+
+
+def test_unpaired_splits_are_refused(tmp_path):
+    rates = np.linspace(0.1, 0.2, 10)
+    models = {"teacher": rates, "resnet18_cl": rates, "resnet18_cl_geom": rates[:9]}
+    with pytest.raises(FkdError, match="finite rates"):
+        tables_of(tmp_path, models)
 
 
 def test_synthetic_data_is_named_on_the_face(made):

@@ -2,14 +2,23 @@
 
 from fkd.verification.metrics import error_rates
 from fkd.verification.protocol import SplitScores, evaluate, evaluate_wd, scores_of_splits
-from fkd.verification.significance import friedman, wilcoxon
+from fkd.verification.significance import (
+    average_ranks,
+    critical_difference,
+    friedman,
+    nemenyi,
+    wilcoxon,
+)
 
 __all__ = [
     "SplitScores",
+    "average_ranks",
+    "critical_difference",
     "error_rates",
     "evaluate",
     "evaluate_wd",
     "friedman",
+    "nemenyi",
     "scores_of_splits",
     "wilcoxon",
 ]
