@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy import ndimage
 
 from fkd import shards
 from fkd.crops import CANVASES, RATIOS, _intervals, ink_boxes, make_crops
@@ -82,6 +83,17 @@ def test_crops_are_neighboring_pieces_prepared_on_their_canvas(tmp_path, stripes
         # What remains is dropped because it is too short for one more.
         assert index > 0 and stripe.shape[1] - left < RATIOS[1] * len(stripe) + 1
     assert row == len(crops["crop"]) > 15
+
+
+@pytest.mark.fidelity("ink threshold")
+def test_text_takes_the_threshold_of_the_blurred_copy(tmp_path):
+    strokes = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(100, 500)), 3)
+    stripe = np.clip(225 - 700 * np.maximum(strokes, 0), 30, 255).astype(np.uint8)
+    write_stripes(tmp_path / "stripes.h5", [stripe])
+    crops = cropped(tmp_path, ratios=[2.0, 2.0], canvases=[[952, 1360]])
+    of_image, of_copy = (normalize(stripe[:, :200], threshold=t) for t in ("image", "blurred"))
+    assert np.array_equal(crops["image"][0], of_copy)
+    assert not np.array_equal(of_image, of_copy)
 
 
 @pytest.mark.fidelity("labels")
@@ -186,6 +198,8 @@ def test_an_interval_has_a_column_at_least():
     assert [(left, width) for left, width, *_ in islice(found, 50)] == [(n, 1) for n in range(40)]
 
 
+@pytest.mark.fidelity("aspect ratios")
+@pytest.mark.fidelity("canvases")
 def test_defaults_by_hand_are_those_of_a_study():
     path = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
     crops = yaml.safe_load(path.read_text())["properties"]["crops"]["properties"]
