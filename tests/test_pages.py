@@ -86,6 +86,17 @@ def test_lines_share_rows_so_whole_bands_overlap():
 
 
 @pytest.mark.fidelity("text lines")
+def test_strokes_go_to_their_own_line_alone():
+    layers = draw_lines(spacing=75)
+    page, inks = on_paper(layers), [40, 80, 40, 80, 40]
+    for layer, ink in zip(layers, inks, strict=True):
+        page[layer] = ink
+    for stripe, layer, ink in zip(find_stripes(page), layers, inks, strict=True):
+        own, neighbors = (np.count_nonzero(stripe == level) for level in (ink, 120 - ink))
+        assert own > 0.99 * np.count_nonzero(layer) and neighbors < 0.005 * own
+
+
+@pytest.mark.fidelity("text lines")
 def test_level_lines_come_out_level():
     layers = draw_lines(lines=4, slope=0.05)
     for stripe, flat in zip(find_stripes(on_paper(layers)), draw_lines(lines=4), strict=True):
