@@ -28,6 +28,7 @@ include: "workflow/rules/signatures.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/students.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/benchmarks.smk"
 
 
 localrules:
@@ -42,6 +43,7 @@ rule all:
         "results/tables/eer.md",
         "results/tables/appearance.md",
         "results/figures/appearance.png",
+        "results/tables/run_times.md",
 
 
 rule models:

@@ -15,6 +15,7 @@ from fkd.interchange import export_signatures
 from fkd.logs import stage
 from fkd.pages import list_pages, segment_pages
 from fkd.quarantine import check_text
+from fkd.run_times import sum_up_times
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.tables import make_tables
 from fkd.teacher import check_teacher, import_teacher
@@ -40,6 +41,7 @@ STAGES = {
     "extract_features": extract_features,
     "evaluate_wd": evaluate_wd,
     "tables": make_tables,
+    "run_times": sum_up_times,
 }
 """The stages by name, in the order in which a study runs them."""
 

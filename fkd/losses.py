@@ -141,6 +141,26 @@ def correlation(student: Tensor, teacher: Tensor) -> Tensor:
     return standardize(student).T @ standardize(teacher) / len(student)
 
 
+def _pull_and_push(zs: Tensor, zt: Tensor, chosen: Tensor, lambda_: float) -> Tensor:
+    """Draw one element of each row of C to 1 and all others to 0.
+
+    The sum of all C_ij^2 is that of (Z_s Z_s^T) * (Z_t Z_t^T) / B^2, so that neither C
+    nor its gradient is needed, but two matrices of B x B.
+
+    Parameters
+    ----------
+    zs, zt : Tensor, (B, F_s) and (B, F_t), float
+        The z-scored responses.
+    chosen : Tensor, (B, F_s), float
+        For each student's element the teacher's to which it is drawn.
+    lambda_ : float
+        Weight of the other elements.
+    """
+    drawn = (zs * chosen).sum(dim=0) / len(zs)  # C_ij of the chosen j
+    squares = ((zs @ zs.T) * (zt @ zt.T)).sum() / len(zs) ** 2
+    return (1 - drawn).square().sum() + lambda_ * (squares - drawn.square().sum())
+
+
 def barlow_twins(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -> Tensor:
     """BT = sum_i (1 - C_ii)^2 + lambda sum_{i != j} C_ij^2.
 
@@ -165,8 +185,8 @@ def barlow_twins(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -> Ten
             f"Barlow Twins compares responses of equal length, not {student.shape[1]} with "
             f"{teacher.shape[1]} elements"
         )
-    c = correlation(student, teacher)
-    return _pull_and_push(c, c.diagonal(), lambda_)
+    zs, zt = standardize(student), standardize(teacher)
+    return _pull_and_push(zs, zt, zt, lambda_)
 
 
 def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -> Tensor:
@@ -186,16 +206,10 @@ def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -
     -------
     Tensor, ()
     """
-    c = correlation(student, teacher)
-    return _pull_and_push(c, c.max(dim=1).values, lambda_)
-
-
-def _pull_and_push(c: Tensor, chosen: Tensor, lambda_: float) -> Tensor:
-    """Draw the chosen element of each row to 1 and all others to 0."""
-    others = c.square().sum() - chosen.square().sum()
-    return (1 - chosen).square().sum() + lambda_ * others
-
-
+    zs, zt = standardize(student), standardize(teacher)
+    with torch.no_grad():
+        colleague = (zs.T @ zt).argmax(dim=1)
+    return _pull_and_push(zs, zt, zt[:, colleague], lambda_)
 def _widened(values: Tensor) -> Tensor:
     """Give half precision as float32, and any other as it is."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

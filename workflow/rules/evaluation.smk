@@ -96,3 +96,28 @@ rule tables:
         "Writing the tables"
     script:
         "../scripts/tables.py"
+
+
+rule run_times:
+    input:
+        "results/tables/eer.csv",
+        "results/tables/appearance.csv",
+    output:
+        csv="results/tables/run_times.csv",
+        markdown=report(
+            "results/tables/run_times.md",
+            caption="../report/run_times.rst",
+            category="Run",
+        ),
+    log:
+        "results/logs/run_times.log",
+    benchmark:
+        "results/benchmarks/run_times.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        measured="results/benchmarks",
+    message:
+        "Summing up where the time went"
+    script:
+        "../scripts/run_times.py"

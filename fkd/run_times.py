@@ -1,0 +1,47 @@
+"""Where the time of a run went."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fkd.atomic import writing
+
+COLUMNS = {
+    "jobs": "jobs",
+    "s": "time (s)",
+    "share": "share (%)",
+    "cpu_time": "CPU time (s)",
+    "max_rss": "largest memory (MB)",
+}
+
+FORMATS = ("", ".0f", ".1f", ".1f", ".1f", ".0f")
+
+
+def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
+    """Sum up the time and memory of a run's jobs, stage by stage.
+
+    Parameters
+    ----------
+    measured : Path
+        Folder with one table for each job: ``STAGE.tsv`` or ``STAGE/.../JOB.tsv``, with
+        the columns ``s`` and ``cpu_time`` in seconds and ``max_rss`` in MB. Jobs that
+        were not repeated in the last run stand with the time that they took.
+    csv, markdown : Path
+        The table of all stages, the longest first.
+    """
+    jobs = []
+    for path in sorted(measured.rglob("*.tsv")):
+        rows = pd.read_csv(path, sep="\t", na_values="-")
+        jobs.append(rows.assign(stage=path.relative_to(measured).parts[0].removesuffix(".tsv")))
+    by_stage = pd.concat(jobs).groupby("stage")
+    table = by_stage.agg({"s": "sum", "cpu_time": "sum", "max_rss": "max"})
+    table["jobs"] = by_stage.size()
+    table["share"] = 100 * table["s"] / table["s"].sum()
+    table = table.sort_values("s", ascending=False)[list(COLUMNS)].rename(columns=COLUMNS)
+    with writing(csv) as part:
+        table.to_csv(part)
+    with writing(markdown) as part:
+        part.write_text(
+            "# Where the time went\n\nTimes of all jobs of a stage, added up; jobs run side by "
+            f"side.\n\n{table.to_markdown(floatfmt=FORMATS)}\n"
+        )

@@ -1,0 +1,23 @@
+"""How fast this is, beside straightforward code.
+
+Requires: nothing; the data are drawn.
+Gives: results/benchmarks/benchmarks.json and benchmarks.md, with
+`snakemake --cores 2 benchmarks`.
+"""
+
+
+rule benchmarks:
+    output:
+        json="results/benchmarks/benchmarks.json",
+        markdown="results/benchmarks/benchmarks.md",
+    log:
+        "results/logs/benchmarks.log",
+    benchmark:
+        "results/benchmarks/benchmarks.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 2
+    message:
+        "Timing the steps of the method"
+    script:
+        "../scripts/benchmarks.py"

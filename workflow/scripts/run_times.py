@@ -1,0 +1,13 @@
+"""Sum up where the time of the run went."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.run_times import sum_up_times
+
+with stage(snakemake.log[0]):
+    sum_up_times(
+        measured=Path(snakemake.params.measured),
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+    )
