@@ -46,7 +46,7 @@ def make_tables(
     Parameters
     ----------
     metrics : list of Path
-        CSV files of :func:`fkd.verification.protocol.evaluate_wd`.
+        CSV files of :func:`fkd.verification.stage.evaluate_wd`.
     csv : Path
         One row a model, set and NREF: mean and population sd over the splits of
         every rate, in percent, and what the tests say of ``EER_userthresholds``, see

@@ -13,11 +13,12 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fkd import shards
 from fkd.config import complete
 from fkd.errors import FkdError
-from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, svm
+from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, solver, svm
 
 RATES = (
     "FRR",
@@ -171,6 +172,53 @@ def test_the_solver_takes_the_steps_of_libsvm(features, C, gamma):
         dual[order[model.support_]] = model.dual_coef_[0]
         np.testing.assert_allclose(models.dual[writer], dual, rtol=0, atol=1e-9 * C)
         assert models.intercept[writer] == pytest.approx(model.intercept_[0], abs=1e-9 * C)
+
+
+@pytest.mark.fidelity("SVM")
+def test_the_solver_gives_up_where_libsvm_sets_rows_aside():
+    # With more than a thousand rows libsvm does so after a thousand steps.
+    x, *_ = draw(130, 8, 1, 3, seed=0)
+    rows = StandardScaler(with_mean=False).fit_transform(x[np.arange(len(x)) % 9 < 8].astype(float))
+    gram = svm.gram_matrix(rows, 0.1)
+    order = np.append(np.arange(8), 8 + np.random.RandomState(0).permutation(len(rows) - 8))
+    model = SVC(C=30, kernel="precomputed", class_weight={True: 129})
+    model.fit(gram[np.ix_(order, order)], np.arange(len(rows)) < 8)
+    assert model.n_iter_ > 1000
+    dual, intercept = solver.solve(gram, order, 8, 30)
+    expected = np.zeros(len(rows))
+    expected[order[model.support_]] = model.dual_coef_[0]
+    np.testing.assert_allclose(dual, expected, rtol=0, atol=1e-9)
+    assert intercept == pytest.approx(model.intercept_[0], abs=1e-9)
+
+
+@pytest.mark.fidelity("SVM")
+def test_a_step_goes_as_far_as_the_box_lets_it():
+    stream = np.random.RandomState(0)
+    stopped = 0
+    for _ in range(500):
+        one, other, step = stream.rand(3)
+        for signs, limits in (((1, 1), (1, 3)), ((-1, -1), (3, 1)), ((1, -1), (1, 1))):
+            change = 2 * step * np.array(signs)
+            start = np.array([one, other]) * limits
+            room = np.where(change > 0, limits - start, start) / (2 * step)
+            expected = start + min(1, *room) * change
+            found = solver._within(*start, *change, *map(float, limits))
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+            stopped += min(room) < 1
+    assert 200 < stopped < 1300
+
+
+def test_matrix_products_are_not_cut_by_the_number_of_threads(monkeypatch):
+    seen, gram_matrix = [], svm.gram_matrix
+
+    def watch(*given):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return gram_matrix(*given)
+
+    monkeypatch.setattr(svm, "gram_matrix", watch)
+    with threadpool_limits(2, user_api="blas"):
+        next(scores_of_splits(*draw(5, 9, 8, 6, seed=5), 3, 4, 5))
+    assert seen and set(seen) == {1}
 
 
 def test_scores_depend_on_neither_threads_nor_memory():

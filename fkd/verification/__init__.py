@@ -1,7 +1,7 @@
 """Writer-dependent verification: how well features tell a writer's signatures from forgeries."""
 
 from fkd.verification.metrics import error_rates
-from fkd.verification.protocol import SplitScores, evaluate, evaluate_wd, scores_of_splits
+from fkd.verification.protocol import SplitScores, evaluate, scores_of_splits
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,
@@ -9,6 +9,7 @@ from fkd.verification.significance import (
     nemenyi,
     wilcoxon,
 )
+from fkd.verification.stage import evaluate_wd
 
 __all__ = [
     "SplitScores",
