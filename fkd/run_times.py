@@ -26,8 +26,10 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
         Folder with one table for each job: ``STAGE.tsv`` or ``STAGE/.../JOB.tsv``, with
         the columns ``s`` and ``cpu_time`` in seconds and ``max_rss`` in MB. Jobs that
         were not repeated in the last run stand with the time that they took.
-    csv, markdown : Path
-        The table of all stages, the longest first.
+    csv : Path
+        The table to write, one row a stage, the longest first.
+    markdown : Path
+        The same for readers.
     """
     jobs = []
     for path in sorted(measured.rglob("*.tsv")):

@@ -8,6 +8,7 @@ from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.quarantine import Quarantine, check_text
 from fkd.seeding import entropy, generator
+from fkd.threads import ahead
 from fkd.verification.protocol import evaluate
 
 
@@ -106,3 +107,60 @@ def test_a_protocol_that_lacks_signatures_points_to_what_was_set_aside():
     x, y, yforg = (values[1:] for values in (np.eye(12), y, yforg))
     with pytest.raises(FkdError, match=r"writer 1 has 3(?s:.*)see results/quarantine"):
         evaluate(x, y, yforg, references=2, test_genuine=2, test_skilled=2)
+
+
+def test_a_shard_written_in_parts_is_the_one_written_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "image": rng.integers(0, 255, (7, 30, 40), dtype=np.uint8),
+        "nac": rng.random((7, 11)).astype(np.float32),
+        "file": np.array([f"é{k}" for k in range(7)], object),
+    }
+    shards.write(tmp_path / "whole.h5", "crops", arrays, {"seed": 1})
+    with shards.appending(tmp_path / "parts.h5", "crops") as shard:
+        for part in (slice(0, 3), slice(3, 3), slice(3, 7)):
+            shard.append({name: values[part] for name, values in arrays.items()})
+        shard.attributes["seed"] = 1
+    whole, parts = (shards.read(tmp_path / f"{name}.h5", "crops") for name in ("whole", "parts"))
+    assert whole.digests == parts.digests
+    assert whole.attributes == parts.attributes == {"seed": 1}
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(parts[name], values)
+    assert whole.digests["image"] == shards.digest(arrays["image"])
+    assert len(set(whole.digests.values())) == 3
+
+
+def test_a_shard_that_fails_half_way_is_not_there(tmp_path):
+    with pytest.raises(ZeroDivisionError), shards.appending(tmp_path / "a.h5", "crops") as shard:
+        shard.append({"line": np.zeros(3)})
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_shard_are_read_alone(tmp_path):
+    shards.write(tmp_path / "a.h5", "crops", {"line": np.arange(9), "file": list("abcdefghi")})
+    with shards.opened(tmp_path / "a.h5", "crops", ["line"]) as shard:
+        assert shard.rows("line", 4) == 4
+        assert shard.rows("file", slice(2, 4)).tolist() == ["c", "d"]
+        assert shard.shape("line") == (9,)
+    with (
+        pytest.raises(FkdError, match="arrays width are missing"),
+        shards.opened(tmp_path / "a.h5", "crops", ["width"]),
+    ):
+        pass
+
+
+def test_items_made_ahead_come_in_order_and_with_their_errors():
+    made = []
+
+    def numbers():
+        for number in range(4):
+            made.append(number)
+            yield number
+        raise FkdError("no more")
+
+    taken = []
+    with pytest.raises(FkdError, match="no more"):
+        for number in ahead(numbers()):
+            taken.append(number)
+    assert taken == made == [0, 1, 2, 3]
