@@ -126,26 +126,12 @@ def standardize(features: Tensor) -> Tensor:
     return torch.where(alive, centered / (deviation + STD_FLOOR), torch.zeros_like(centered))
 
 
-def correlation(student: Tensor, teacher: Tensor) -> Tensor:
-    """C = Z_s^T Z_t / B, the correlation of each student's with each teacher's element.
-
-    Parameters
-    ----------
-    student, teacher : Tensor, (B, F_s) and (B, F_t), float
-        The responses.
-
-    Returns
-    -------
-    Tensor, (F_s, F_t)
-    """
-    return standardize(student).T @ standardize(teacher) / len(student)
-
-
 def _pull_and_push(zs: Tensor, zt: Tensor, chosen: Tensor, lambda_: float) -> Tensor:
-    """Draw one element of each row of C to 1 and all others to 0.
+    """Draw one element of each row of C = Z_s^T Z_t / B to 1 and all others to 0.
 
-    The sum of all C_ij^2 is that of (Z_s Z_s^T) * (Z_t Z_t^T) / B^2, so that neither C
-    nor its gradient is needed, but two matrices of B x B.
+    C_ij is the correlation of the student's element i with the teacher's j. The sum of
+    all C_ij^2 is that of (Z_s Z_s^T) * (Z_t Z_t^T) / B^2, so that neither C nor its
+    gradient is needed, but two matrices of B x B.
 
     Parameters
     ----------
@@ -210,6 +196,8 @@ def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -
     with torch.no_grad():
         colleague = (zs.T @ zt).argmax(dim=1)
     return _pull_and_push(zs, zt, zt[:, colleague], lambda_)
+
+
 def _widened(values: Tensor) -> Tensor:
     """Give half precision as float32, and any other as it is."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
