@@ -432,3 +432,20 @@ def test_training_in_bfloat16_follows_float32(study, tmp_path):
         logs.append(pd.read_csv(tmp_path / precision / "losses.csv"))
     np.testing.assert_allclose(logs[0]["total"][0], logs[1]["total"][0], rtol=0.05)
     assert logs[0]["total"][0] != logs[1]["total"][0]
+
+
+def test_a_network_is_compiled_where_the_recipe_says_so(study, tmp_path, monkeypatch):
+    compiled = []
+
+    def record(function):
+        compiled.append(function)
+        return lambda images: function(images)
+
+    monkeypatch.setattr(torch, "compile", record)
+    plain = train(study, tmp_path / "plain")
+    assert compiled == []
+    assert (
+        train(study, tmp_path / "compiled", recipe=dataclasses.replace(RECIPE, compile=True))
+        == plain
+    )
+    assert [function.__name__ for function in compiled] == ["describe"]
