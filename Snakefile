@@ -34,6 +34,9 @@ include: "workflow/rules/benchmarks.smk"
 localrules:
     all,
     models,
+    check_text,
+    tables,
+    run_times,
 
 
 rule all:

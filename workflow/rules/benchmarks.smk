@@ -17,6 +17,9 @@ rule benchmarks:
     conda:
         "../../envs/cpu.yaml"
     threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     message:
         "Timing the steps of the method"
     script:

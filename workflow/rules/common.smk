@@ -34,6 +34,8 @@ DRAWN += ["signatures"] * any(
 )
 
 GPU = 1 if config["device"] == "cuda" else 0
+# A resource and no parameter: the result of training does not depend on it.
+TRAINING_MB = int(1000 * config["memory"])
 NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 
 
@@ -43,6 +45,14 @@ wildcard_constraints:
     student=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
     references=r"\d+",
+
+
+def growing(first):
+    """A resource of which each further attempt of a job gets as much again.
+
+    Megabytes count what Snakemake takes beside the script, too: about 1,000 on a cluster.
+    """
+    return lambda wildcards, attempt: attempt * first
 
 
 def data_path(path):

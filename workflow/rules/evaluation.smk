@@ -16,8 +16,13 @@ rule export_onnx:
         "results/logs/export_onnx/{model}.log",
     benchmark:
         "results/benchmarks/export_onnx/{model}.tsv"
+    group:
+        "model"
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(15),
     message:
         "Exporting {wildcards.model}"
     script:
@@ -34,9 +39,14 @@ rule extract_features:
         "results/logs/extract_features/{name}/{model}.log",
     benchmark:
         "results/benchmarks/extract_features/{name}/{model}.tsv"
+    group:
+        "model"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
     message:
         "Describing the signatures of {wildcards.name} by {wildcards.model}"
     script:
@@ -53,13 +63,16 @@ rule evaluate_wd:
         "results/logs/evaluate_wd/{name}/{model}-{references}.log",
     benchmark:
         "results/benchmarks/evaluate_wd/{name}/{model}-{references}.tsv"
+    group:
+        "model"
     conda:
         "../../envs/cpu.yaml"
     # Neither threads nor memory show in the scores: they say how many writers and how
     # many splits are computed side by side.
     threads: 4
     resources:
-        mem_mb=1600,
+        mem_mb=growing(2400),
+        runtime=growing(20),
     params:
         tests=tests,
         splits=config["evaluation"]["splits"],

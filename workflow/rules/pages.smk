@@ -13,8 +13,13 @@ rule draw_pages:
         "results/logs/draw_pages.log",
     benchmark:
         "results/benchmarks/draw_pages.tsv"
+    group:
+        "pages"
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         draw=config["pages"].get("draw"),
         seed=config["seed"],
@@ -34,8 +39,13 @@ rule list_pages:
         "results/logs/list_pages.log",
     benchmark:
         "results/benchmarks/list_pages.tsv"
+    group:
+        "pages"
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         layout=pages_source()[0],
         shards=config["shards"],
@@ -57,9 +67,14 @@ rule segment_pages:
         "results/logs/segment_pages/{shard}.log",
     benchmark:
         "results/benchmarks/segment_pages/{shard}.tsv"
+    group:
+        "shard"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         max_pixels=config["max_pixels"],
         min_rows=config["pages"]["min_rows"],
@@ -82,9 +97,14 @@ rule make_crops:
         "results/logs/make_crops/{shard}.log",
     benchmark:
         "results/benchmarks/make_crops/{shard}.tsv"
+    group:
+        "shard"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         canvases=config["crops"]["canvases"],
         ratios=config["crops"]["ratios"],

@@ -13,8 +13,13 @@ rule draw_signatures:
         "results/logs/draw_signatures/{name}.log",
     benchmark:
         "results/benchmarks/draw_signatures/{name}.tsv"
+    group:
+        "set"
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         draw=lambda w: config["signatures"][w.name]["draw"],
         seed=config["seed"],
@@ -34,9 +39,14 @@ rule prepare_signatures:
         "results/logs/prepare_signatures/{name}.log",
     benchmark:
         "results/benchmarks/prepare_signatures/{name}.tsv"
+    group:
+        "set"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         layout=lambda w: signatures_source(w.name)["layout"],
         patterns=lambda w: {
@@ -77,6 +87,9 @@ rule compare_appearance:
         "results/benchmarks/compare_appearance.tsv"
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         seed=config["seed"],
     message:

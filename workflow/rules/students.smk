@@ -15,8 +15,13 @@ rule random_student:
         "results/benchmarks/random_student/{student}.tsv"
     wildcard_constraints:
         student="|".join(n for n, s in STUDENTS.items() if not s.is_trained) or "(?!)",
+    group:
+        "model"
     conda:
         NETWORK_ENV
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
         architecture=lambda w: STUDENTS[w.student].architecture,
         networks=config["networks"],
@@ -46,9 +51,9 @@ rule train_student:
         NETWORK_ENV
     threads: config["threads"]
     resources:
+        mem_mb=growing(TRAINING_MB),
+        runtime=growing(480),
         gpu=GPU,
-        # A resource and no parameter: the result does not depend on it.
-        mem_mb=int(1000 * config["memory"]),
     params:
         checkpoint="results/students/{student}/checkpoint.pt",
         student=lambda w: STUDENTS[w.student].to_dict(),

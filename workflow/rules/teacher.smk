@@ -18,6 +18,9 @@ if config["teacher"]["weights"]:
             "results/benchmarks/import_teacher.tsv"
         conda:
             NETWORK_ENV
+        resources:
+            mem_mb=growing(3000),
+            runtime=growing(30),
         message:
             "Importing the teacher"
         script:
@@ -41,6 +44,8 @@ else:
             NETWORK_ENV
         threads: config["threads"]
         resources:
+            mem_mb=growing(TRAINING_MB),
+            runtime=growing(480),
             gpu=GPU,
         params:
             checkpoint="results/teacher/checkpoint.pt",
@@ -68,6 +73,8 @@ rule cache_responses:
         NETWORK_ENV
     threads: config["threads"]
     resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=GPU,
     params:
         settings={"half_precision": config["teacher"]["half_precision"]},
@@ -92,6 +99,8 @@ rule cache_geometry:
         NETWORK_ENV
     threads: config["threads"]
     resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=GPU,
     params:
         settings={"maps": MAPS, "radius": config["geometry"]["radius"]},

@@ -16,6 +16,6 @@ with stage(snakemake.log[0]):
         C=snakemake.params.C,
         gamma=snakemake.params.gamma,
         threads=snakemake.threads,
-        memory_mb=max(1, snakemake.resources.mem_mb - 600),  # for Python and the features
+        memory_mb=snakemake.resources.mem_mb // 2,  # the rest: Python, Snakemake, the features
         **snakemake.params.tests,
     )
