@@ -12,9 +12,10 @@ from fkd import device as devices
 from fkd import models, shards
 from fkd.cache import as_input
 from fkd.errors import FkdError
-from fkd.fitting import Batch, Recipe, fit, steps_of, whole_batches
+from fkd.fitting import Batch, fit, steps_of, whole_batches
 from fkd.models import Network, Networks
 from fkd.preprocess import INPUT
+from fkd.recipe import Recipe
 from fkd.seeding import generator
 from fkd.students import Student, student_of
 from fkd.text_images import TextImages

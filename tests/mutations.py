@@ -32,7 +32,8 @@ LIMIT = 600
 TESTS = {
     "fkd/cache.py": ["training"],
     "fkd/crops.py": ["crops"],
-    "fkd/fitting.py": ["training", "config"],
+    "fkd/recipe.py": ["training", "config"],
+    "fkd/fitting.py": ["training"],
     "fkd/graph/contrast.py": ["graph"],
     "fkd/graph/neighbors.py": ["graph", "training"],
     "fkd/graph/tree.py": ["graph"],

@@ -10,8 +10,8 @@ import yaml
 
 from fkd import config as configs
 from fkd.errors import FkdError
-from fkd.fitting import Recipe
 from fkd.models import CONNECTIONS, Networks
+from fkd.recipe import Recipe
 from fkd.students import PAPER, Student
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,10 +9,10 @@ import torch
 
 from fkd import cache, fitting, models, shards, training
 from fkd.errors import FkdError
-from fkd.fitting import Recipe
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import Networks
 from fkd.preprocess import center_crop
+from fkd.recipe import Recipe
 
 NETWORKS = Networks(width=0.05, features=16)
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))

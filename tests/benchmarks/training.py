@@ -12,10 +12,10 @@ from torch import Tensor
 from benchmarks.timing import Benchmark, Memory
 from fkd import models, shards
 from fkd.cache import MAPS, as_input, cache_teacher
-from fkd.fitting import Recipe
 from fkd.graph import rooted_trees
 from fkd.models import SigNet
 from fkd.preprocess import SIZE, center_crop
+from fkd.recipe import Recipe
 from fkd.students import PAPER
 from fkd.text_images import TextImages
 

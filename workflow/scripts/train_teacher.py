@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fkd.fitting import Recipe
 from fkd.logs import stage
 from fkd.models import Networks
+from fkd.recipe import Recipe
 from fkd.training import train_teacher
 
 with stage(snakemake.log[0]):
