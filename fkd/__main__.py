@@ -11,6 +11,7 @@ from fkd.crops import make_crops
 from fkd.datasets import prepare_signatures
 from fkd.export import export_onnx
 from fkd.features import describe_images, extract_features
+from fkd.integrity import verify
 from fkd.interchange import export_signatures
 from fkd.logs import stage
 from fkd.pages import list_pages, segment_pages
@@ -45,8 +46,8 @@ STAGES = {
 }
 """The stages by name, in the order in which a study runs them."""
 
-COMMANDS = {"features": describe_images, "teacher-check": check_teacher}
-"""What is asked of one model, by the files that follow."""
+COMMANDS = {"features": describe_images, "teacher-check": check_teacher, "verify": verify}
+"""What is asked of a model, or of a folder of results, by the files that follow."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,10 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         if name in STAGES:
             choice.add_argument("--config", action=ActionConfigFile, help="Parameters as YAML.")
             choice.add_function_arguments(function, as_group=False)
-        elif function is describe_images:
-            _take_images(choice)
         else:
-            _take_teacher(choice)
+            _TAKES[function](choice)
         choices.add_subcommand(name, choice, help=summary)
     with stage():
         given = parser.instantiate(parser.parse_args(arguments))
@@ -95,6 +94,14 @@ def _take_teacher(parser: ArgumentParser) -> None:
     parser.add_argument("weights", type=Path, help="*.pth, *.onnx or *.safetensors")
     parser.add_argument("image", type=Path, help="scan of a signature")
     parser.add_argument("features", type=Path, help="its feature vector, *.npy")
+
+
+def _take_folder(parser: ArgumentParser) -> None:
+    """Take ``FOLDER``."""
+    parser.add_argument("folder", type=Path, help="results of a study")
+
+
+_TAKES = {describe_images: _take_images, check_teacher: _take_teacher, verify: _take_folder}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,18 @@
 """Files that have their final name only when they are whole."""
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fkd.errors import FkdError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_LEAST_FREE = 1 << 20
+"""Where fewer bytes are free the disk is full, in whatever words a library fails."""
 
 
 @contextmanager
@@ -20,6 +29,11 @@ def writing(path: Path | str) -> Iterator[Path]:
     Path
         The name to write to, in the same folder and with the same ending. It is
         removed where the block raises.
+
+    Raises
+    ------
+    FkdError
+        Where there is no more room on the disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,5 +41,13 @@ def writing(path: Path | str) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except Exception as error:
+        full = getattr(error, "errno", None) in _FULL
+        if full or shutil.disk_usage(path.parent).free < _LEAST_FREE:
+            raise FkdError(
+                f"{path}: there is no more room on the disk ({error}). What was finished stays: "
+                "make room and run the same command again."
+            ) from None
+        raise
     finally:
         part.unlink(missing_ok=True)

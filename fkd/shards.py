@@ -3,7 +3,8 @@
 A shard holds arrays that share their first axis, one row per image, besides
 attributes that say what it is and how it was made. `kind` and `VERSION` are
 checked at reading, so a stage never reads another stage's file by mistake. Each
-array carries a digest of its content.
+array carries a digest of its content, which is checked where it is read whole,
+and each chunk of it a checksum, which is checked at any reading.
 """
 
 import hashlib
@@ -18,8 +19,10 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from fkd import __version__
 from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.files import check_file
 
 VERSION = 2
 """Version of the format; raised whenever a reader of the old one would be wrong."""
@@ -27,7 +30,7 @@ VERSION = 2
 CHUNK_BYTES = 1 << 16
 """Rows are compressed in chunks of about this size, so that a few can be read alone."""
 
-_MEND = "Remove it and run the workflow again: the stage that made it will make it anew."
+MEND = "Remove it and run the workflow again: the stage that made it will make it anew."
 
 
 class Digest:
@@ -126,7 +129,8 @@ class Writer:
             maxshape=(None, *shape),
             chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
             dtype=h5py.string_dtype() if text else values.dtype,
-            **({} if text else hdf5plugin.Zstd(clevel=3)),
+            # The checksum shows damage also where only some rows are read.
+            **({} if text else {"fletcher32": True, **hdf5plugin.Zstd(clevel=3)}),
         )
         self._digests[name] = Digest()
 
@@ -134,7 +138,7 @@ class Writer:
         for name, state in self._digests.items():
             self._file[name].attrs["digest"] = str(state)
         attributes = json.dumps(self.attributes)
-        self._file.attrs.update(kind=kind, version=VERSION, attributes=attributes)
+        self._file.attrs.update(kind=kind, version=VERSION, attributes=attributes, fkd=__version__)
 
 
 @contextmanager
@@ -153,10 +157,15 @@ def appending(path: Path | str, kind: str) -> Iterator[Writer]:
     Writer
         Takes rows and attributes until the block ends.
     """
-    with writing(path) as part, h5py.File(part, "w") as file:
+    # Made in memory and written at once: HDF5 does not survive a full disk.
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
         writer = Writer(file)
         yield writer
         writer._finish(kind)
+        file.flush()
+        content = file.id.get_file_image()
+    with writing(path) as part:
+        part.write_bytes(content)
 
 
 def write(
@@ -197,8 +206,11 @@ class Reader:
 
     def __init__(self, path: Path | str, file: h5py.File) -> None:
         self._path, self._file = path, file
-        self.attributes = json.loads(file.attrs["attributes"])
-        self.digests = {name: str(file[name].attrs["digest"]) for name in file}
+        try:
+            self.attributes = json.loads(file.attrs["attributes"])
+            self.digests = {name: str(file[name].attrs["digest"]) for name in file}
+        except Exception as error:  # h5py raises nearly anything on damaged files
+            raise _broken(path, error) from None
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array."""
@@ -209,26 +221,35 @@ class Reader:
         return self._file[name].dtype
 
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
-        """Read rows of an array; strings come as NumPy objects of ``str``."""
-        dataset = self._file[name]
+        """Read rows of an array; strings come as NumPy objects of ``str``.
+
+        All rows together are held against the array's digest.
+        """
         try:
+            dataset = self._file[name]
             if h5py.check_string_dtype(dataset.dtype):
-                return np.array(dataset.asstr()[rows], dtype=object)
-            return dataset[rows]
-        except OSError as error:
+                values = np.array(dataset.asstr()[rows], dtype=object)
+            else:
+                values = dataset[rows]
+        except Exception as error:  # h5py raises nearly anything on damaged files
             raise _broken(self._path, error) from None
+        if rows == slice(None) and digest(values) != self.digests[name]:
+            raise _broken(self._path, f"the array {name} is not what was written")
+        return values
 
 
 @contextmanager
-def opened(path: Path | str, kind: str, names: Iterable[str] = ()) -> Iterator[Reader]:
+def opened(
+    path: Path | str, kind: str | None = None, names: Iterable[str] = ()
+) -> Iterator[Reader]:
     """Open a shard to read it part by part.
 
     Parameters
     ----------
     path : Path or str
         A file written by :func:`write` or :func:`appending`.
-    kind : str
-        What it must hold.
+    kind : str, optional
+        What it must hold; anything by default.
     names : iterable of str, optional
         Arrays that it must have.
 
@@ -242,38 +263,41 @@ def opened(path: Path | str, kind: str, names: Iterable[str] = ()) -> Iterator[R
         Where the file is missing, damaged, of another kind or version, or lacks
         one of `names`.
     """
+    check_file(path, "Run the stage that makes it first.")
     try:
         file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file. Run the stage that makes it first.") from None
-    except OSError as error:
+    except Exception as error:  # h5py raises nearly anything on damaged files
         raise _broken(path, error) from None
     with file:
-        found = (file.attrs.get("kind"), file.attrs.get("version"))
-        if found != (kind, VERSION):
+        try:
+            found = (file.attrs.get("kind"), file.attrs.get("version"))
+            is_wanted, held = bool(found == (kind or found[0], VERSION)), set(file)
+        except Exception as error:
+            raise _broken(path, error) from None
+        if not is_wanted:
             raise FkdError(
-                f"{path}: expected a shard of kind {kind!r}, version {VERSION}, "
-                f"found kind {found[0]!r}, version {found[1]}. {_MEND}"
+                f"{path}: expected a shard of {f'kind {kind!r}' if kind else 'any kind'}, version {VERSION}, "
+                f"found kind {found[0]!r}, version {found[1]}. {MEND}"
             )
-        missing = sorted(set(names) - set(file))
+        missing = sorted(set(names) - held)
         if missing:
-            raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {_MEND}")
+            raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {MEND}")
         yield Reader(path, file)
 
 
-def _broken(path: Path | str, error: OSError) -> FkdError:
-    return FkdError(f"{path}: not a whole HDF5 file ({error}). {_MEND}")
+def _broken(path: Path | str, error: Exception | str) -> FkdError:
+    return FkdError(f"{path}: not a whole HDF5 file ({error}). {MEND}")
 
 
-def read(path: Path | str, kind: str, names: Iterable[str] | None = None) -> Shard:
+def read(path: Path | str, kind: str | None = None, names: Iterable[str] | None = None) -> Shard:
     """Read a shard, or some of its arrays.
 
     Parameters
     ----------
     path : Path or str
         The file.
-    kind : str
-        What it must hold.
+    kind : str, optional
+        What it must hold; anything by default.
     names : iterable of str, optional
         The arrays to read; all of them by default.
 
@@ -285,7 +309,7 @@ def read(path: Path | str, kind: str, names: Iterable[str] | None = None) -> Sha
     Raises
     ------
     FkdError
-        As :func:`opened`.
+        As :func:`opened`, and where an array is not what was written.
     """
     wanted = None if names is None else list(names)
     with opened(path, kind, wanted or ()) as shard:
