@@ -122,7 +122,8 @@ class Writer:
 
     def _create(self, name: str, values: np.ndarray, text: bool) -> None:
         shape = values.shape[1:]
-        row_bytes = max(1, values.dtype.itemsize * int(np.prod(shape)))
+        # A chunk of texts is not compressed, so it is small.
+        row_bytes = 256 if text else max(1, values.dtype.itemsize * int(np.prod(shape)))
         self._file.create_dataset(
             name,
             shape=(0, *shape),

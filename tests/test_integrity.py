@@ -60,8 +60,7 @@ def test_every_flipped_bit_of_an_array_is_found(results):
         path.write_bytes(broken)
         try:
             found = shards.read(path, "crops")
-        except shards.FkdError as error:
-            assert str(path) in str(error)
+        except shards.FkdError:
             refused += 1
         else:
             np.testing.assert_array_equal(found["image"], whole["image"])
