@@ -1,5 +1,6 @@
 """Results that can be trusted: verify finds what was changed, and a full disk stops cleanly."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ from fkd.export import export_onnx
 from fkd.models import Networks
 
 
-@pytest.fixture
-def results(tmp_path):
-    folder = tmp_path / "results"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
     draw = np.random.default_rng(0)
     arrays = {
         "image": draw.integers(0, 255, (20, 30, 40), np.uint8),
@@ -28,6 +29,11 @@ def results(tmp_path):
         weights=folder / "students/a/weights.safetensors", out=folder / "models/a.onnx", name="a"
     )
     return folder
+
+
+@pytest.fixture
+def results(written, tmp_path):
+    return Path(shutil.copytree(written, tmp_path / "results"))
 
 
 def test_untouched_results_are_whole(results, capsys):
