@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import fkd
+from fkd.code import Library
 from fkd.config import SYNTHETIC, complete
 from fkd.layouts import missing_data
 from fkd.errors import FkdError
@@ -15,8 +17,19 @@ try:
 except FkdError as error:
     raise WorkflowError(str(error)) from None
 
+
+def in_order(value):
+    """A setting with its keys sorted: their order in a file says nothing."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return value
+
+
 config.clear()
-config.update(study)
+config.update(in_order(study))
+
+SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
+LIBRARY = Library(Path(fkd.__file__).parent)
 
 SHARDS = range(config["shards"])
 STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
@@ -33,7 +46,7 @@ DRAWN += ["signatures"] * any(
     name in DRAWN_SIGNATURES for name in config["evaluation"]["sets"]
 )
 
-GPU = 1 if config["device"] == "cuda" else 0
+GPU = 1 if config["device"] == "cuda" else None  # some executors take 0 for a wish, too
 # A resource and no parameter: the result of training does not depend on it.
 TRAINING_MB = int(1000 * config["memory"])
 NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
@@ -53,6 +66,15 @@ def growing(first):
     Megabytes count what Snakemake takes beside the script, too: about 1,000 on a cluster.
     """
     return lambda wildcards, attempt: attempt * first
+
+
+def code_of(script):
+    """The parameter that stands for a script and the code of `fkd` that it reaches.
+
+    Beside it stand a rule's settings, by name and in one parameter: Snakemake compares the values
+    of parameters without their names, so that of two that change places it sees nothing.
+    """
+    return lambda wildcards: LIBRARY.digest(SCRIPTS / f"{script}.py")
 
 
 def data_path(path):
@@ -83,6 +105,14 @@ def signatures_source(name):
     keys = ("layout", "genuine", "skilled", "expected")
     known = {key: entry[key] for key in keys if key in entry}
     return known | {"path": data_path(entry["path"])}
+
+
+def signatures_settings(wildcards):
+    """What the prepared set depends on, besides its images."""
+    source = signatures_source(wildcards.name)
+    source.pop("path")
+    threshold = config["signatures"][wildcards.name]["threshold"]
+    return source | {"threshold": threshold, "max_pixels": config["max_pixels"]}
 
 
 def needed_data():
@@ -131,6 +161,18 @@ def student_geometry(wildcards):
     if not STUDENTS[wildcards.student].maps:
         return []
     return expand("results/teacher/geometry/{shard}.h5", shard=SHARDS)
+
+
+def student_settings(wildcards):
+    """What a student depends on; one without geometry has no maps and no half."""
+    student = STUDENTS[wildcards.student]
+    settings = {"student": student.to_dict(), "seed": config["seed"]}
+    settings |= {"device": config["device"], "connections": {}}
+    if student.maps:
+        pairs = config["geometry"]["connections"][student.architecture]
+        settings["connections"] = {name: pairs[name] for name in student.maps}
+        settings["half"] = config["geometry"]["half"]
+    return settings
 
 
 def metrics(wildcards):

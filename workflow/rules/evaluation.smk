@@ -23,6 +23,8 @@ rule export_onnx:
     resources:
         mem_mb=growing(3000),
         runtime=growing(15),
+    params:
+        code=code_of("export_onnx"),
     message:
         "Exporting {wildcards.model}"
     script:
@@ -47,6 +49,8 @@ rule extract_features:
     resources:
         mem_mb=growing(3000),
         runtime=growing(30),
+    params:
+        code=code_of("extract_features"),
     message:
         "Describing the signatures of {wildcards.name} by {wildcards.model}"
     script:
@@ -74,11 +78,14 @@ rule evaluate_wd:
         mem_mb=growing(2400),
         runtime=growing(20),
     params:
-        tests=tests,
-        splits=config["evaluation"]["splits"],
-        seed=config["evaluation"]["seed"],
-        C=config["evaluation"]["C"],
-        gamma=config["evaluation"]["gamma"],
+        code=code_of("evaluate_wd"),
+        settings=lambda w: dict(
+            tests(w),
+            splits=config["evaluation"]["splits"],
+            seed=config["evaluation"]["seed"],
+            C=config["evaluation"]["C"],
+            gamma=config["evaluation"]["gamma"],
+        ),
     message:
         "Verifying {wildcards.name} by {wildcards.model}, {wildcards.references} references"
     script:
@@ -102,6 +109,7 @@ rule tables:
     conda:
         "../../envs/cpu.yaml"
     params:
+        code=code_of("tables"),
         title=config["title"],
         students=config["students"],
         synthetic=DRAWN,
@@ -129,6 +137,7 @@ rule run_times:
     conda:
         "../../envs/cpu.yaml"
     params:
+        code=code_of("run_times"),
         measured="results/benchmarks",
     message:
         "Summing up where the time went"

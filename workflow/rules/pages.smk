@@ -21,8 +21,8 @@ rule draw_pages:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        draw=config["pages"].get("draw"),
-        seed=config["seed"],
+        code=code_of("draw_pages"),
+        settings=dict(config["pages"].get("draw") or {}, seed=config["seed"]),
     message:
         "Drawing pages of handwriting"
     script:
@@ -47,10 +47,13 @@ rule list_pages:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        layout=pages_source()[0],
-        shards=config["shards"],
-        validation_share=config["pages"]["validation_share"],
-        seed=config["seed"],
+        code=code_of("list_pages"),
+        settings=dict(
+            layout=pages_source()[0],
+            shards=config["shards"],
+            validation_share=config["pages"]["validation_share"],
+            seed=config["seed"],
+        ),
     message:
         "Listing the pages"
     script:
@@ -76,11 +79,14 @@ rule segment_pages:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        max_pixels=config["max_pixels"],
-        min_rows=config["pages"]["min_rows"],
-        min_columns=config["pages"]["min_columns"],
-        ink_gray=config["pages"]["ink_gray"],
-        seed=config["seed"],
+        code=code_of("segment_pages"),
+        settings=dict(
+            max_pixels=config["max_pixels"],
+            min_rows=config["pages"]["min_rows"],
+            min_columns=config["pages"]["min_columns"],
+            ink_gray=config["pages"]["ink_gray"],
+            seed=config["seed"],
+        ),
     message:
         "Cutting pages into stripes, shard {wildcards.shard}"
     script:
@@ -106,11 +112,8 @@ rule make_crops:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        canvases=config["crops"]["canvases"],
-        ratios=config["crops"]["ratios"],
-        ratio_per=config["crops"]["ratio_per"],
-        max_per_page=config["crops"]["max_per_page"],
-        seed=config["seed"],
+        code=code_of("make_crops"),
+        settings=dict(config["crops"], seed=config["seed"]),
     message:
         "Cutting stripes into crops, shard {wildcards.shard}"
     script:
@@ -135,6 +138,7 @@ rule check_text:
     conda:
         "../../envs/cpu.yaml"
     params:
+        code=code_of("check_text"),
         max_share=config["quarantine"]["max_share"],
     message:
         "Counting what was set aside of the text"

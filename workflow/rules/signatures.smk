@@ -21,8 +21,10 @@ rule draw_signatures:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        draw=lambda w: config["signatures"][w.name]["draw"],
-        seed=config["seed"],
+        code=code_of("draw_signatures"),
+        settings=lambda w: dict(
+            config["signatures"][w.name]["draw"], seed=config["seed"]
+        ),
     message:
         "Drawing the signatures of {wildcards.name}"
     script:
@@ -48,15 +50,8 @@ rule prepare_signatures:
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
-        layout=lambda w: signatures_source(w.name)["layout"],
-        patterns=lambda w: {
-            kind: signatures_source(w.name).get(kind)
-            for kind in ("genuine", "skilled")
-        },
-        expected=lambda w: signatures_source(w.name).get("expected"),
-        threshold=lambda w: config["signatures"][w.name]["threshold"],
-        max_pixels=config["max_pixels"],
-        max_share=config["quarantine"]["max_share"],
+        code=code_of("prepare_signatures"),
+        settings=signatures_settings,
     message:
         "Preparing the signatures of {wildcards.name}"
     script:
@@ -91,6 +86,7 @@ rule compare_appearance:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        code=code_of("compare_appearance"),
         seed=config["seed"],
     message:
         "Comparing crops with signatures"

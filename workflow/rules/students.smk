@@ -23,9 +23,11 @@ rule random_student:
         mem_mb=growing(2000),
         runtime=growing(15),
     params:
-        architecture=lambda w: STUDENTS[w.student].architecture,
+        code=code_of("random_student"),
         networks=config["networks"],
-        seed=config["seed"],
+        settings=lambda w: dict(
+            architecture=STUDENTS[w.student].architecture, seed=config["seed"]
+        ),
     message:
         "Drawing the weights of {wildcards.student}"
     script:
@@ -35,7 +37,8 @@ rule random_student:
 rule train_student:
     input:
         crops=expand("results/crops/{shard}.h5", shard=SHARDS),
-        checked="results/quarantine/text.csv",
+        # It has to be there; what share may be set aside changes no student.
+        checked=ancient("results/quarantine/text.csv"),
         responses=student_responses,
         geometry=student_geometry,
     output:
@@ -55,20 +58,11 @@ rule train_student:
         runtime=growing(480),
         gpu=GPU,
     params:
+        code=code_of("train_student"),
         checkpoint="results/students/{student}/checkpoint.pt",
-        student=lambda w: STUDENTS[w.student].to_dict(),
-        connections=lambda w: {
-            name: config["geometry"]["connections"][STUDENTS[w.student].architecture][
-                name
-            ]
-            for name in STUDENTS[w.student].maps
-        },
-        # A student without geometry has no half, so that an edit of it does not touch it.
-        half=lambda w: bool(STUDENTS[w.student].maps) and config["geometry"]["half"],
         networks=config["networks"],
         recipe=config["training"],
-        seed=config["seed"],
-        device=config["device"],
+        settings=student_settings,
     message:
         "Training {wildcards.student}"
     script:

@@ -21,6 +21,8 @@ if config["teacher"]["weights"]:
         resources:
             mem_mb=growing(3000),
             runtime=growing(30),
+        params:
+            code=code_of("import_teacher"),
         message:
             "Importing the teacher"
         script:
@@ -31,7 +33,8 @@ else:
     rule train_teacher:
         input:
             expand(
-                "results/signatures/{name}.h5", name=config["teacher"]["development"]
+                "results/signatures/{name}.h5",
+                name=sorted(config["teacher"]["development"]),
             ),
         output:
             weights="results/teacher/weights.safetensors",
@@ -48,11 +51,11 @@ else:
             runtime=growing(480),
             gpu=GPU,
         params:
+            code=code_of("train_teacher"),
             checkpoint="results/teacher/checkpoint.pt",
             networks=config["networks"],
             recipe=config["teacher"]["training"],
-            seed=config["seed"],
-            device=config["device"],
+            settings=dict(seed=config["seed"], device=config["device"]),
         message:
             "Training the teacher"
         script:
@@ -77,8 +80,11 @@ rule cache_responses:
         runtime=growing(240),
         gpu=GPU,
     params:
-        settings={"half_precision": config["teacher"]["half_precision"]},
-        device=config["device"],
+        code=code_of("cache_teacher"),
+        settings=dict(
+            half_precision=config["teacher"]["half_precision"],
+            device=config["device"],
+        ),
     message:
         "Asking the teacher's responses, shard {wildcards.shard}"
     script:
@@ -103,8 +109,12 @@ rule cache_geometry:
         runtime=growing(240),
         gpu=GPU,
     params:
-        settings={"maps": MAPS, "radius": config["geometry"]["radius"]},
-        device=config["device"],
+        code=code_of("cache_teacher"),
+        settings=dict(
+            maps=MAPS,
+            radius=config["geometry"]["radius"],
+            device=config["device"],
+        ),
     message:
         "Spanning the teacher's maps by trees, shard {wildcards.shard}"
     script:

@@ -9,8 +9,7 @@ with stage(snakemake.log[0]):
     cache_teacher(
         crops=Path(snakemake.input.crops),
         teacher=Path(snakemake.input.teacher),
-        device=snakemake.params.device,
         threads=snakemake.threads,
         **{kind: Path(path) for kind, path in snakemake.output.items()},
-        **snakemake.params.get("settings", {}),
+        **snakemake.params.settings,
     )

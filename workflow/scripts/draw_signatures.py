@@ -6,6 +6,4 @@ from fkd.logs import stage
 from fkd.synthesis import draw_signatures
 
 with stage(snakemake.log[0]):
-    draw_signatures(
-        folder=Path(snakemake.output[0]), seed=snakemake.params.seed, **snakemake.params.draw
-    )
+    draw_signatures(folder=Path(snakemake.output[0]), **snakemake.params.settings)

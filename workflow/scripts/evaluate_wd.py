@@ -11,11 +11,7 @@ with stage(snakemake.log[0]):
         metrics=Path(snakemake.output.metrics),
         scores=Path(snakemake.output.scores),
         references=int(snakemake.wildcards.references),
-        splits=snakemake.params.splits,
-        seed=snakemake.params.seed,
-        C=snakemake.params.C,
-        gamma=snakemake.params.gamma,
         threads=snakemake.threads,
         memory_mb=snakemake.resources.mem_mb // 2,  # the rest: Python, Snakemake, the features
-        **snakemake.params.tests,
+        **snakemake.params.settings,
     )

@@ -8,10 +8,7 @@ from fkd.pages import list_pages
 with stage(snakemake.log[0]):
     list_pages(
         source=Path(snakemake.input[0]),
-        layout=snakemake.params.layout,
         out=Path(snakemake.output.pages),
         quarantine=Path(snakemake.output.quarantine),
-        shards=snakemake.params.shards,
-        validation_share=snakemake.params.validation_share,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
     )

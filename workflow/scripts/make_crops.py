@@ -10,10 +10,6 @@ with stage(snakemake.log[0]):
         stripes=Path(snakemake.input[0]),
         out=Path(snakemake.output.crops),
         quarantine=Path(snakemake.output.quarantine),
-        canvases=snakemake.params.canvases,
-        ratios=snakemake.params.ratios,
-        ratio_per=snakemake.params.ratio_per,
-        max_per_page=snakemake.params.max_per_page,
-        seed=snakemake.params.seed,
         threads=snakemake.threads,
+        **snakemake.params.settings,
     )

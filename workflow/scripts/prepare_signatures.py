@@ -9,13 +9,10 @@ with stage(snakemake.log[0]):
     prepare_signatures(
         name=snakemake.wildcards.name,
         source=Path(snakemake.input[0]),
-        layout=snakemake.params.layout,
         out=Path(snakemake.output.signatures),
         quarantine=Path(snakemake.output.quarantine),
-        expected=snakemake.params.expected,
-        threshold=snakemake.params.threshold,
-        max_pixels=snakemake.params.max_pixels,
-        max_share=snakemake.params.max_share,
+        # No parameter: it decides whether there is a prepared set, not what is in it.
+        max_share=snakemake.config["quarantine"]["max_share"],
         threads=snakemake.threads,
-        **snakemake.params.patterns,
+        **snakemake.params.settings,
     )

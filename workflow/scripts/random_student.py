@@ -9,7 +9,6 @@ from fkd.training import random_student
 with stage(snakemake.log[0]):
     random_student(
         out=Path(snakemake.output[0]),
-        architecture=snakemake.params.architecture,
-        seed=snakemake.params.seed,
         networks=Networks(**snakemake.params.networks),
+        **snakemake.params.settings,
     )

@@ -11,10 +11,6 @@ with stage(snakemake.log[0]):
         shard=int(snakemake.wildcards.shard),
         out=Path(snakemake.output.stripes),
         quarantine=Path(snakemake.output.quarantine),
-        max_pixels=snakemake.params.max_pixels,
-        min_rows=snakemake.params.min_rows,
-        min_columns=snakemake.params.min_columns,
-        ink_gray=snakemake.params.ink_gray,
-        seed=snakemake.params.seed,
         threads=snakemake.threads,
+        **snakemake.params.settings,
     )

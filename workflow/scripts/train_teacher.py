@@ -14,8 +14,7 @@ with stage(snakemake.log[0]):
         losses=Path(snakemake.output.losses),
         checkpoint=Path(snakemake.params.checkpoint),
         recipe=Recipe(**snakemake.params.recipe),
-        seed=snakemake.params.seed,
-        device=snakemake.params.device,
         threads=snakemake.threads,
         networks=Networks(**snakemake.params.networks),
+        **snakemake.params.settings,
     )
