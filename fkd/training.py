@@ -13,11 +13,12 @@ from fkd import models, shards
 from fkd.cache import as_input
 from fkd.errors import FkdError
 from fkd.fitting import Batch, fit, steps_of, whole_batches
+from fkd.losses import classification
 from fkd.models import Network, Networks
 from fkd.preprocess import INPUT
 from fkd.recipe import Recipe
 from fkd.seeding import generator
-from fkd.students import Student, student_of
+from fkd.students import student_of
 from fkd.text_images import TextImages
 
 
@@ -200,7 +201,9 @@ def train_teacher(
             yield {name: values.to(where) for name, values in batch.items()}
 
     def terms(net: Network, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        return Student("signet", classification=1.0).loss_terms(net, batch)
+        logits = net.classifier(net.describe(batch["image"])[1])
+        loss = classification(logits.float(), batch["writer"])
+        return {"classification": loss, "total": loss}, logits
 
     steps = steps_of(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
