@@ -1,6 +1,11 @@
-"""What all tests share: research data, and the summary by elements of the method."""
+"""What all tests share: research data, and the summaries at the end.
+
+They say how the checks of each element of the method came out, and of cases that are to be
+read one by one (edits of a study, bad inputs) what each led to.
+"""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,7 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 ELEMENT = "element of the method"
+LED_TO = "led to"
 
 
 @pytest.fixture(scope="session")
@@ -18,24 +24,39 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def led_to(record_property) -> Callable[[str, str, str], None]:
+    """Note what a case led to: the list it stands in, the case, its outcome."""
+    return lambda title, case, outcome: record_property(LED_TO, (title, case, outcome))
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let a test's report know which elements of the method the test holds."""
     item.user_properties += [(ELEMENT, mark.args[0]) for mark in item.iter_markers("fidelity")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how the checks of each element of the method came out."""
+    """Print the summaries."""
     elements: dict[str, Counter[str]] = {}
+    lists: dict[str, list[tuple[str, str]]] = {}
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            for name, element in getattr(report, "user_properties", []):
+            for name, value in getattr(report, "user_properties", []):
                 if name == ELEMENT:
-                    elements.setdefault(element, Counter())[outcome] += 1
-    if not elements:
-        return
-    terminalreporter.section("fidelity to the published method")
-    width = max(map(len, elements))
+                    elements.setdefault(value, Counter())[outcome] += 1
+                elif name == LED_TO:
+                    title, case, came = value
+                    came = came if outcome == "passed" else f"{outcome.upper()}: {came}"
+                    lists.setdefault(title, []).append((case, came))
+    if elements:
+        terminalreporter.section("fidelity to the published method")
+        width = max(map(len, elements))
     for element in sorted(elements, key=str.lower):
         found = elements[element]
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in found.items())
         terminalreporter.write_line(f"{element:{width}}  checks {found.total():3}: {outcomes}")
+    for title, cases in lists.items():
+        terminalreporter.section(title)
+        width = max(len(case) for case, _ in cases)
+        for case, came in cases:
+            terminalreporter.write_line(f"{case:{width}}  {came}")
