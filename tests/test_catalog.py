@@ -1,6 +1,7 @@
 """What the Snakemake workflow catalog and a reader of the report are promised."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,4 @@ def test_the_report_is_written_offline(tmp_path):
     assert "appearance.png" in html
     assert "Text crops beside genuine signatures" in html  # the caption
     assert "compare_appearance" in html
+    assert not re.search(r'<(script|link)[^>]+(src|href)="?https?://', html)

@@ -16,6 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ONE_NODE = ROOT / "tests/slurm/one_node.sh"
 CONF = Path("/etc/slurm/slurm.conf")
+# No accounts are kept, and nobody waits long.
+QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1")
+QUICK += ("--seconds-between-status-checks", "1", "--latency-wait", "5")
 GPU_RULES = ("train_teacher", "train_student", "cache_responses", "cache_geometry")
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
@@ -73,19 +76,19 @@ def jobs() -> list[Job]:
     )
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the smallest study in a folder, with the profile; faster waits, two cores."""
-    folder.mkdir()
+def snakemake(folder: Path, profile: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start the smallest study in a folder, by a profile, with two cores a job."""
+    folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "config.yaml", folder)
-    command = [sys.executable, "-m", "snakemake", "-d", folder]
-    command += ["--workflow-profile", "workflow/profiles/slurm", "--cores", "2"]
-    command += ["--config", "size=smallest", *arguments, "--latency-wait", "5"]
-    command += ["--seconds-between-status-checks", "1", "--slurm-status-command", "squeue"]
-    command += ["--slurm-init-seconds-before-status-checks", "1"]
-    out = subprocess.PIPE
-    env = os.environ | {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "snakemake", "-d", folder, "--cores", "2"]
+    command += ["--workflow-profile", f"workflow/profiles/{profile}"]
     return subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=out, stderr=subprocess.STDOUT, env=env
+        [*command, "--config", "size=smallest", *arguments],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
 
 
@@ -113,7 +116,7 @@ def study(cluster, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("study") / "smallest"
     overrides = [f"{rule}:gpu=1" for rule in GPU_RULES] + ["train_student:mem_mb=4000"]
-    run = snakemake(folder, "memory=0.5", "--set-resources", *overrides)
+    run = snakemake(folder, "slurm", "memory=0.5", *QUICK, "--set-resources", *overrides)
     output, _ = run.communicate()
     assert run.returncode == 0, output
     return folder, output, jobs()
@@ -154,12 +157,18 @@ def test_a_job_killed_for_its_memory_is_retried_with_more(study):
     assert attempts[-1].state == "COMPLETED"
     for job in attempts[:-1]:
         assert job.state != "COMPLETED"
-        assert "exceeded memory limit" in job.log.read_text()
+        assert re.search("(?i)exceeded (job )?memory limit", job.log.read_text())
+
+
+def test_other_resources_and_another_profile_redo_nothing(study):
+    folder, *_ = study
+    output, _ = snakemake(folder, "local", "--dry-run").communicate()
+    assert "Nothing to be done" in output
 
 
 def test_a_cancelled_run_leaves_no_job_behind(cluster, tmp_path):
     before = len(jobs())
-    run = snakemake(tmp_path / "cancelled")
+    run = snakemake(tmp_path / "cancelled", "slurm", *QUICK)
     said, submitted = [], 0
     for line in run.stdout:
         said.append(line)
