@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fkd import shards
 from fkd.errors import FkdError
-from fkd.files import NOT_UTF8, natural_order, shown
+from fkd.files import NOT_UTF8, files_below, natural_order, shown
 from fkd.images import read_gray
 from fkd.interchange import read_npz
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
@@ -52,10 +52,13 @@ def prepare_signatures(
     out : Path
         Shard of kind ``signatures`` to write, rows by writer (in natural order), genuine
         first, then by sample: ``image`` (n, 170, 242) uint8, ``writer`` str, ``forgery``
-        bool, ``sample`` str, ``file`` str. The attributes say set, layout and settings, and
-        in oversized how many were larger than the canvas and cut to it (None for ``npz``).
+        bool, ``sample`` str, ``file`` str, and ``copy_of`` int32: the first row that holds
+        the same image, a row's own where there is none before it. The attributes say set,
+        layout and settings, in copies how many rows are copies of another, and in oversized
+        how many were larger than the canvas and cut to it (None for ``npz``).
     quarantine : Path
-        CSV to write: the files set aside, and why.
+        CSV to write: the files set aside, and why; also those that are no part of the set
+        by their name, which `max_share` does not count.
     max_pixels : int
         Larger images are set aside.
     max_share : float
@@ -99,6 +102,7 @@ def prepare_signatures(
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
+        _pass_over_others(Path(source), files, aside)
         one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
         found = side_by_side(one, files, threads)
         found = tqdm(found, name, len(files), unit="image", disable=None)
@@ -117,6 +121,7 @@ def prepare_signatures(
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
     aside.check(len(files), max_share, f"signatures of {name}")
     _check_enough(name, source, rows)
+    copy_of = _find_copies(name, rows, images)
     writer, forgery, sample, file = zip(*rows, strict=True)
     shards.write(
         out,
@@ -127,11 +132,13 @@ def prepare_signatures(
             "forgery": np.array(forgery, bool),
             "sample": np.array(sample, object),
             "file": np.array(file, object),
+            "copy_of": copy_of,
         },
         {
             "set": name,
             "layout": layout,
             "settings": settings,
+            "copies": int((copy_of < np.arange(len(rows))).sum()),
             "oversized": None if layout == "npz" else len(oversized),
         },
     )
@@ -156,9 +163,17 @@ def _prepare(
 
 def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
     """Give back an image that is prepared already; the reason where it cannot be used."""
-    if shown(row.file) != row.file:
+    if shown(name := row.file + row.writer) != name:
         return NOT_UTF8
     return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
+
+
+def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantine) -> None:
+    """Name the files that are no part of the set."""
+    listed = {row.file for row in files}
+    for path in sorted(files_below(source)):
+        if path.relative_to(source).as_posix() not in listed:
+            aside.pass_over(path, "no part of the set by its name")
 
 
 def _gather(
@@ -178,6 +193,32 @@ def _gather(
         rows.append(row)
         oversized += [row.file] * one.is_cut
     return rows, images[: len(rows)], oversized
+
+
+def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np.ndarray:
+    """Give for each row the first that holds the same image, and warn where it is another.
+
+    Public sets hold such copies. They stay: where one is a reference and one a test, errors
+    look rarer than they are, and only the user can tell which copy to remove.
+    """
+    first: dict[str, int] = {}
+    copy_of = [first.setdefault(shards.digest(image), at) for at, image in enumerate(images)]
+    pairs = [(rows[at], rows[of]) for at, of in enumerate(copy_of) if of < at]
+    if pairs:
+        mixed = sum(
+            (one.writer, one.forgery) != (other.writer, other.forgery) for one, other in pairs
+        )
+        _log.warning(
+            "%d of %d signatures of %s are copies of others (%d across writers, or of genuine "
+            "and forged): %s%s",
+            len(pairs),
+            len(rows),
+            name,
+            mixed,
+            ", ".join(f"{shown(one.file)} = {shown(other.file)}" for one, other in pairs[:5]),
+            ", ..." if len(pairs) > 5 else "",
+        )
+    return np.array(copy_of, np.int32)
 
 
 def _check_counts(

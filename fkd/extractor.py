@@ -8,10 +8,14 @@ import onnxruntime
 from tqdm import tqdm
 
 from fkd.errors import FkdError
+from fkd.files import check_file
 from fkd.preprocess import INPUT
 
 FEATURE = "feature"
 """The output that holds the feature, where a model has several."""
+
+LARGEST_BATCH = 4096
+"""Images a pass that a model may be made for."""
 
 _LAYOUTS = ((1, *INPUT), (*INPUT, 1), INPUT)
 """An image as models may take it: channel first, channel last, or no channel."""
@@ -47,6 +51,8 @@ class Extractor:
             raise FkdError(f"{path}: expected one input, the image; found {names}.")
         self._input = inputs[0]
         outputs = [found.name for found in self._session.get_outputs()]
+        if not outputs:
+            raise FkdError(f"{path}: it has no output.")
         self._output = FEATURE if FEATURE in outputs else outputs[0]
         shape = self._input.shape
         fitting = [image for image in _LAYOUTS if _fits(shape, image)]
@@ -58,6 +64,11 @@ class Extractor:
             )
         self._image = fitting[0]
         self._batch = shape[0] if isinstance(shape[0], int) else None
+        if self._batch is not None and not 0 < self._batch <= LARGEST_BATCH:
+            raise FkdError(
+                f"{path}: takes {self._batch} images a pass; expected 1 to {LARGEST_BATCH}, or any "
+                "number."
+            )
 
     def __call__(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Describe images by their features.
@@ -87,6 +98,8 @@ class Extractor:
             missing = size - len(part) if self._batch else 0
             filled = np.pad(part, ((0, missing), (0, 0), (0, 0)))
             parts.append(self._run(filled)[: len(part)])
+        if len({part.shape[1] for part in parts}) > 1:
+            raise FkdError(f"{self.path}: gives features of different lengths.")
         return np.concatenate(parts)
 
     def _run(self, images: np.ndarray) -> np.ndarray:
@@ -97,7 +110,9 @@ class Extractor:
             raise FkdError(
                 f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({error})."
             ) from None
-        shape = np.shape(found)
+        if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
+            raise FkdError(f"{self.path}: its output {self._output!r} is no array of numbers.")
+        shape = found.shape
         if shape[:1] != (len(images),) or sum(length != 1 for length in shape[1:]) > 1:
             raise FkdError(
                 f"{self.path}: its output {self._output!r} has shape {_spelled(shape)} for "
@@ -129,8 +144,7 @@ def read_onnx(path: Path | str) -> onnx.ModelProto:
         Where it is missing or no ONNX model, or names a file of weights that is missing
         or lies outside its folder.
     """
-    if not Path(path).is_file():
-        raise FkdError(f"{path}: no such file.")
+    check_file(path)
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf and external files each have their own

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,37 @@ _log = logging.getLogger(__name__)
 def shown(name: Path | str) -> str:
     """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def check_file(path: Path | str, remedy: str = "") -> None:
+    """Refuse what cannot be read as a file: to be called before a library opens it.
+
+    A pipe or a device would be waited for without end.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    remedy : str, optional
+        What to do where there is none.
+
+    Raises
+    ------
+    FkdError
+        Starting with the path, where it leads to nothing, to no regular file, or to one
+        that may not be read.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise FkdError(f"{shown(path)}: not a regular file, but a folder, pipe or device.")
+        Path(path).open("rb").close()
+    except FileNotFoundError:
+        raise FkdError(f"{shown(path)}: no such file.{remedy and ' '}{remedy}") from None
+    except (OSError, ValueError) as error:  # the latter for a null in the name
+        reason = getattr(error, "strerror", error)
+        raise FkdError(
+            f"{shown(path)}: cannot be read ({reason}). Check the file and its rights."
+        ) from None
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:

@@ -1,15 +1,27 @@
 """Scans as they come, read into gray images: the one door through which pixels enter."""
 
+import io
+import logging
 import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from fkd.errors import FkdError
+from fkd.files import check_file
 
 FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
 """The formats that are read; the content decides, not the ending of the name."""
+
+LARGEST_PIXEL = 8
+"""Bytes of a pixel at most: four channels of 16 bits."""
+
+OVERHEAD = 1 << 24
+"""Bytes that a file may hold besides."""
+
+_log = logging.getLogger(__name__)
 
 
 def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
@@ -17,7 +29,7 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
 
     Color is weighted by ITU-R 601 luma, transparency is laid on white paper, and
     16 bits are rounded to 8. Of a file that holds several images, the first is
-    read. An orientation tag is obeyed.
+    read, and a warning logged. An orientation tag is obeyed.
 
     Parameters
     ----------
@@ -34,14 +46,22 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
     Raises
     ------
     FkdError
-        Where the file is missing, empty, of another format or pixel type, larger
+        Where the file is missing, no regular file, empty, of another format or pixel type, larger
         than `max_pixels`, damaged or cut short. The message starts with the path.
     """
     path = Path(path)
+    check_file(path)
     try:
-        if path.stat().st_size == 0:
+        size = path.stat().st_size
+        if size == 0:
             raise FkdError(f"{path}: empty file. Copy it again.")
-        with _open(path) as image:
+        if size > LARGEST_PIXEL * max_pixels + OVERHEAD:
+            raise FkdError(
+                f"{path}: too large ({size} bytes, which is more than {max_pixels} pixels take). "
+                "Save it alone and compressed, or raise the limit."
+            )
+        # From memory: of a file, Pillow would make room for as much as a header claims to follow.
+        with _open(io.BytesIO(path.read_bytes())) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise FkdError(
@@ -51,8 +71,6 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
             gray = _to_gray(path, image)
     except (FkdError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file.") from None
     except Image.UnidentifiedImageError:
         raise FkdError(f"{path}: not a readable image (one of {', '.join(FORMATS)}).") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
@@ -60,13 +78,13 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
     return np.ascontiguousarray(gray)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(content: io.BytesIO) -> Image.Image:
     """Open without Pillow's own limit on the size, which `max_pixels` replaces."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd tags of scanners' TIFF files
-            return Image.open(path, formats=FORMATS)
+            return Image.open(content, formats=FORMATS)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -74,13 +92,23 @@ def _open(path: Path) -> Image.Image:
 def _to_gray(path: Path, image: Image.Image) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        several = getattr(image, "n_frames", 1)
+        tags = getattr(image, "tag_v2", {})
         image.load()
         image = ImageOps.exif_transpose(image)
+    if several > 1:
+        _log.warning("%s: holds %d images, the first is read", path, several)
     if image.mode.startswith("I;16"):
+        largest = 2 ** max(tags.get(BITSPERSAMPLE, (16,))) - 1
         values = np.asarray(image).astype(np.uint32)
-        return ((values + 128) // 257).astype(np.uint8)
-    if image.mode in ("I", "F"):
-        raise FkdError(f"{path}: pixels of 32 bits. Save it with 8 or 16 bits a channel.")
+        if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # white is 0, which Pillow obeys up to 8 bits
+            values = largest - values
+        return ((values * 255 + largest // 2) // largest).astype(np.uint8)
+    if image.mode in ("I", "F", "LAB"):
+        raise FkdError(
+            f"{path}: pixels of type {image.mode}, such as signed ones or 32 bits. Save it with "
+            "8 or 16 bits a channel."
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")

@@ -6,6 +6,7 @@ writers as numbers from 0; ``yforg`` (n,), 0 genuine, 1 skilled and 2 simple for
 """
 
 import logging
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,22 @@ import numpy as np
 from fkd import shards
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import natural_order
+from fkd.files import check_file, natural_order
 from fkd.layouts import SignatureFile, row_order
 from fkd.preprocess import SIZE
 
 SIMPLE = 2
 """What ``yforg`` says of a simple forgery, which no protocol here uses."""
+
+MOST_SHRUNK = 100
+"""Times that a file may be smaller than its arrays. Sets of signatures are 13 to 41 times
+smaller; an archive made to fill the memory, a thousand times."""
+
+UNQUESTIONED = 1 << 28
+"""Bytes that arrays may take however small their file is."""
+
+LONGEST_NAME = 1000
+"""Characters of a file's or writer's name."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +57,19 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
     Raises
     ------
     FkdError
-        Where the file is no such set, or a needed array is pickled.
+        Where the file is no such set, a needed array is pickled, or they would take much
+        more memory than such a file can hold.
     """
+    check_file(source)
     try:
         with np.load(source, allow_pickle=False) as file:
-            images, y, yforg, names = (file[key] for key in ("x", "y", "yforg", "filenames"))
+            _check_size(source, file.zip)
+            keys = ("x", "y", "yforg", "filenames")
+            # A member that is no array comes as bytes.
+            images, y, yforg, names = (np.asarray(file[key]) for key in keys)
             mapping = _read_mapping(file)
+    except FkdError:
+        raise
     except KeyError as error:
         raise FkdError(f"{source}: {error.args[0]}. It needs x, y, yforg and filenames.") from None
     except Exception as error:  # zip and array headers fail in many ways
@@ -66,6 +84,11 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
             f"{source}: images of shape {images.shape[1:]} and type {images.dtype}, expected "
             f"{SIZE} and uint8. Preprocess the set for {SIZE[0]} x {SIZE[1]}, or give its scans."
         )
+    if y.dtype.kind not in "iuUS" or yforg.dtype.kind not in "biuf" or names.dtype.kind not in "US":
+        raise FkdError(
+            f"{source}: y, yforg and filenames are of type {y.dtype}, {yforg.dtype} and "
+            f"{names.dtype}. They must be numbers, numbers and text."
+        )
     if not y.shape == yforg.shape == names.shape == (len(images),):
         raise FkdError(
             f"{source}: x, y, yforg and filenames have {len(images)}, {y.shape}, {yforg.shape} "
@@ -76,9 +99,9 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
             f"{source}: yforg is 0 for genuine, 1 for skilled and {SIMPLE} for simple forgeries; "
             f"found {sorted(set(yforg.tolist()) - {0, 1, SIMPLE})[:5]}."
         )
-    if names.dtype.kind == "S":
-        names = np.char.decode(names, "utf-8", "surrogateescape")
+    y, names = _decoded(source, "y", y), _decoded(source, "filenames", names)
     if mapping is not None:
+        mapping = _decoded(source, "user_mapping", mapping)
         if not np.isin(y, np.arange(len(mapping))).all():
             raise FkdError(f"{source}: y names writers that are not in user_mapping.")
         y = mapping[y.astype(int)]
@@ -120,10 +143,34 @@ def export_signatures(*, signatures: Path, out: Path) -> None:
         )
 
 
+def _check_size(source: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive made to fill the memory, before anything in it is read."""
+    size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_SHRUNK * source.stat().st_size + UNQUESTIONED:
+        raise FkdError(
+            f"{source}: its arrays take {size:,} bytes, more than {MOST_SHRUNK} times the file. "
+            "No set of signatures shrinks so much; if it is one, save it without compression."
+        )
+
+
+def _decoded(source: Path, key: str, names: np.ndarray) -> np.ndarray:
+    """Turn names that are bytes into text; refuse those that no list can hold."""
+    if names.dtype.kind not in "US":
+        return names
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "surrogateescape")
+    if any(len(name) > LONGEST_NAME or "\0" in name for name in names.ravel().tolist()):
+        raise FkdError(
+            f"{source}: {key} holds a name of more than {LONGEST_NAME} characters, or with a null "
+            "in it."
+        )
+    return names
+
+
 def _read_mapping(file: np.lib.npyio.NpzFile) -> np.ndarray | None:
     """Read the writers' names by their numbers, where they are a plain array."""
     try:
-        mapping = file["user_mapping"]
+        mapping = np.asarray(file["user_mapping"])
     except (KeyError, ValueError):  # absent, or pickled
         return None
     return mapping if mapping.ndim == 1 else None

@@ -280,20 +280,20 @@ def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) ->
 
 def _fault(path: Path, patterns: Mapping[str, re.Pattern] | None) -> str:
     """Say what is wrong with a path that must hold a file of each pattern, or be a file."""
-    if not path.exists():
-        return "does not exist"
-    if patterns is None:
-        return "" if path.is_file() else "is no file"
-    if not path.is_dir():
-        return "is no folder"
-    lacking = dict(patterns)
     try:
+        if not path.exists():
+            return "does not exist"
+        if patterns is None:
+            return "" if path.is_file() else "is no file"
+        if not path.is_dir():
+            return "is no folder"
+        lacking = dict(patterns)
         for file in files_below(path):
             name = file.relative_to(path).as_posix()
             lacking = {what: rule for what, rule in lacking.items() if not rule.fullmatch(name)}
             if not lacking:
                 return ""
-    except FkdError as error:
+    except (FkdError, OSError) as error:
         return f"cannot be searched: {error}"
     return f"holds no {' and no '.join(lacking)}"
 

@@ -102,15 +102,18 @@ def list_pages(
 
 
 def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
-    pages = {}
+    found: dict[tuple[str, bool], tuple[str, str, Path]] = {}
     for file in _files(source, aside):
         if {"lines", "words", "xml"} & set(file.relative_to(source).parts):
             continue  # other parts of the database
         if not (name := re.fullmatch(CVL_PAGE, file.name)):
             aside.set_aside(file, "the name is not WWWW-T.tif or WWWW-T-cropped.tif")
-        elif name["page"] not in pages or name["cropped"]:
-            pages[name["page"]] = (name["page"], name["writer"], file)
-    return list(pages.values())
+        elif (key := (name["page"], bool(name["cropped"]))) in found:
+            aside.set_aside(file, f"the same page is taken from {found[key][2]}")
+        else:
+            found[key] = (name["page"], name["writer"], file)
+    cropped = {page for page, is_cropped in found if is_cropped}
+    return [row for (page, is_cropped), row in found.items() if is_cropped or page not in cropped]
 
 
 def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:

@@ -20,10 +20,14 @@ class Quarantine:
     ----------
     rows : list of (str, str)
         File (or part of one, such as ``page.png line 3``), as :func:`shown`, and reason.
+    passed_over : list of (str, str)
+        The same for files that are no input of the stage by their name. They are listed
+        too, but :meth:`check` does not count them.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
         self.rows = [(shown(file), shown(reason)) for file, reason in rows]
+        self.passed_over: list[tuple[str, str]] = []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -32,6 +36,10 @@ class Quarantine:
         """Note that `file` is not used because of `reason`."""
         self.rows.append((shown(file), shown(reason)))
 
+    def pass_over(self, file: Path | str, reason: str) -> None:
+        """Note that `file` is no input of this stage because of `reason`."""
+        self.passed_over.append((shown(file), shown(reason)))
+
     def write(self, path: Path | str) -> None:
         """Write the list as CSV with the columns file and reason, and to the stage's log.
 
@@ -39,10 +47,13 @@ class Quarantine:
         """
         for file, reason in self.rows:
             _log.warning("set aside: %s: %s", file, reason)
+        if self.passed_over:
+            count, (file, reason) = len(self.passed_over), self.passed_over[0]
+            _log.warning("passed over: %d files, the first is %s: %s", count, file, reason)
         with writing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(("file", "reason"))
-            table.writerows(self.rows)
+            table.writerows(self.rows + self.passed_over)
 
     @classmethod
     def read(cls, *paths: Path | str) -> "Quarantine":

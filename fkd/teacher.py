@@ -10,6 +10,7 @@ from fkd import models
 from fkd.cache import as_input
 from fkd.errors import FkdError
 from fkd.features import prepare_image
+from fkd.files import check_file
 
 TOLERANCE = 1e-4
 """Largest difference of an element of the feature, as SigNet's authors check theirs."""
@@ -77,14 +78,13 @@ def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
 
 def _read_feature(path: Path) -> np.ndarray:
     """Read one vector, whatever axes of length one it has."""
+    check_file(path)
     try:
         if Path(path).suffix == ".pth":
             stored = torch.load(path, map_location="cpu", weights_only=True).numpy()
         else:
             stored = np.load(path, allow_pickle=False)
         vector = np.asarray(stored, np.float32)
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file.") from None
     except Exception as error:  # damaged and foreign files fail in any way
         reason = str(error).partition("\n")[0]
         raise FkdError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.files import check_file
 
 FEATURES = 2048
 """Elements of the response, the feature by which signatures are compared."""
@@ -161,30 +162,37 @@ def load(path: Path | str, architectures: Iterable[type[Network]]) -> tuple[Netw
         Where the file is missing, damaged, or not one of ours.
     """
     known = {architecture.__name__: architecture for architecture in architectures}
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file.") from None
     except (SafetensorError, OSError) as error:
         raise FkdError(f"{path}: not a safetensors file ({error}).") from None
     if metadata.get("architecture") not in known:
         raise FkdError(f"{path}: its metadata name none of the networks {', '.join(known)}.")
-    settings = json.loads(metadata["settings"]) | {"num_classes": None}
-    network = known[metadata["architecture"]](**settings)
+    try:
+        settings = json.loads(metadata["settings"]) | {"num_classes": None}
+        about = json.loads(metadata["about"])
+        # Without memory, until the tensors are seen to have the sizes that it names.
+        with torch.device("meta"):
+            network = known[metadata["architecture"]](**settings)
+    except Exception as error:  # metadata of others can say anything
+        raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
     tensors.pop("classifier.weight", None)
-    load_tensors(network, tensors, path)
-    return network.eval(), json.loads(metadata["about"])
+    check_tensors(network, tensors, path)
+    network.to_empty(device="cpu")
+    network.load_state_dict(tensors)
+    return network.eval(), about
 
 
-def load_tensors(network: Network, tensors: dict[str, Tensor], source: Path | str) -> None:
-    """Copy tensors into a network, or say which keys or shapes do not fit.
+def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | str) -> None:
+    """Say which tensors do not fit a network.
 
     Parameters
     ----------
     network : Network
-        Changed in place.
+        It may lie on the device ``meta``.
     tensors : dict of str to Tensor
         One for each entry of its state.
     source : Path or str
@@ -193,7 +201,7 @@ def load_tensors(network: Network, tensors: dict[str, Tensor], source: Path | st
     Raises
     ------
     FkdError
-        Listing the missing and surplus keys and the wrong shapes.
+        Listing the missing and surplus keys, the wrong shapes, and what is not finite.
     """
     expected = network.state_dict()
     faults = [f"  {name}: missing" for name in expected if name not in tensors]
@@ -203,10 +211,19 @@ def load_tensors(network: Network, tensors: dict[str, Tensor], source: Path | st
         for name, value in expected.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
+    faults = faults or [
+        f"  {name}: not finite real numbers" for name in expected if not _is_real(tensors[name])
+    ]
     if faults:
         name = type(network).__name__
         raise FkdError(f"{source}: these weights do not fit {name}:\n" + "\n".join(faults))
-    network.load_state_dict(tensors)
+
+
+def _is_real(tensor: Tensor) -> bool:
+    """Tell whether a tensor of any origin holds finite real numbers, and all of them."""
+    is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    is_plain = is_plain and not (tensor.is_complex() or tensor.is_quantized)
+    return is_plain and bool(torch.isfinite(tensor).all())
 
 
 def checksum(network: Network) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from fkd.errors import FkdError
 from fkd.extractor import Extractor, read_onnx
-from fkd.models.network import load_tensors
+from fkd.files import check_file
+from fkd.models.network import check_tensors
 from fkd.models.signet import SigNet
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
@@ -51,17 +52,18 @@ def read_public_weights(path: Path | str) -> SigNet:
     state = _read_onnx(path, network) if is_onnx else _read_pth(path)
     # Weights saved before PyTorch 0.4.1 lack batch norm's counters, which count nothing here.
     counters = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
-    load_tensors(network, counters | state, path)
+    state = counters | state
+    check_tensors(network, state, path)
+    network.load_state_dict(state)
     if is_onnx:
         _compare(path, network)
     return network
 
 
 def _read_pth(path: Path | str) -> dict[str, Tensor]:
+    check_file(path, "It is what teacher.weights names.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FkdError(f"{path}: no such file (teacher.weights).") from None
     except Exception as error:  # unpickling a foreign file fails in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FkdError(
