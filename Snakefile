@@ -55,5 +55,9 @@ rule models:
         expand("results/models/{model}.onnx", model=MODELS),
 
 
+onstart:
+    workflow.folder_lock = lock_folder()
+
+
 onsuccess:
     print(set_aside())

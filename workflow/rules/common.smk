@@ -1,5 +1,6 @@
 """The study as its config describes it: checked, completed, and as the names that rules use."""
 
+import fcntl
 from pathlib import Path
 
 import fkd
@@ -207,6 +208,19 @@ def set_aside():
     named = [f"{count} in {path}" for path, count in counts.items() if count]
     total = f"{sum(counts.values())} files were set aside"
     return f"{total}: {', '.join(named)}" if named else f"{total}."
+
+
+def lock_folder():
+    """Let one run at a time work in this folder; however it ends, the system lifts the lock."""
+    Path(".snakemake").mkdir(exist_ok=True)
+    held = open(".snakemake/fkd.lock", "w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkflowError(
+            f"Another run is at work in {Path.cwd()}. Wait for its end, or stop it."
+        ) from None
+    return held
 
 
 missing = missing_data(needed_data())
