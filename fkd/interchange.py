@@ -26,7 +26,7 @@ MOST_SHRUNK = 100
 """Times that a file may be smaller than its arrays. Sets of signatures are 13 to 41 times
 smaller; an archive made to fill the memory, a thousand times."""
 
-UNQUESTIONED = 1 << 28
+UNQUESTIONED = 1 << 27
 """Bytes that arrays may take however small their file is."""
 
 LONGEST_NAME = 1000
