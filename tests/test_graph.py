@@ -145,6 +145,19 @@ def test_equal_vectors_are_at_distance_zero(way, sparse_map):
 
 @pytest.mark.fidelity("zero distances")
 @pytest.mark.parametrize("way", WAYS)
+def test_equal_vectors_far_from_the_first_are_at_distance_zero(way):
+    """Where a product rounds by position, and does so to other than 0."""
+    rng = np.random.default_rng(3)
+    vectors = np.maximum(rng.normal(size=(442, 256)), 0).astype(np.float32)
+    blank = np.flatnonzero(rng.random(442) < 0.4)
+    vectors[blank] = vectors[blank[0]] + np.float32(0.3)
+    assert blank[0] > 0
+    pairs = set(edges_of(way(torch.from_numpy(vectors)[None])[0].numpy()))
+    assert {(int(blank[0]), int(i)) for i in blank[1:]} <= pairs
+
+
+@pytest.mark.fidelity("zero distances")
+@pytest.mark.parametrize("way", WAYS)
 def test_zero_and_minus_zero_are_equal(way):
     vectors = torch.tensor([[[0.0], [5.0], [-0.0], [5.0]]])
     assert way(vectors).tolist() == [[0, 0, 0, 1]]
@@ -238,6 +251,18 @@ def test_nac_of_real_maps_equals_its_definition(real_maps, held):
 
 
 @pytest.mark.fidelity("NAC")
+@pytest.mark.parametrize("held", [dense, as_trees])
+def test_nac_beside_an_outlier_equals_its_definition(sparse_map, held):
+    """The first vector, which serves as origin, is far from all others."""
+    vectors = torch.from_numpy(sparse_map)[None].clone()
+    vectors[0, 0] += 1e3
+    trees = graph.rooted_trees(vectors)
+    expected = naive_nac(vectors[0].numpy(), dense(trees)[0].numpy())
+    found = graph.nac(vectors, held(trees))[0]
+    np.testing.assert_allclose(found[1:], expected[1:], rtol=1e-3, atol=1e-3 * expected[1:].max())
+
+
+@pytest.mark.fidelity("NAC")
 def test_nac_of_whole_numbers():
     vectors = np.array([[0], [1], [3]])
     mask = graph.neighborhoods(graph.spanning_tree(vectors), 1)
@@ -272,7 +297,7 @@ def test_the_two_ways_of_nac_have_one_gradient(sparse_map):
 @pytest.mark.parametrize("held", [dense, as_trees])
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e3])
 def test_a_map_of_equal_vectors_has_no_contrast_and_no_gradient(held, value):
-    vectors = torch.full((1, 6, 3), value, requires_grad=True)
+    vectors = torch.full((1, 442, 3), value, requires_grad=True)
     contrast = graph.nac(vectors, held(graph.rooted_trees(vectors)))
     contrast.sum().backward()
     assert (contrast == 0).all()
