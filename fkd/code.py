@@ -23,7 +23,8 @@ class Library:
     Parameters
     ----------
     package : Path
-        The package's folder. No module of it imports ``*``.
+        The package's folder. No module of it imports ``*``, changes another, or has a
+        decorator that registers what it decorates: such ties have no name.
     """
 
     def __init__(self, package: Path) -> None:

@@ -1,6 +1,7 @@
 """The study as its config describes it: checked, completed, and as the names that rules use."""
 
 import fcntl
+from functools import cache
 from pathlib import Path
 
 import fkd
@@ -30,7 +31,7 @@ config.clear()
 config.update(in_order(study))
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
-LIBRARY = Library(Path(fkd.__file__).parent)
+number_of = cache(Library(Path(fkd.__file__).parent).digest)
 
 SHARDS = range(config["shards"])
 STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
@@ -75,7 +76,7 @@ def code_of(script):
     Beside it stand a rule's settings, by name and in one parameter: Snakemake compares the values
     of parameters without their names, so that of two that change places it sees nothing.
     """
-    return lambda wildcards: LIBRARY.digest(SCRIPTS / f"{script}.py")
+    return lambda wildcards: number_of(SCRIPTS / f"{script}.py")
 
 
 def data_path(path):
