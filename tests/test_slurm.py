@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ONE_NODE = ROOT / "tests/slurm/one_node.sh"
 CONF = Path("/etc/slurm/slurm.conf")
 STUDENTS = ("signet_random", "resnet18_cl", "resnet18_cl_geom_bc")
-# No accounts are kept, and nobody waits long.
-QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1")
-QUICK += ("--seconds-between-status-checks", "1", "--latency-wait", "5")
+# No accounts are kept. The executor looks after 5 s, then 15, 25 and so on, until a job has ended.
+QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5")
+QUICK += ("--seconds-between-status-checks", "5", "--latency-wait", "5")
 GPU_RULES = ("train_teacher", "train_student", "cache_responses", "cache_geometry")
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
