@@ -94,7 +94,6 @@ class Copy:
         for part in COPIED:
             source, goal = ROOT / part, self.root / part
             if source.is_dir():
-                # Modules compiled to machine code do not notice a change in those they call.
                 ignored = shutil.ignore_patterns("results", ".snakemake", "*.nbi", "*.nbc")
                 shutil.copytree(source, goal, ignore=ignored)
             else:
@@ -104,7 +103,6 @@ class Copy:
         self.environment = os.environ | {
             "PYTHONPATH": str(self.root),
             "PYTHONDONTWRITEBYTECODE": "1",  # or a change within a second might go unseen
-            "NUMBA_CACHE_DIR": str(folder / "compiled"),
             "OMP_NUM_THREADS": "1",
         }
         command = [sys.executable, "-c", "import fkd; print(fkd.__file__)"]
@@ -124,16 +122,21 @@ class Copy:
         fresh : bool
             Whether all is compiled anew.
         """
+        compiled = self.root.parent / ("compiled anew" if fresh else "compiled")
         if fresh:
-            shutil.rmtree(self.environment["NUMBA_CACHE_DIR"], ignore_errors=True)
+            shutil.rmtree(compiled, ignore_errors=True)
         files = [f"tests/test_{module}.py" for module in modules]
         command = [sys.executable, "-m", "pytest", "-m", "fidelity", "-x", "-q", "--tb=line"]
         command += ["-p", "no:cacheprovider", "--hypothesis-seed=0", *files]
         try:
             return subprocess.run(
-                command, cwd=self.root, env=self.environment, capture_output=True, text=True,
+                command,
+                cwd=self.root,
+                env=self.environment | {"NUMBA_CACHE_DIR": str(compiled)},
+                capture_output=True,
+                text=True,
                 timeout=LIMIT,
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 1, f"FAILED to end within {LIMIT} s", "")
 
@@ -142,15 +145,13 @@ class Copy:
         path = self.root / mutation.file
         before, changed = path.stat(), mutation.made_in(self.root)
         text = path.read_text()
-        compiled = any("numba" in file.read_text() for file in path.parent.glob("*.py"))
         path.write_text(changed)
         try:
-            run = self.test(TESTS[mutation.file], fresh=compiled)
+            # What is compiled to machine code does not notice a change in what it calls.
+            run = self.test(TESTS[mutation.file], fresh="numba" in text)
         finally:
             path.write_text(text)
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-            if compiled:
-                shutil.rmtree(self.environment["NUMBA_CACHE_DIR"], ignore_errors=True)
         failed = re.search(r"^(?:FAILED|ERROR) (.*)$", run.stdout, re.M)
         return run.returncode, failed[1][:150] if failed else run.stdout[-1000:]
 
