@@ -10,6 +10,9 @@ from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.files import shown
 
+PASSED_OVER = "passed over: "
+"""How the reason of a file begins that is listed but not counted."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,7 @@ class Quarantine:
 
     def pass_over(self, file: Path | str, reason: str) -> None:
         """Note that `file` is no input of this stage because of `reason`."""
-        self.passed_over.append((shown(file), shown(reason)))
+        self.passed_over.append((shown(file), PASSED_OVER + shown(reason)))
 
     def write(self, path: Path | str) -> None:
         """Write the list as CSV with the columns file and reason, and to the stage's log.
@@ -49,7 +52,7 @@ class Quarantine:
             _log.warning("set aside: %s: %s", file, reason)
         if self.passed_over:
             count, (file, reason) = len(self.passed_over), self.passed_over[0]
-            _log.warning("passed over: %d files, the first is %s: %s", count, file, reason)
+            _log.warning("%d files are no input, the first is %s: %s", count, file, reason)
         with writing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(("file", "reason"))
@@ -62,7 +65,9 @@ class Quarantine:
         for path in paths:
             with Path(path).open(newline="", encoding="utf-8") as stream:
                 rows += [(row["file"], row["reason"]) for row in csv.DictReader(stream)]
-        return cls(rows)
+        read = cls(row for row in rows if not row[1].startswith(PASSED_OVER))
+        read.passed_over = [row for row in rows if row[1].startswith(PASSED_OVER)]
+        return read
 
     def check(self, total: int, max_share: float, what: str) -> None:
         """Refuse to go on where too much was set aside.

@@ -196,7 +196,8 @@ def test_a_set_of_bad_signatures(folder, tmp_path, caplog):
     settings = {"name": "mine", "source": folder, "layout": "folder", "out": out}
     settings |= {"genuine": "{writer}/{sample}.png", "max_pixels": LARGEST, "threads": 2}
     prepare_signatures(**settings, quarantine=aside, max_share=1.0)
-    reasons = _reasons(Quarantine.read(aside).rows)
+    read = Quarantine.read(aside)
+    reasons = _reasons(read.rows + read.passed_over)
     kept = {str(folder / file) for file in shards.read(out, "signatures")["file"]}
     assert kept | set(reasons) == _files(folder) and not kept & set(reasons)
     _hold_reasons(folder, reasons)
@@ -212,10 +213,10 @@ def test_a_set_of_bad_signatures(folder, tmp_path, caplog):
         reason = reasons.get(shown(folder / "bob" / os.fsdecode(name)))
         outcome = f"set aside, {reason}" if reason else "accepted"
         FOUND["names, in a set", outcome].append(what)
-    by_name = {Path(path).name for path, reason in reasons.items() if "by its name" in reason}
-    assert by_name >= {"notes.txt", "index.html", "within.png", "scan"}
+    others = {Path(path).name for path, _ in read.passed_over}
+    assert others == {"notes.txt", "index.html", "within.png", "scan", "a.tar.gz.png.txt"}
     assert any("not UTF-8" in reason for reason in reasons.values())
-    assert "passed over: 5 files, the first is" in caplog.text
+    assert "5 files are no input, the first is" in caplog.text
     with pytest.raises(FkdError, match=r"signatures of mine were set aside"):
         prepare_signatures(**settings, quarantine=aside, max_share=0.1)
 
@@ -313,6 +314,8 @@ def test_copies_of_one_image_are_reported_and_kept(tmp_path, caplog):
     assert shard["copy_of"].tolist() == [0, 1, 2, 1, 2, 5, 5, 7]
     assert shard.attributes["copies"] == 3
     assert "3 of 8 signatures of mine are copies of others (2 across writers" in caplog.text
+    ways = ["under two names", "of two writers", "genuine and forged"]
+    FOUND["copies of one image", "kept, and reported in log and shard"] += ways
     assert "ann/g7.png = ann/g1.png, bob/g1.png = ann/g2.png, bob/f1.png = bob/g2" in caplog.text
 
 
@@ -327,6 +330,7 @@ def test_a_writer_with_too_few_signatures_is_named(tmp_path):
         path.rename(path.with_name(path.name.replace("g", "f", 1)))
     with pytest.raises(FkdError, match="no genuine signature of writer bob"):
         prepare()
+    FOUND["writers", "refused, and named"] += ["with too few signatures", "without genuine ones"]
 
 
 def test_of_pages_of_one_name_one_is_taken_and_the_other_named(tmp_path):
@@ -342,6 +346,7 @@ def test_of_pages_of_one_name_one_is_taken_and_the_other_named(tmp_path):
     rows = _reasons(Quarantine.read(aside).rows)
     assert rows.pop(str(tmp_path / "b/0001-1.tif")) == f"the same page is taken from {files[0]}"
     assert set(rows) <= {str(aside), str(out)}
+    FOUND["pages", "set aside, the same page is taken from ..."].append("one name in two folders")
 
 
 def test_what_the_corpus_led_to(led_to):

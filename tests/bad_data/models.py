@@ -286,7 +286,7 @@ def safetensors_files() -> Iterator[Recipe]:
     ):
         yield f"settings {name}", partial(_safe, settings=settings), builds
     vast = json.dumps({"width": 50, "features": 10**9})
-    yield "settings of 10^12 weights", partial(_safe, settings=vast), f"do not fit SigNet|{builds}"
+    yield "settings of 10^12 weights", partial(_safe, settings=vast), "do not fit SigNet"
     yield "a missing tensor", partial(_safe, tensors=lambda s: dict(list(s.items())[1:])), "missing"
     more = {"extra": torch.zeros(1)}
     yield "one tensor more", partial(_safe, tensors=lambda s: s | more), "extra: not expected"

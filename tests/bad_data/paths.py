@@ -9,6 +9,7 @@ from pathlib import Path
 from bad_data.case import Case
 from bad_data.images import GRAY, encode
 from fkd import models, shards
+from fkd.errors import FkdError
 from fkd.extractor import Extractor
 from fkd.images import read_gray
 from fkd.interchange import read_npz
@@ -139,12 +140,10 @@ def _named(name: bytes, folder: Path) -> Path:
     return path
 
 
-def _need(path: Path) -> list[str]:
-    return missing_data({"signatures.mine": {"layout": "npz", "path": path}})
-
-
-def _is_said(faults: list[str]) -> None:
-    assert len(faults) == 1 and "signatures.mine:" in faults[0]
+def _need(path: Path) -> None:
+    """Do as a study before its first job."""
+    for fault in missing_data({"signatures.mine": {"layout": "npz", "path": path}}):
+        raise FkdError(fault)
 
 
 def names() -> Iterator[Case]:
@@ -166,8 +165,8 @@ def folders() -> Iterator[Case]:
     """Paths of the config that cannot be followed."""
     need = partial(as_nobody, _need)
     made = partial(_place, lambda path: None, "a" * 5000)
-    yield Case("names", "5000 letters, in the config", made, _need, None, _is_said)
-    yield Case("no file", "a set in a folder without rights", _locked, need, None, _is_said)
+    yield Case("names", "5000 letters, in the config", made, _need, "cannot be searched")
+    yield Case("no file", "a set in a folder without rights", _locked, need, "cannot be searched")
 
 
 CASES: list[Case] = [*places(), *names(), *folders()]
