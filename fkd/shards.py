@@ -139,7 +139,13 @@ class Writer:
         for name, state in self._digests.items():
             self._file[name].attrs["digest"] = str(state)
         attributes = json.dumps(self.attributes)
-        self._file.attrs.update(kind=kind, version=VERSION, attributes=attributes, fkd=__version__)
+        self._file.attrs.update(
+            kind=kind,
+            version=VERSION,
+            fkd=__version__,
+            attributes=attributes,
+            digest=digest(np.array([attributes])),
+        )
 
 
 @contextmanager
@@ -208,7 +214,10 @@ class Reader:
     def __init__(self, path: Path | str, file: h5py.File) -> None:
         self._path, self._file = path, file
         try:
-            self.attributes = json.loads(file.attrs["attributes"])
+            attributes = file.attrs["attributes"]
+            if file.attrs["digest"] != digest(np.array([attributes])):
+                raise ValueError("the attributes are not what was written")
+            self.attributes = json.loads(attributes)
             self.digests = {name: str(file[name].attrs["digest"]) for name in file}
         except Exception as error:  # h5py raises nearly anything on damaged files
             raise _broken(path, error) from None
