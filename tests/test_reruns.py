@@ -1,0 +1,369 @@
+"""What an edit of a finished study has to be done anew: the exact jobs of a dry run.
+
+The study is a copy of the project, so that its code can be edited, too. Jobs are named as
+Snakemake announces them. Every edit is undone after its dry run.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from foreign import linear
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = [pytest.mark.operations, pytest.mark.workflow]
+
+STUDENTS = ["cl", "cl_tce", "cl_bt", "cl_bc", "cl_geom"]
+TRAINED = [f"signet_{name}" for name in STUDENTS]
+GUIDED = TRAINED[1:]
+RESPONSE = TRAINED[1:4]
+MODELS = ["teacher", "signet_random", *TRAINED]
+
+
+class Project:
+    """A copy of the project with one small study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("workflow", "profiles", "envs", "fkd"):
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "studies")
+            )
+        shutil.copy2(ROOT / "Snakefile", folder)
+        default = yaml.safe_load((ROOT / "config.yaml").read_text())
+        self.study = over(default, default["sizes"]["smallest"]) | {
+            "students": dict.fromkeys(["signet_random", *TRAINED]),
+            "size": None,
+            "sizes": {},
+        }
+        self.study = over(self.study, {"training": {"epochs": 1}})
+        linear(folder / "a.onnx", (1, 1, 150, 220), (1, 1, 6))
+        self.write(self.study)
+
+    def write(self, study: Mapping[str, Any]) -> None:
+        text = yaml.safe_dump(dict(study), sort_keys=False)
+        (self.folder / "config.yaml").write_text(text)
+
+    def snakemake(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run Snakemake, and give all that it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=cwd or self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": ""},
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def plan(self, *arguments: str, cwd: Path | None = None) -> tuple[set[str], dict[str, int]]:
+        """The jobs of a dry run as announced, and how many each rule has."""
+        said = self.snakemake("-n", *arguments, cwd=cwd)
+        jobs = re.findall(r"^ *Job \d+: (.*)$", said, re.M)
+        rules = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
+        total = rules.pop("total", 0) - rules.pop("all", 0)
+        assert len(jobs) == len(set(jobs)) == sum(rules.values()) == total
+        assert jobs or "Nothing to be done" in said
+        return set(jobs), rules
+
+
+def over(base: Any, top: Any) -> Any:
+    """Lay one mapping over another, as deep as they go."""
+    if not isinstance(base, dict) or not isinstance(top, dict):
+        return top
+    return base | {key: over(base.get(key), value) for key, value in top.items()}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, set[str]]:
+    """A finished study, and all the jobs that it took."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    jobs, _ = project.plan()
+    project.snakemake()
+    return project, jobs
+
+
+@pytest.fixture
+def project(finished: tuple[Project, set[str]]) -> Iterator[Project]:
+    """The finished study; whatever a test writes into its sources is undone."""
+    project, _ = finished
+    kept = {path: (path.read_bytes(), path.stat()) for path in sources(project.folder)}
+    yield project
+    for path, (data, status) in kept.items():
+        path.write_bytes(data)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def sources(folder: Path) -> list[Path]:
+    """The files that a checkout brings."""
+    kinds = ("*.py", "*.smk", "*.yaml", "*.rst", "Snakefile")
+    found = (path for kind in kinds for path in folder.rglob(kind))
+    return [
+        path for path in found if "results" not in path.parts and ".snakemake" not in path.parts
+    ]
+
+
+# What jobs are called
+
+
+def judged(*models: str, name: str = "synthetic") -> set[str]:
+    return {f"Describing the signatures of {name} by {model}" for model in models} | verified(
+        *models, name=name
+    )
+
+
+def verified(*models: str, name: str = "synthetic") -> set[str]:
+    return {f"Verifying {name} by {model}, 3 references" for model in models}
+
+
+def trained(*students: str) -> set[str]:
+    """Training, and all after."""
+    jobs = {f"{doing} {name}" for doing in ("Training", "Exporting") for name in students}
+    return jobs | judged(*students) | TABLES
+
+
+def shards(job: str) -> set[str]:
+    return {f"{job}, shard {shard}" for shard in (0, 1)}
+
+
+TABLES = {"Writing the tables", "Summing up where the time went"}
+APPEARANCE = {"Comparing crops with signatures", "Summing up where the time went"}
+RESPONSES = shards("Asking the teacher's responses")
+TREES = shards("Spanning the teacher's maps by trees")
+TEACHER = {"Training the teacher", "Exporting teacher"} | judged("teacher") | RESPONSES | TREES
+CHECK = {"Counting what was set aside of the text"}
+CROPS = shards("Cutting stripes into crops") | CHECK | APPEARANCE | RESPONSES | TREES
+CROPS |= trained(*TRAINED)
+STRIPES = shards("Cutting pages into stripes") | CROPS
+RANDOM = {"Drawing the weights of signet_random", "Exporting signet_random"}
+
+
+def test_scripts_run_the_copy(finished):
+    project, _ = finished
+    # The workflow itself never imports what trains.
+    assert list(project.folder.glob("fkd/__pycache__/training.*.pyc"))
+    assert (project.folder / "results/tables/eer.md").is_file()
+
+
+SETTINGS = {
+    "an SVM's cost": ({"evaluation": {"C": 2.0}}, verified(*MODELS) | TABLES),
+    "one student's weight": (
+        {"students": {"signet_cl_bc": {"response": {"weight": 2.0e-4}}}},
+        trained("signet_cl_bc"),
+    ),
+    "radius": ({"geometry": {"radius": 4}}, TREES | trained("signet_cl_geom")),
+    "half of the geometric loss": ({"geometry": {"half": False}}, trained("signet_cl_geom")),
+    "canvases": ({"crops": {"canvases": [[952, 1360], [600, 850]]}}, CROPS),
+    "two settings change places": ({"pages": {"min_rows": 220, "min_columns": 20}}, STRIPES),
+    "half precision of responses": (
+        {"teacher": {"half_precision": True}},
+        RESPONSES | trained(*RESPONSE),
+    ),
+    "the students' epochs": ({"training": {"epochs": 2}}, trained(*TRAINED)),
+    "the teacher's epochs": (
+        {"teacher": {"training": {"epochs": 2}}},
+        TEACHER | trained(*GUIDED),
+    ),
+    "the networks' width": (
+        {"networks": {"width": 0.06}},
+        TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
+    ),
+    "a new student": (
+        {"students": {"signet_cl_geom_bc": None}},
+        trained("signet_cl_geom_bc"),
+    ),
+    "a model from elsewhere": ({"models": {"a": {"onnx": "a.onnx"}}}, judged("a") | TABLES),
+    "a new set of signatures": (
+        {
+            "signatures": {
+                "more": {
+                    "layout": "synthetic",
+                    "draw": {"first": 2001, "writers": 5, "genuine": 8, "skilled": 4},
+                }
+            },
+            "evaluation": {
+                "sets": {"more": [{"references": [3], "test_genuine": 3, "test_skilled": 4}]}
+            },
+        },
+        {"Drawing the signatures of more", "Preparing the signatures of more"}
+        | judged(*MODELS, name="more")
+        | APPEARANCE
+        | TABLES,
+    ),
+    "the size of a set": (
+        {"signatures": {"synthetic": {"draw": {"writers": 6}}}},
+        {"Drawing the signatures of synthetic", "Preparing the signatures of synthetic"}
+        | judged(*MODELS)
+        | APPEARANCE
+        | TABLES,
+    ),
+    "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK),
+    "the title": ({"title": "Another title"}, TABLES),
+    "memory and threads": ({"memory": 4, "threads": 2}, set()),
+}
+
+
+@pytest.mark.parametrize("what", SETTINGS)
+def test_an_edit_of_the_config(project, led_to, what):
+    edit, expected = SETTINGS[what]
+    project.write(over(project.study, edit))
+    jobs, rules = project.plan()
+    note(led_to, f"config: {what}", rules)
+    assert jobs == expected
+
+
+CODE = {
+    # (module, definition that gets another line): the jobs
+    ("losses", "barlow_twins"): trained(*TRAINED),
+    ("losses", "classification"): TEACHER | trained(*TRAINED),
+    ("verification/svm", "gram_matrix"): verified(*MODELS) | TABLES,
+    ("verification/significance", "wilcoxon"): TABLES,
+    ("tables", "make_tables"): TABLES,
+    ("graph/tree", "rooted_trees"): RESPONSES | TREES | trained(*GUIDED),
+    ("graph/contrast", "nac"): RESPONSES | TREES | trained(*TRAINED),
+    ("lines", "find_stripes"): STRIPES,
+    ("training", "random_student"): RANDOM | judged("signet_random") | TABLES,
+    ("export", "export_onnx"): {f"Exporting {model}" for model in MODELS}
+    | judged(*MODELS)
+    | TABLES,
+}
+
+
+@pytest.mark.parametrize(("module", "name"), CODE)
+def test_a_line_of_the_library(project, led_to, module, name):
+    add_line(project.folder / "fkd" / f"{module}.py", name)
+    jobs, rules = project.plan()
+    note(led_to, f"a line in fkd/{module}.py, {name}", rules)
+    assert jobs == CODE[module, name]
+
+
+def test_a_line_of_the_preprocessing(project, finished, led_to):
+    add_line(project.folder / "fkd/preprocess.py", "prepare")
+    jobs, rules = project.plan()
+    note(led_to, "a line in fkd/preprocess.py, prepare", rules)
+    pages = {"Drawing pages of handwriting", "Listing the pages"}
+    drawn = {f"Drawing the signatures of {name}" for name in ("development", "synthetic")}
+    untouched = pages | drawn | shards("Cutting pages into stripes") | RANDOM
+    assert jobs == finished[1] - untouched
+
+
+def test_a_line_of_a_script(project, led_to):
+    script = project.folder / "workflow/scripts/make_crops.py"
+    script.write_text(script.read_text() + "\nunused = None\n")
+    jobs, rules = project.plan()
+    note(led_to, "a line in workflow/scripts/make_crops.py", rules)
+    assert jobs == CROPS
+
+
+def test_the_seed(project, finished, led_to):
+    project.write(project.study | {"seed": 2})
+    jobs, rules = project.plan()
+    note(led_to, "config: the seed", rules)
+    assert jobs == finished[1]
+
+
+def test_a_student_less(project, led_to):
+    students = dict.fromkeys(["signet_random", *TRAINED[1:]])
+    project.write(project.study | {"students": students})
+    jobs, rules = project.plan()
+    note(led_to, "config: a student less", rules)
+    assert jobs == TABLES
+
+
+def reordered(value: Any) -> Any:
+    """A setting with the order of all its keys turned about."""
+    if not isinstance(value, dict):
+        return value
+    return {key: reordered(inner) for key, inner in reversed(value.items())}
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+NOTHING = {
+    "a comment in the config": lambda project: append(project.folder / "config.yaml", "# Why.\n"),
+    "the order of the config's keys": lambda project: project.write(reordered(project.study)),
+    "a caption of the report": lambda project: append(
+        project.folder / "workflow/report/eer.rst", "\nMore.\n"
+    ),
+    "comments and docstrings in fkd": lambda project: [
+        path.write_text(without_docstring(path) + "\n# A comment.\n")
+        for path in (project.folder / "fkd").rglob("*.py")
+    ],
+    "touched scripts": lambda project: [
+        path.touch() for path in (project.folder / "workflow/scripts").iterdir()
+    ],
+    "a fresh checkout": lambda project: [path.touch() for path in sources(project.folder)],
+}
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_what_leads_to_nothing(project, led_to, what):
+    NOTHING[what](project)
+    jobs, rules = project.plan()
+    note(led_to, what, rules)
+    assert jobs == set()
+
+
+def test_settings_of_the_command_line_lead_to_nothing(project, led_to):
+    jobs, rules = project.plan("--config", "memory=4")
+    note(led_to, "--config memory=4", rules)
+    assert jobs == set()
+
+
+def test_a_study_in_a_folder_of_its_own(project, tmp_path, led_to):
+    """With `-d`, from another folder, the same holds."""
+    for name in ("results", ".snakemake", "config.yaml"):
+        source = project.folder / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, tmp_path / name)
+    for script in (project.folder / "workflow/scripts").iterdir():
+        script.touch()
+    arguments = ("-s", str(project.folder / "Snakefile"), "-d", str(tmp_path))
+    jobs, rules = project.plan(*arguments, cwd=tmp_path)
+    note(led_to, "touched scripts, a study in another folder", rules)
+    assert jobs == set()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("workflow/profiles/*/config.yaml")), ids=lambda path: path.parent.name
+)
+def test_every_profile_has_the_same_reasons_to_redo(path):
+    default = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
+    profile = yaml.safe_load(path.read_text())
+    assert profile["rerun-triggers"] == default["rerun-triggers"]
+
+
+def add_line(path: Path, name: str) -> None:
+    """Let a function begin with a line that does nothing."""
+    lines = path.read_text().splitlines(keepends=True)
+    (function,) = (n for n in ast.parse("".join(lines)).body if getattr(n, "name", None) == name)
+    first = function.body[bool(ast.get_docstring(function))]
+    lines.insert(first.lineno - 1, " " * first.col_offset + "unused = None\n")
+    path.write_text("".join(lines))
+
+
+def without_docstring(path: Path) -> str:
+    """A module's text without its first docstring."""
+    text = path.read_text()
+    first = ast.parse(text).body[:1]
+    if first and isinstance(first[0], ast.Expr) and isinstance(first[0].value, ast.Constant):
+        return "".join(text.splitlines(keepends=True)[first[0].end_lineno :])
+    return text
+
+
+def note(led_to: Any, case: str, rules: Mapping[str, int]) -> None:
+    jobs = ", ".join(f"{rule} {number}" for rule, number in rules.items())
+    led_to("edits of a finished study, and the jobs they led to", case, jobs or "nothing")
