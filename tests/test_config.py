@@ -61,6 +61,7 @@ def test_the_studies_are_in_order(path):
         configs.complete(config | {"size": size}, SCHEMA)
 
 
+@pytest.mark.fidelity("students' training")
 def test_defaults_of_the_schema_are_those_of_the_library():
     config = complete()
     assert Recipe(**config["training"] | {"milestones": (20, 40)}) == Recipe()

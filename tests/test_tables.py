@@ -51,7 +51,13 @@ def made(tmp_path):
 
 @pytest.mark.fidelity("mean and deviation")
 def test_numbers_are_means_and_population_deviations_in_percent(made):
-    table, text, _ = made()
+    table, text, metrics = made()
+    splits = pd.concat(map(pd.read_csv, metrics)).groupby(["set", "model"])
+    for rate in ("EER", "EER_userthresholds"):
+        of_splits = splits[rate].agg(mean="mean", sd=lambda shares: shares.std(ddof=0))
+        for what, expected in (100 * of_splits).items():
+            column = table.set_index(["set", "model"])[f"{rate}_{what}"]
+            np.testing.assert_allclose(column.sort_index(), expected)
     row = table.set_index(["set", "model"]).loc["cedar", "resnet18_cl"]
     noise = np.linspace(-0.01, 0.01, 10)
     assert row["EER_userthresholds_mean"] == pytest.approx(6)
