@@ -40,7 +40,7 @@ def writing(path: Path | str) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
-        os.replace(part, path)
+        _give_name(part, path)
     except Exception as error:
         full = getattr(error, "errno", None) in _FULL
         if full or shutil.disk_usage(path.parent).free < _LEAST_FREE:
@@ -51,3 +51,7 @@ def writing(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    os.replace(part, path)

@@ -166,3 +166,10 @@ def test_onnx_equals_torch(tmp_path, architecture):
         check_onnx(tmp_path / "a.onnx", other)
     properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}
     assert json.loads(properties["trained_with"]) == {"seed": 3}
+
+
+def test_equal_weights_are_equal_files(tmp_path):
+    about = {f"key {n}": n for n in range(9)}
+    for name in "abcd":
+        models.save(models.build("signet", None, SMALL, seed=1), tmp_path / name, about)
+    assert len({(tmp_path / name).read_bytes() for name in "abcd"}) == 1

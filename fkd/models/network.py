@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from fkd.atomic import writing
@@ -136,7 +136,17 @@ def save(network: Network, path: Path | str, about: dict | None = None) -> None:
     }
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     with writing(path) as part:
-        save_file(tensors, part, metadata)
+        part.write_bytes(_in_order(to_bytes(tensors, metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sort the metadata, which stand in any order, so that equal weights are equal files."""
+    data = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:data])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[data:]
 
 
 def load(path: Path | str, architectures: Iterable[type[Network]]) -> tuple[Network, dict]:
