@@ -1,0 +1,124 @@
+"""A run that is killed, and the same command again; and a run elsewhere, with fewer cores."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = [pytest.mark.operations, pytest.mark.workflow]
+
+TABLES = ("eer.csv", "eer.md", "appearance.csv", "appearance.md")
+
+
+def snakemake(folder: Path, cores: int = 2, **kill: str) -> subprocess.CompletedProcess:
+    """Run the smallest study in a folder; it may be told to kill itself somewhere."""
+    paths = [str(ROOT)] + [str(ROOT / "tests/interrupting")] * bool(kill)
+    return subprocess.run(
+        [*(sys.executable, "-m", "snakemake", "--cores", str(cores), "-d", str(folder))],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | kill,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        check=False,
+    )
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    """Tables and weights of a study, byte by byte."""
+    files = [folder / "results/tables" / name for name in TABLES]
+    files += sorted((folder / "results").rglob("weights.safetensors"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """The folder of a study of two students that ran to its end."""
+    study = yaml.safe_load((ROOT / "config.yaml").read_text())
+    study |= {"size": "smallest", "students": {"signet_cl_geom_bc": None, "resnet18_cl": None}}
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "config.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+MADE = ["synthetic", "pages", "stripes", "crops", "quarantine", "signatures", "teacher", "students"]
+MADE += ["models", "features", "scores", "metrics", "figures", "tables"]
+"""Folders of results, in the order in which they are made."""
+
+
+def copy_up_to(folder: Path, to: Path, made_anew: str) -> None:
+    """Copy a study with its times, but for one folder of results and those after it."""
+    shutil.copytree(folder, to)
+    for name in MADE[MADE.index(made_anew) :]:
+        shutil.rmtree(to / "results" / name)
+
+
+CASES = {
+    "drawing pages, between two": ("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
+    "caching, inside a shard": ("fkd.cache:_measure:1", "job", "teacher"),
+    "training, inside the second epoch": ("fkd.losses:classification:14", "job", "students"),
+    "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
+    "writing, before a file has its name": ("fkd.atomic:_give_name:1", "job", "features"),
+    "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
+    "all of Snakemake, while tables are made": ("fkd.tables:summarize:1", "run", "tables"),
+}
+"""Where the kill comes, what it ends, and from which results on the study is made anew."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
+    place, what, made_anew = CASES[case]
+    folder = tmp_path / "study"
+    copy_up_to(undisturbed, folder, made_anew)
+    killed = snakemake(folder, KILL_AT=place, KILL_WHAT=what)
+    assert killed.returncode == (-9 if what == "run" else 1), killed.stdout
+    again = snakemake(folder)
+    assert again.returncode == 0, again.stdout
+    assert outcome(folder) == outcome(undisturbed)
+    resumed = [
+        path.parent.name
+        for path in (folder / "results/logs").rglob("*.log")
+        if "resuming after epoch" in path.read_text()
+    ]
+    led_to("killed by SIGKILL", case, "the same tables and weights from the same command")
+    if "inside the second epoch" in case:
+        assert resumed, "no student went on from its checkpoint"
+
+
+def test_one_core_and_another_folder_give_the_same_results(undisturbed, tmp_path, led_to):
+    folder = tmp_path / "some other place"
+    folder.mkdir()
+    shutil.copy(undisturbed / "config.yaml", folder)
+    done = snakemake(folder, cores=1)
+    assert done.returncode == 0, done.stdout
+    assert outcome(folder) == outcome(undisturbed)
+    led_to("run otherwise", "one core, another folder", "the same tables and weights")
+
+
+def test_a_second_run_in_the_folder_is_refused(undisturbed, tmp_path, led_to):
+    """The lock is held by a process of ours; it ends with that process."""
+    folder = tmp_path / "study"
+    copy_up_to(undisturbed, folder, "tables")
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(1, flush=True)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; sys.stdin.read()", str(folder / ".snakemake/fkd.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    holder.stdout.readline()
+    refused = snakemake(folder)
+    assert refused.returncode == 1
+    assert "Another run is at work" in refused.stdout
+    holder.kill()
+    holder.wait()
+    assert snakemake(folder).returncode == 0
+    led_to("run otherwise", "while another run is at work", "refused with a message")
