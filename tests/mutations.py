@@ -35,6 +35,7 @@ TESTS = {
     "fkd/recipe.py": ["training", "config"],
     "fkd/fitting.py": ["training"],
     "fkd/graph/contrast.py": ["graph"],
+    "fkd/graph/compiled.py": ["graph"],
     "fkd/graph/neighbors.py": ["graph", "training"],
     "fkd/graph/tree.py": ["graph"],
     "fkd/layouts.py": ["fidelity"],

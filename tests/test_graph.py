@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fkd import graph, models
 from fkd.cache import as_input
 from fkd.errors import FkdError
-from fkd.graph import Neighborhoods, neighbors, tree
+from fkd.graph import Neighborhoods, compiled, neighbors, tree
 from fkd.preprocess import center_crop
 
 
@@ -196,7 +196,7 @@ def test_neighbors_on_real_maps(real_maps):
 
 @pytest.mark.fidelity("neighborhoods")
 @pytest.mark.parametrize("way", [neighbors._sum_each, neighbors._sum_by_levels])
-@pytest.mark.parametrize("columns", [1, 3, neighbors.COLUMNS + 1])
+@pytest.mark.parametrize("columns", [1, 3, compiled.COLUMNS + 1])
 def test_sums_over_neighbors_equal_the_matrix_product(way, columns):
     g = torch.Generator().manual_seed(columns)
     trees = graph.rooted_trees(torch.rand(3, 40, 2, generator=g))

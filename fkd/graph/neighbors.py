@@ -2,20 +2,17 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order
 from torch import Tensor
 
+from fkd.graph.compiled import sum_rows
 from fkd.threads import over_rows
 
 RADIUS = 5
 """Hops on the tree within which two vectors are neighbors."""
-
-COLUMNS = 64
-"""So many columns are summed at once that they stay in the processor's cache."""
 
 
 def neighborhoods(tree: np.ndarray, radius: int = RADIUS) -> np.ndarray:
@@ -96,15 +93,15 @@ class _NeighborSum(torch.autograd.Function):
     def forward(ctx, values: Tensor, trees: Tensor, radius: int) -> Tensor:
         ctx.save_for_backward(trees)
         ctx.radius = radius
-        return _sum_over_neighbors(values, trees, radius)
+        return sum_over_neighbors(values, trees, radius)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple:
         (trees,) = ctx.saved_tensors
-        return _sum_over_neighbors(gradient, trees, ctx.radius), None, None
+        return sum_over_neighbors(gradient, trees, ctx.radius), None, None
 
 
-def _sum_over_neighbors(values: Tensor, trees: Tensor, radius: int) -> Tensor:
+def sum_over_neighbors(values: Tensor, trees: Tensor, radius: int) -> Tensor:
     """Sum over the vectors within `radius` hops, the vector itself left out.
 
     ``below_k`` sums a vector and all under it within k hops; ``above_k`` all that is
@@ -137,64 +134,7 @@ def _sum_each(values: Tensor, trees: Tensor, radius: int) -> Tensor:
     sums = np.empty_like(x)
 
     def work(start: int, stop: int) -> None:
-        _sum_rows(x[start:stop], over[start:stop], radius, sums[start:stop])
+        sum_rows(x[start:stop], over[start:stop], radius, sums[start:stop])
 
     over_rows(work, len(x))
     return torch.from_numpy(sums)
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _sum_rows(values: np.ndarray, trees: np.ndarray, radius: int, sums: np.ndarray) -> None:
-    room = working_room(values[0], radius)
-    for at in range(len(values)):
-        sum_one(values[at], trees[at], room, sums[at])
-
-
-@numba.njit(cache=True, nogil=True)
-def working_room(x: np.ndarray, radius: int) -> np.ndarray:
-    """Room for :func:`sum_one`, used over and over."""
-    return np.empty((radius + 3, len(x), COLUMNS), x.dtype)
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray) -> None:
-    """Sum over neighborhoods on one tree: :func:`_sum_over_neighbors`, compiled.
-
-    Parameters
-    ----------
-    x : ndarray, (N, D)
-        The values.
-    tree : ndarray, (N,)
-        The rooted tree.
-    room : ndarray
-        From :func:`working_room`.
-    sums : ndarray, (N, D)
-        The result.
-    """
-    n, d = x.shape
-    radius = len(room) - 3
-    below, above, last = room[: radius + 1], room[radius + 1], room[radius + 2]
-    for left in range(0, d, COLUMNS):
-        width = min(COLUMNS, d - left)
-        for k in range(radius + 1):
-            for i in range(n):
-                for c in range(width):
-                    below[k, i, c] = x[i, left + c]
-        for k in range(1, radius + 1):
-            for i in range(1, n):
-                p = tree[i]
-                for c in range(width):
-                    below[k, p, c] += below[k - 1, i, c]
-        for k in range(radius):
-            above[0] = 0
-            for i in range(1, n):
-                p = tree[i]
-                for c in range(width):
-                    above[i, c] = below[k, p, c]
-                if k:
-                    for c in range(width):
-                        above[i, c] += last[p, c] - below[k - 1, i, c]
-            above, last = last, above
-        for i in range(n):
-            for c in range(width):
-                sums[i, left + c] = below[radius, i, c] - x[i, left + c] + last[i, c]

@@ -76,12 +76,14 @@ def rooted_trees(vectors: Tensor) -> Tensor:
             f"a spanning tree needs 1 to {MAX_VECTORS} vectors, not {vectors.shape[1]} "
             f"(shape {tuple(vectors.shape)})"
         )
-    if not vectors.isfinite().all():
-        raise FkdError("a spanning tree needs finite vectors; there is NaN or infinity in these")
-    vectors = vectors.detach() + 0.0  # which makes -0 and 0 the same
+    vectors = vectors.detach()
     if vectors.dtype not in (torch.float32, torch.float64):
         vectors = vectors.float()
     return _grow_together(vectors) if vectors.is_cuda else _grow_each(vectors.contiguous())
+
+
+def _refuse() -> None:
+    raise FkdError("a spanning tree needs finite vectors; there is NaN or infinity in these")
 
 
 _ODD = 0x2545F4914F6CDD1D
@@ -96,8 +98,11 @@ def _grow_each(vectors: Tensor) -> Tensor:
 
     def grow(start: int, stop: int) -> None:
         for x, tree in zip(maps[start:stop], trees[start:stop], strict=True):
+            x = x + 0  # makes -0 and 0 the same
             distinct, place = _distinct(x, x.view(f"u{x.itemsize}"), odd)
             own = x[distinct].astype(np.float64)
+            if not np.isfinite(own).all():
+                _refuse()
             own -= own[0].copy()  # keeps what cancels small, and whole numbers exact
             _prim(own @ own.T, place, tree)
 
@@ -135,39 +140,36 @@ def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndar
 def _prim(gram: np.ndarray, place: np.ndarray, tree: np.ndarray) -> None:
     """Grow one tree; ``gram[place[i], place[j]]`` is the product of vectors i and j."""
     n = len(place)
-    outside = np.arange(1, n)
-    length = np.full(n, np.inf)  # of the least edge from each vector outside to the tree
-    best, u = 0, 0
+    # Of the vectors outside the tree, one after another: which, its place, its norm, and
+    # its least edge to the tree. Edge (i, j) is the number min * n + max, by which edges
+    # of one length are ordered.
+    outside, at = np.arange(1, n), place[1:].copy()
+    norm = np.array([gram[k, k] for k in at])
+    length, edge = np.full(n - 1, np.inf), np.zeros(n - 1, np.int64)
+    u, place_u = 0, place[0]
     for size in range(n - 1, 0, -1):
-        own, norm = gram[place[u]], gram[place[u], place[u]]
+        to_u, norm_u = gram[place_u], gram[place_u, place_u]
+        best = 0
         for k in range(size):
-            v = outside[k]
-            d = max(0.0, norm + gram[place[v], place[v]] - 2 * own[place[v]])
-            if d < length[v] or (d == length[v] and _comes_before(v, u, v, tree[v])):
-                length[v] = d
-                tree[v] = u
-            if k == 0:
-                best = 0
-            else:
-                w = outside[best]
-                if length[v] < length[w] or (
-                    length[v] == length[w] and _comes_before(v, tree[v], w, tree[w])
-                ):
-                    best = k
-        u = outside[best]
-        outside[best] = outside[size - 1]
-
-
-@numba.njit(cache=True, nogil=True)
-def _comes_before(a: int, b: int, c: int, d: int) -> bool:
-    """Whether edge (a, b) comes before edge (c, d) of the same length."""
-    smaller, other = min(a, b), min(c, d)
-    return smaller < other or (smaller == other and max(a, b) < max(c, d))
+            d = max(0.0, norm_u + norm[k] - 2 * to_u[at[k]])
+            if d <= length[k]:
+                edge_u = min(u, outside[k]) * n + max(u, outside[k])
+                if d < length[k] or edge_u < edge[k]:
+                    length[k], edge[k] = d, edge_u
+            if length[k] < length[best] or (length[k] == length[best] and edge[k] < edge[best]):
+                best = k
+        u, place_u = outside[best], at[best]
+        tree[u] = edge[best] // n + edge[best] % n - u
+        last = size - 1
+        outside[best], at[best], norm[best] = outside[last], at[last], norm[last]
+        length[best], edge[best] = length[last], edge[last]
 
 
 def _grow_together(vectors: Tensor) -> Tensor:
     b, n, _ = vectors.shape
-    first = _first_equal(vectors)
+    if not vectors.isfinite().all():
+        _refuse()
+    first = _first_equal(vectors + 0)  # which makes -0 and 0 the same
     x = vectors.double()
     x = x - x[:, :1]
     gram = x @ x.mT
