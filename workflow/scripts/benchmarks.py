@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fkd
+
 # In a process of its own: measures of memory start further ones.
 with Path(snakemake.log[0]).open("w") as log:
     subprocess.run(
@@ -14,7 +16,7 @@ with Path(snakemake.log[0]).open("w") as log:
             *("--markdown", snakemake.output.markdown),
             *("--threads", str(snakemake.threads)),
         ],
-        env=os.environ | {"PYTHONPATH": str(Path(snakemake.scriptdir).parents[1] / "tests")},
+        env=os.environ | {"PYTHONPATH": str(Path(fkd.__file__).parents[1] / "tests")},
         stdout=log,
         stderr=subprocess.STDOUT,
         check=True,
