@@ -157,6 +157,16 @@ def test_equal_vectors_far_from_the_first_are_at_distance_zero(way):
 
 
 @pytest.mark.fidelity("zero distances")
+def test_equal_vectors_are_measured_once(sparse_map):
+    """So that they are at one distance from any other, whatever a product rounds to."""
+    odd = np.arange(1, 65, 2, dtype=np.uint64)
+    distinct, place = tree._distinct(sparse_map, sparse_map.view(np.uint32), odd)
+    firsts, index = np.unique(sparse_map, axis=0, return_index=True, return_inverse=True)[1:]
+    assert distinct.tolist() == sorted(firsts)
+    np.testing.assert_array_equal(distinct[place], firsts[index.ravel()])
+
+
+@pytest.mark.fidelity("zero distances")
 @pytest.mark.parametrize("way", WAYS)
 def test_zero_and_minus_zero_are_equal(way):
     vectors = torch.tensor([[[0.0], [5.0], [-0.0], [5.0]]])
