@@ -226,10 +226,6 @@ class Reader:
         """Shape of an array."""
         return self._file[name].shape
 
-    def dtype(self, name: str) -> np.dtype:
-        """Type of an array's elements."""
-        return self._file[name].dtype
-
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
         """Read rows of an array; strings come as NumPy objects of ``str``.
 
