@@ -5,7 +5,6 @@ from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-from fkd.appearance import compare_appearance
 from fkd.cache import cache_teacher
 from fkd.crops import make_crops
 from fkd.datasets import prepare_signatures
@@ -16,9 +15,10 @@ from fkd.interchange import export_signatures
 from fkd.logs import stage
 from fkd.pages import list_pages, segment_pages
 from fkd.quarantine import check_text
-from fkd.run_times import sum_up_times
+from fkd.report.appearance import compare_appearance
+from fkd.report.run_times import sum_up_times
+from fkd.report.tables import make_tables
 from fkd.synthesis import draw_pages, draw_signatures
-from fkd.tables import make_tables
 from fkd.teacher import check_teacher, import_teacher
 from fkd.training import random_student, train_student, train_teacher
 from fkd.verification import evaluate_wd

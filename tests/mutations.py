@@ -48,7 +48,7 @@ TESTS = {
     "fkd/pages.py": ["pages"],
     "fkd/preprocess.py": ["preprocess"],
     "fkd/students.py": ["losses", "models", "fidelity"],
-    "fkd/tables.py": ["tables"],
+    "fkd/report/tables.py": ["tables"],
     "fkd/training.py": ["training"],
     "fkd/verification/metrics.py": ["verification"],
     "fkd/verification/significance.py": ["significance", "tables"],

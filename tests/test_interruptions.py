@@ -69,7 +69,7 @@ CASES = {
     "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
     "writing, before a file has its name": ("fkd.atomic:_give_name:1", "job", "features"),
     "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
-    "all of Snakemake, while tables are made": ("fkd.tables:summarize:1", "run", "tables"),
+    "all of Snakemake, while tables are made": ("fkd.report.tables:summarize:1", "run", "tables"),
 }
 """Where the kill comes, what it ends, and from which results on the study is made anew."""
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fkd.run_times import sum_up_times
+from fkd.report.run_times import sum_up_times
 
 
 def test_jobs_are_added_up_by_stage(tmp_path):

@@ -104,7 +104,8 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         signatures=["drawn.h5"],
         csv="appearance.csv",
         markdown="appearance.md",
-        figure="appearance.png",
+        svg="appearance.svg",
+        png="appearance.png",
     )
     assert pd.read_csv("appearance.csv")["images of"].tolist() == ["text crops", "drawn"]
     run(

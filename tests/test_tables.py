@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
+from fkd.report.tables import make_tables
 from fkd.students import PAPER
-from fkd.tables import make_tables
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,

@@ -13,8 +13,8 @@ from foreign import expected, linear
 
 from fkd import shards
 from fkd.preprocess import center_crop
+from fkd.report.tables import label
 from fkd.synthesis import draw_pages
-from fkd.tables import label
 
 ROOT = Path(__file__).resolve().parents[1]
 

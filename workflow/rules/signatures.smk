@@ -71,7 +71,8 @@ rule compare_appearance:
             caption="../report/appearance.rst",
             category="Data",
         ),
-        figure=report(
+        svg="results/figures/appearance.svg",
+        png=report(
             "results/figures/appearance.png",
             caption="../report/appearance.rst",
             category="Data",

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.appearance import compare_appearance
 from fkd.logs import stage
+from fkd.report.appearance import compare_appearance
 
 with stage(snakemake.log[0]):
     compare_appearance(
@@ -11,6 +11,7 @@ with stage(snakemake.log[0]):
         signatures=[Path(path) for path in snakemake.input.signatures],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
-        figure=Path(snakemake.output.figure),
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
         seed=snakemake.params.seed,
     )

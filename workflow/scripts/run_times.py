@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.run_times import sum_up_times
+from fkd.report.run_times import sum_up_times
 
 with stage(snakemake.log[0]):
     sum_up_times(

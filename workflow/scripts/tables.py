@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.tables import make_tables
+from fkd.report.tables import make_tables
 
 with stage(snakemake.log[0]):
     make_tables(

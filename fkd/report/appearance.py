@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fkd import shards
 from fkd.atomic import writing
 from fkd.crops import ink_boxes
+from fkd.report.style import figure, save, styled
 from fkd.seeding import generator
 
 PERCENTILES = (5, 50, 95)
@@ -26,7 +25,8 @@ def compare_appearance(
     signatures: list[Path],
     csv: Path,
     markdown: Path,
-    figure: Path,
+    svg: Path,
+    png: Path,
     seed: int = 0,
 ) -> None:
     """Compare the ink of text crops with that of the signature sets.
@@ -42,8 +42,10 @@ def compare_appearance(
         170 x 242 images, and of the brightest pixel.
     markdown : Path
         The same for readers.
-    figure : Path
-        A few images of each, drawn at random; the ending says the format.
+    svg : Path
+        The figure: a few images of each, drawn at random.
+    png : Path
+        The same figure.
     seed : int
         The study's seed.
     """
@@ -77,7 +79,7 @@ def compare_appearance(
             + shown.to_markdown(index=False, disable_numparse=True)
             + "\n"
         )
-    _draw({name: examples for name, (_, examples) in groups.items()}, figure)
+    _draw({name: examples for name, (_, examples) in groups.items()}, svg, png)
 
 
 def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,16 +98,15 @@ def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(boxes), chosen[order[:SHOWN]]
 
 
-def _draw(groups: dict[str, np.ndarray], path: Path) -> None:
+def _draw(groups: dict[str, np.ndarray], *paths: Path) -> None:
     """Draw the images of each group in a row."""
-    drawing = Figure(figsize=(1.6 * SHOWN, 1.25 * len(groups)), layout="constrained")
-    axes = drawing.subplots(len(groups), SHOWN, squeeze=False)
-    for row, (name, images) in zip(axes, groups.items(), strict=True):
-        row[0].set_title(name, loc="left", fontsize=10)
-        for axis in row:
-            axis.axis("off")
-        for axis, image in zip(row, images, strict=False):
-            axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-    # A fixed salt and no date keep the file equal from run to run.
-    with writing(path) as part, mpl.rc_context({"svg.hashsalt": "fkd"}):
-        drawing.savefig(part, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with styled():
+        drawing = figure(height=0.7 * len(groups))
+        axes = drawing.subplots(len(groups), SHOWN, squeeze=False)
+        for row, (name, images) in zip(axes, groups.items(), strict=True):
+            row[0].set_title(name, loc="left")
+            for axis in row:
+                axis.axis("off")
+            for axis, image in zip(row, images, strict=False):
+                axis.imshow(255 - image, vmin=0, vmax=255)
+        save(drawing, *paths)
