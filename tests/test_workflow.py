@@ -77,7 +77,7 @@ def test_a_student_without_geometry_waits_for_no_trees(tmp_path):
     assert {"train_teacher", "cache_geometry", "cache_responses"} & set(jobs) == set()
 
 
-@pytest.mark.parametrize(("size", "students"), [("cpu", 5), ("full", 16)])
+@pytest.mark.parametrize(("size", "students"), [("cpu", 6), ("full", 16)])
 def test_plan_of_iam_cedar(shared, size, students):
     study = ROOT / "workflow/studies/iam-cedar"
     data = f"data={shared / 'data'}"
