@@ -92,7 +92,7 @@ def make_crops(
         pieces += [
             Piece(row, index, *interval)
             for index, interval in enumerate(
-                _intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
+                intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
             )
         ]
     if max_per_page is not None:
@@ -176,14 +176,33 @@ class Piece(NamedTuple):
     canvas: tuple[int, int]
 
 
-def _intervals(
+def intervals(
     shape: tuple[int, int],
     ratios: tuple[float, float],
     ratio_per: str,
     canvases: Sequence[Sequence[int]],
     place: tuple[object, ...],
 ) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
-    """Cut a stripe of `shape` from the left, as long as a whole interval is left."""
+    """Cut a stripe from the left, as long as a whole interval is left.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the stripe, spaces removed.
+    ratios, ratio_per, canvases
+        See :func:`make_crops`.
+    place : tuple
+        The study's seed, "crop", page and line: where the draws come from.
+
+    Yields
+    ------
+    left, width : int
+        The columns.
+    ratio : float
+        As it was drawn.
+    canvas : (int, int)
+        Its rows and columns.
+    """
     height, whole = shape
     left, ratio = 0, 0.0
     for index in count():

@@ -5,6 +5,8 @@ parted by the path between them that crosses the least ink. Everything is decide
 a small copy of the page, only the cut is done on the full one.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from scipy import ndimage, signal
@@ -28,8 +30,41 @@ RULE_SHARE = 0.5
 """A straight horizontal stroke over this share of the page's width is a printed rule."""
 
 
+class Line(NamedTuple):
+    """One line of a page.
+
+    Attributes
+    ----------
+    top : int
+        The row of the page, made level, at which the band begins.
+    pixels : ndarray of uint8, shape (rows, width)
+        A band from the valley above the line to the valley below, and further where its
+        own strokes reach further. Neighbors' strokes are replaced by the paper around
+        them.
+    """
+
+    top: int
+    pixels: np.ndarray
+
+
 def find_stripes(page: np.ndarray) -> list[np.ndarray]:
     """Cut out the lines of a page of handwriting, from top to bottom.
+
+    Parameters
+    ----------
+    page : ndarray of uint8, shape (height, width)
+        See :func:`find_lines`.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (rows, width)
+        The pixels of each line.
+    """
+    return [line.pixels for line in find_lines(page)]
+
+
+def find_lines(page: np.ndarray) -> list[Line]:
+    """Find the lines of a page of handwriting, from top to bottom.
 
     Where printed rules cross the page, as on forms with a printed header, only the
     tallest part between two rules (or a rule and the edge) is looked at: there the
@@ -42,10 +77,8 @@ def find_stripes(page: np.ndarray) -> list[np.ndarray]:
 
     Returns
     -------
-    list of ndarray of uint8, shape (rows, width)
-        A band for each line, from the valley above it to the valley below, and
-        further where its own strokes reach further. Neighbors' strokes are replaced
-        by the paper around them.
+    list of Line
+        Where each begins, and its pixels.
 
     Raises
     ------
@@ -239,7 +272,7 @@ def _band(ink: np.ndarray, seams: np.ndarray, center: int, spacing: float) -> tu
 
 def _cut(
     page: np.ndarray, paper: np.ndarray, step: int, seams: np.ndarray, band: tuple[int, int]
-) -> np.ndarray:
+) -> Line:
     """Cut a band out of the full page and lay paper over all beyond its seams."""
     top, bottom = band
     stripe = page[top * step : bottom * step].copy()
@@ -250,4 +283,4 @@ def _cut(
     others = (rows[:, None] < upper) | (rows[:, None] >= lower)
     blank = paper[small_rows].take(small_columns, axis=1)
     np.copyto(stripe, blank, where=others)
-    return stripe
+    return Line(top * step, stripe)

@@ -312,9 +312,6 @@ def _stripes(
 def remove_spaces(stripe: np.ndarray) -> np.ndarray:
     """Remove the columns without ink: spaces between words, and margins.
 
-    Kept are columns whose standard deviation is over 10 % of the largest one's, as
-    published. The second pass published, at 1 %, has then nothing to remove.
-
     Parameters
     ----------
     stripe : ndarray of uint8, shape (rows, columns)
@@ -325,8 +322,27 @@ def remove_spaces(stripe: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (rows, kept columns)
         The same line, closed up.
     """
+    return stripe[:, written_columns(stripe)]
+
+
+def written_columns(stripe: np.ndarray) -> np.ndarray:
+    """Tell the columns with ink from spaces between words, and margins.
+
+    Kept are columns whose standard deviation is over 10 % of the largest one's, as
+    published. The second pass published, at 1 %, has then nothing to remove.
+
+    Parameters
+    ----------
+    stripe : ndarray of uint8, shape (rows, columns)
+        One line.
+
+    Returns
+    -------
+    ndarray of bool, shape (columns,)
+        Which columns :func:`remove_spaces` keeps.
+    """
     spread = stripe.astype(np.float32).std(axis=0)
-    return stripe[:, spread > 0.10 * spread.max(initial=0)]
+    return spread > 0.10 * spread.max(initial=0)
 
 
 def _has_two_levels(page: np.ndarray) -> bool:

@@ -136,13 +136,14 @@ def train_teacher(
     out: Path,
     losses: Path,
     checkpoint: Path,
+    architecture: str = "signet",
     networks: Networks = Networks(),
     recipe: Recipe = Recipe(),
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Train SigNet to tell the development writers' genuine signatures apart.
+    """Train a teacher to tell the development writers' genuine signatures apart.
 
     Each image is seen through a random window of 150 x 220 pixels.
 
@@ -156,6 +157,8 @@ def train_teacher(
         CSV: the loss and the accuracy by epoch.
     checkpoint : Path
         See :func:`train_student`.
+    architecture : str
+        A key of :data:`fkd.models.ARCHITECTURES`; SigNet, as published.
     networks : Networks
         Width, features and initialization.
     recipe : Recipe
@@ -178,6 +181,7 @@ def train_teacher(
     images = np.concatenate(images)
     writers, writer = np.unique(names, return_inverse=True)
     about = {
+        "architecture": architecture,
         "sets": sets,
         "signatures": shards.digest(images, np.array(names)),
         "recipe": asdict(recipe),
@@ -185,7 +189,7 @@ def train_teacher(
         "seed": seed,
         "images": len(images),
     }
-    network = models.build("signet", len(writers), networks, seed)
+    network = models.build(architecture, len(writers), networks, seed)
     room = np.subtract(images.shape[1:], INPUT) + 1
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -223,8 +227,8 @@ def random_student(
     ----------
     out : Path
         The weights, as safetensors.
-    architecture : {"resnet18", "signet"}
-        Which network.
+    architecture : str
+        A key of :data:`fkd.models.ARCHITECTURES`.
     networks : Networks
         Width, features and initialization.
     seed : int

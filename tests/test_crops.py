@@ -8,7 +8,7 @@ import yaml
 from scipy import ndimage
 
 from fkd import shards
-from fkd.crops import CANVASES, RATIOS, _intervals, ink_boxes, make_crops
+from fkd.crops import CANVASES, RATIOS, ink_boxes, intervals, make_crops
 from fkd.errors import FkdError
 from fkd.preprocess import normalize
 from fkd.quarantine import Quarantine
@@ -194,7 +194,7 @@ def test_oversized_pieces_are_told_in_one_line(tmp_path, stripes, caplog):
 
 def test_an_interval_has_a_column_at_least():
     """A tiny ratio must not cut the same empty interval for ever."""
-    found = _intervals((30, 40), (1e-6, 1e-6), "interval", [[60, 90]], (0, "crop", "page", 0))
+    found = intervals((30, 40), (1e-6, 1e-6), "interval", [[60, 90]], (0, "crop", "page", 0))
     assert [(left, width) for left, width, *_ in islice(found, 50)] == [(n, 1) for n in range(40)]
 
 

@@ -55,7 +55,11 @@ else:
             checkpoint="results/teacher/checkpoint.pt",
             networks=config["networks"],
             recipe=config["teacher"]["training"],
-            settings=dict(seed=config["seed"], device=config["device"]),
+            settings=dict(
+                architecture=config["teacher"]["architecture"],
+                seed=config["seed"],
+                device=config["device"],
+            ),
         message:
             "Training the teacher"
         script:
