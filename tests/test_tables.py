@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
-from fkd.report.tables import make_tables
+from fkd.report.tables import in_order, make_tables
 from fkd.students import PAPER
 from fkd.verification.significance import (
     average_ranks,
@@ -82,6 +82,12 @@ def test_rows_stand_in_the_order_of_the_paper(made):
         "cedar, NREF 12",
         "mcyt75, NREF 12",
     ]
+
+
+def test_models_come_in_the_order_of_the_paper():
+    models = ["zeta", "resnet18_cl", "alpha", "signet_cl_geom_bc", "teacher", "signet_random"]
+    expected = ["teacher", "signet_random", "signet_cl_geom_bc", "resnet18_cl", "alpha", "zeta"]
+    assert in_order(iter(models)) == expected
 
 
 @pytest.mark.fidelity("significance")

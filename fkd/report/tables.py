@@ -4,7 +4,7 @@ Every threshold is a posteriori: it is chosen on the very scores whose errors ar
 counted, as in all published figures of this protocol.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,7 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
         models = {m: g.sort_values("split") for m, g in group.groupby("model")}
         eer = group.pivot(index="split", columns="model", values="EER_userthresholds")
         overall, pairs = _over_all(eer)
-        for model in sorted(models, key=_order):
+        for model in in_order(models):
             row = {"set": name, "references": references, "model": model}
             row["label"] = label(model, students)
             for rate in rates:
@@ -164,8 +164,12 @@ def label(model: str, students: Mapping[str, Student]) -> str:
     return f"{_ARCHITECTURES[student.architecture]} {'+'.join(terms)}"
 
 
+def in_order(models: Iterable[str]) -> list[str]:
+    """Sort models: the teacher, the students of Table 4 and of Table 5, then others by name."""
+    return sorted(models, key=_order)
+
+
 def _order(model: str) -> tuple:
-    """Teacher, the students of Table 4 and of Table 5, then the others by name."""
     if model == TEACHER:
         return (0,)
     if model in PAPER:
