@@ -57,7 +57,14 @@ rule models:
 
 onstart:
     workflow.folder_lock = lock_folder()
+    workflow.began = time()
 
 
 onsuccess:
+    record_run(
+        out=Path("results/runs.csv"),
+        began=workflow.began,
+        cores=workflow.resource_settings.cores,
+        source=Path(workflow.basedir),
+    )
     print(set_aside())

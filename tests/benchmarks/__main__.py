@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import platform
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from benchmarks import geometry, preprocessing, training, verification
+from fkd.provenance import processor
 
 TARGETS = {
     "normalize": ">= 8",
@@ -71,13 +71,6 @@ def markdown(rows: list[dict], threads: int) -> str:
         "baseline / ours, but ours / baseline for `fkd_step`.\n\n"
         f"{shown.to_markdown(index=False)}\n\nOn a GPU:\n\n{on_gpu}"
     )
-
-
-def processor() -> str:
-    """Name the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import fcntl
 from functools import cache
 from pathlib import Path
+from time import time
 
 import fkd
 from fkd.code import Library
 from fkd.config import SYNTHETIC, complete
 from fkd.layouts import missing_data
 from fkd.errors import FkdError
+from fkd.provenance import record_run
 from fkd.quarantine import Quarantine
 from fkd.students import TEACHER, Student
 

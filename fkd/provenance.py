@@ -1,0 +1,63 @@
+"""When a study ran, of which code, on what, and how long it took."""
+
+import csv
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fkd import __version__
+
+COLUMNS = ("began", "seconds", "cores", "processor", "version", "commit")
+
+
+def record_run(out: Path, began: float, cores: int, source: Path) -> None:
+    """Add a run to the list of a study's runs.
+
+    Parameters
+    ----------
+    out : Path
+        CSV with the columns of :data:`COLUMNS`; made where it is not there.
+    began : float
+        Seconds since the epoch.
+    cores : int
+        CPU cores that the run might use.
+    source : Path
+        The checkout whose code ran.
+    """
+    row = {
+        "began": datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M"),
+        "seconds": round(time.time() - began),
+        "cores": cores,
+        "processor": processor(),
+        "version": __version__,
+        "commit": _commit(source),
+    }
+    is_new = not out.exists()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a", newline="") as stream:
+        table = csv.DictWriter(stream, COLUMNS)
+        if is_new:
+            table.writeheader()
+        table.writerow(row)
+
+
+def processor() -> str:
+    """Name the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _commit(source: Path) -> str:
+    """Name the commit of a checkout, ``-dirty`` where files differ from it; "" without git."""
+    command = ["git", "-C", source, "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
