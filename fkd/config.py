@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from fkd.consistency import SYNTHETIC, contradictions
 from fkd.errors import FkdError
-from fkd.layouts import LAYOUTS
 from fkd.losses import RESPONSES
-from fkd.models import ARCHITECTURES, FEATURES, SigNet
-from fkd.students import PAPER, TEACHER, Student
+from fkd.models import ARCHITECTURES, CONNECTIONS
+from fkd.students import PAPER, Student
 
-SYNTHETIC = "synthetic"
-"""The layout of pages and signatures that the study draws for itself."""
-
+__all__ = ["SYNTHETIC", "complete"]
 
 _Validator = validators.extend(
     Draft202012Validator,
@@ -46,7 +43,8 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     -------
     dict
         The config with the settings of its ``size`` laid over the rest, every
-        default in place, and students of the paper spelled out.
+        default in place, students of the paper spelled out, and of the
+        connections those that start from a map of the teacher.
 
     Raises
     ------
@@ -58,12 +56,14 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     config = _choose_size(deepcopy(dict(config)))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
+    problems = problems or list(_unknown_names(config))
     if not problems:
         config = _with_defaults(config, rules, rules.get("$defs", {}))
         config["students"] = {
             name: _spell_out(name, spec or {}) for name, spec in config["students"].items()
         }
-        problems = list(_impossible(config))
+        config["geometry"]["connections"] = _connect(config)
+        problems = list(contradictions(config))
     if problems:
         raise FkdError(
             "The config has to be mended:\n" + "\n".join(f"  {p}" for p in dict.fromkeys(problems))
@@ -134,6 +134,44 @@ def _explain(error: ValidationError) -> Iterator[str]:
         yield f"{path}: {error.message}"
 
 
+def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Name the networks and losses of which there is no code."""
+    students = {
+        f"students.{name}": spec for name, spec in (config.get("students") or {}).items() if spec
+    }
+    networks = {f"{key}.architecture": spec.get("architecture") for key, spec in students.items()}
+    networks["teacher.architecture"] = config.get("teacher", {}).get("architecture")
+    connections = config.get("geometry", {}).get("connections", {})
+    networks |= {f"geometry.connections.{name}": name for name in connections}
+    losses = {
+        f"{key}.response.loss": (spec.get("response") or {}).get("loss")
+        for key, spec in students.items()
+    }
+    for named, known in ((networks, ARCHITECTURES), (losses, RESPONSES)):
+        for key, name in named.items():
+            if name is not None and name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                yield f'{key}: expected one of {", ".join(known)}, found "{name}"{hint}'
+
+
+def _connect(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Connect each network that students have with the teacher.
+
+    What the config leaves out is by default as in the code. Pairs for teachers of another
+    network fall away; one whose map no network has is left, to be refused.
+    """
+    of_teacher = ARCHITECTURES[config["teacher"]["architecture"]].map_sizes
+    of_others = {name for network in ARCHITECTURES.values() for name in network.map_sizes}
+    of_others -= set(of_teacher)
+    used = [student["architecture"] for student in config["students"].values()]
+    pairs = {name: CONNECTIONS.get(name, {}) for name in used} | config["geometry"]["connections"]
+    return {
+        network: {name: own for name, own in maps.items() if name not in of_others}
+        for network, maps in pairs.items()
+    }
+
+
 def _is_finite_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -165,146 +203,3 @@ def _spell_out(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     if missing:
         raise FkdError(f"students.{name}.response: needs {' and '.join(missing)}")
     return Student.from_dict(merged).to_dict()
-
-
-def _impossible(config: dict[str, Any]) -> Iterator[str]:
-    """Name the combinations of well-formed settings that cannot be."""
-    yield from _impossible_data(config)
-    yield from _impossible_students(config)
-    for key, recipe in (
-        ("training", config["training"]),
-        ("teacher.training", config["teacher"]["training"]),
-    ):
-        if recipe["nesterov"] and not recipe["momentum"]:
-            yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
-    for key in ("students", "models"):
-        if TEACHER in config[key]:
-            yield f"{key}.{TEACHER}: this name is the teacher's own; take another"
-    for name in config["models"]:
-        if name in config["students"]:
-            yield f"models.{name}: this name is a student's; take another"
-    low, high = config["crops"]["ratios"]
-    if low > high:
-        yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
-    gray = config["pages"]["ink_gray"]
-    if gray and gray[0] > gray[1]:
-        yield f"pages.ink_gray: the darkest grey {gray[0]} is lighter than the lightest, {gray[1]}"
-
-
-def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
-    sets, teacher, tested = config["signatures"], config["teacher"], config["evaluation"]["sets"]
-    for key, entry in [("pages", config["pages"])] + [
-        (f"signatures.{n}", s) for n, s in sets.items()
-    ]:
-        needs = "draw" if entry["layout"] == SYNTHETIC else "path"
-        if not entry.get(needs):
-            yield f"{key}.{needs}: missing; the layout {entry['layout']} needs it"
-        if entry["layout"] == "folder" and key != "pages" and "genuine" not in entry:
-            yield f'{key}.genuine: missing; such as "{{writer}}/genuine-{{sample}}.png"'
-    for key, names in (
-        ("teacher.development", teacher["development"]),
-        ("evaluation.sets", tested),
-    ):
-        for name in names:
-            if name not in sets:
-                yield f"{key}: {name} is none of `signatures`: {', '.join(sets)}"
-    if teacher["weights"] is None and not teacher["development"]:
-        yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
-    for name in teacher["development"] if teacher["weights"] is None else []:
-        for other in tested:
-            if name in sets and other in sets and _share_writers(sets[name], sets[other]):
-                yield (
-                    f"teacher.development: {name} has writers of evaluation.sets.{other}; "
-                    "development writers are never evaluation writers"
-                )
-    for name, protocols in tested.items():
-        held = _held(sets[name]) if name in sets else {}
-        numbers = [number for protocol in protocols for number in protocol["references"]]
-        for number in sorted({number for number in numbers if numbers.count(number) > 1}):
-            yield f"evaluation.sets.{name}: {number} references stand there more than once"
-        for place, protocol in enumerate(protocols):
-            key, fewest = f"evaluation.sets.{name}.{place}", min(protocol["references"])
-            if protocol.get("negatives", fewest) > fewest:
-                yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
-            yield from _impossible_protocol(key, protocol, held)
-
-
-def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int]) -> Iterator[str]:
-    if not held:
-        return
-    most, genuine, skilled = max(protocol["references"]), held["genuine"], held["skilled"]
-    if most + protocol["test_genuine"] > genuine:
-        yield (
-            f"{key}: {most} references and {protocol['test_genuine']} tests are more than the "
-            f"{genuine} genuine signatures of a writer"
-        )
-    if protocol["test_skilled"] > skilled:
-        yield (
-            f"{key}.test_skilled: {protocol['test_skilled']} is more than the {skilled} skilled "
-            "forgeries of a writer"
-        )
-
-
-def _held(entry: dict[str, Any]) -> dict[str, int]:
-    """What a set of signatures should hold of each writer, where that is known."""
-    if entry["layout"] == SYNTHETIC:
-        return entry.get("draw") or {}
-    held = {**LAYOUTS[entry["layout"]].expected, **entry.get("expected", {})}
-    return held if {"genuine", "skilled"} <= set(held) else {}
-
-
-def _share_writers(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    if one["layout"] == SYNTHETIC == other["layout"]:
-        first, second = (
-            range(d["first"], d["first"] + d["writers"]) for d in (one["draw"], other["draw"])
-        )
-        return first.start < second.stop and second.start < first.stop
-    return one["path"] is not None and one["path"] == other["path"]
-
-
-def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
-    connections, networks = config["geometry"]["connections"], config["networks"]
-    for architecture, pairs in connections.items():
-        sizes = ARCHITECTURES[architecture].map_sizes
-        for teacher_map, student_map in pairs.items():
-            key = f"geometry.connections.{architecture}.{teacher_map}"
-            if student_map not in sizes:
-                yield f"{key}: {architecture} has no map {student_map}; it has {', '.join(sizes)}"
-            elif sizes[student_map] != SigNet.map_sizes[teacher_map]:
-                yield (
-                    f"{key}: maps of different size, the teacher's {teacher_map} "
-                    f"{_times(SigNet.map_sizes[teacher_map])} and the student's {student_map} "
-                    f"{_times(sizes[student_map])}"
-                )
-    imported = config["teacher"]["weights"] is not None
-    for name, spec in config["students"].items():
-        student = Student.from_dict(spec)
-        for teacher_map in student.maps:
-            if teacher_map not in connections[student.architecture]:
-                yield (
-                    f"students.{name}.geometry.{teacher_map}: not connected; "
-                    f"see geometry.connections.{student.architecture}"
-                )
-        if not student.guided_by_response:
-            continue
-        # A loss takes the two responses, then its parameters.
-        known = list(signature(RESPONSES[student.response.loss]).parameters)[2:]
-        for key in sorted(set(student.response.parameters) - set(known)):
-            yield (
-                f"students.{name}.response.parameters.{key}: {student.response.loss} has no such "
-                f"parameter; it has {', '.join(known)}"
-            )
-        if (
-            imported
-            and networks["features"] != FEATURES
-            and student.response.loss != "barlow_colleagues"
-        ):
-            yield (
-                f"students.{name}.response: {student.response.loss} compares responses of equal "
-                f"length, but networks.features is {networks['features']} and the imported "
-                f"teacher's {FEATURES}"
-            )
-
-
-def _times(size: tuple[int, int]) -> str:
-    return " x ".join(map(str, size))

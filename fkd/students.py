@@ -13,7 +13,7 @@ from torch import Tensor
 from fkd import losses
 from fkd.errors import FkdError
 from fkd.graph import nac, vectors_of_map
-from fkd.models import CONNECTIONS, Network
+from fkd.models import ARCHITECTURES, CONNECTIONS, Network
 
 TEACHER = "teacher"
 """The teacher's name among the models."""
@@ -46,8 +46,8 @@ class Student:
 
     Attributes
     ----------
-    architecture : {"resnet18", "signet"}
-        Which network.
+    architecture : str
+        Which network, a key of :data:`fkd.models.ARCHITECTURES`.
     classification : float
         c of the total loss.
     geometry : dict of str to float
@@ -75,10 +75,9 @@ class Student:
             student = cls(**{**spec, "response": Response(**response) if response else None})
         except TypeError as error:
             raise FkdError(f"{dict(spec)} does not describe a student: {error}") from None
-        if student.architecture not in CONNECTIONS:
-            raise FkdError(
-                f"{student.architecture!r} is no architecture; it is one of {', '.join(CONNECTIONS)}"
-            )
+        if student.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise FkdError(f"{student.architecture!r} is no architecture; it is one of {known}")
         return student
 
     def to_dict(self) -> dict:
@@ -130,7 +129,7 @@ class Student:
             among them, and the weighted sum stands as ``total``.
         logits : Tensor, (B, writers)
         """
-        connections = connections or CONNECTIONS[self.architecture]
+        connections = connections or CONNECTIONS.get(self.architecture, {})
         maps, feature = network.describe(batch["image"])
         logits = network.classifier(feature)
         # Losses stay in float32 where the network computes in less.
@@ -170,7 +169,7 @@ def _settings_of_the_paper() -> dict[str, dict]:
 
 PAPER: dict[str, Student] = {
     f"{architecture}_{setting}": Student(architecture, **terms)
-    for architecture in CONNECTIONS
+    for architecture in ("resnet18", "signet")
     for setting, terms in _settings_of_the_paper().items()
 }
 """The students of the paper by name, such as ``resnet18_cl_geom_bc``."""

@@ -10,7 +10,8 @@ import yaml
 
 from fkd import config as configs
 from fkd.errors import FkdError
-from fkd.models import CONNECTIONS, Networks
+from fkd.losses import RESPONSES
+from fkd.models import ARCHITECTURES, CONNECTIONS, Networks, SigNet
 from fkd.recipe import Recipe
 from fkd.students import PAPER, Student
 
@@ -100,6 +101,66 @@ def test_a_size_is_laid_over_the_rest():
     again = configs.complete(config, SCHEMA)
     assert again == config
     assert "sizes: small" in refusal(sizes=sizes, size="large")
+
+
+def chebyshev(student, teacher, power, absolute=True):
+    """A response loss of one's own, with a parameter that has no default."""
+
+
+class Narrow(SigNet):
+    """A network of one's own."""
+
+    map_sizes = {"early": (17, 26), "late": (8, 12)}  # noqa: RUF012
+
+
+def own(**response):
+    return {"architecture": "signet", "response": {"loss": "chebyshev", "weight": 1.0} | response}
+
+
+def test_a_loss_is_one_function_and_one_entry(monkeypatch):
+    monkeypatch.setitem(RESPONSES, "chebyshev", chebyshev)
+    given = {"power": 3, "absolute": False}
+    config = complete(students={"mine": own(parameters=given)})
+    assert config["students"]["mine"]["response"]["parameters"] == given
+    message = refusal(students={"mine": own(parameters={"powr": 3})})
+    assert "response.parameters.powr: chebyshev has no such parameter; it has power, abs" in message
+    assert "response.parameters.power: missing; chebyshev has no default for it" in message
+    message = refusal(students={"mine": own(parameters={"power": "3"})})
+    assert 'parameters.power: expected number or boolean, found "3"' in message
+
+
+def test_a_network_is_one_class_and_its_entries(monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "narrow", Narrow)
+    mine = {"architecture": "narrow", "classification": 1}
+    config = complete(students={"mine": mine})
+    assert config["geometry"]["connections"]["narrow"] == {}
+    assert "mine.geometry.conv2: not connected" in refusal(
+        students={"mine": mine | {"geometry": {"conv2": 1}}}
+    )
+    monkeypatch.setitem(CONNECTIONS, "narrow", {"conv2": "early", "conv5": "late"})
+    config = complete(students={"mine": mine | {"geometry": {"conv2": 1}}})
+    assert config["geometry"]["connections"]["narrow"] == CONNECTIONS["narrow"]
+    assert configs.complete(config, SCHEMA) == config
+    changed = complete(
+        students={"mine": mine}, **{"geometry.connections": {"narrow": {"conv3": "late"}}}
+    )
+    assert changed["geometry"]["connections"]["narrow"] == {"conv3": "late"}
+
+
+def guided_by_resnet18(geometry, **connections):
+    return {
+        "teacher": {"architecture": "resnet18", "development": ["own"]},
+        "geometry": {"connections": {"resnet18": {"stage2": "stage2", **connections}}},
+        "students": {"mine": {"architecture": "resnet18", "geometry": geometry}},
+    }
+
+
+def test_a_teacher_of_another_network_guides_by_its_own_maps():
+    config = complete(**guided_by_resnet18({"stage2": 10, "stage3": 1}, stage3="stage3"))
+    pairs = {"stage2": "stage2", "stage3": "stage3"}
+    assert config["geometry"]["connections"] == {"resnet18": pairs, "signet": {}}
+    assert configs.complete(config, SCHEMA) == config
+    assert complete()["geometry"]["connections"]["signet"] == {"conv2": "conv2", "conv5": "conv5"}
 
 
 CONNECTED = {"resnet18": {"conv2": "stage3"}}
@@ -221,6 +282,46 @@ REFUSED = {
     "a name that is no file name": (
         {"models": {"a b": {"onnx": "a.onnx"}}},
         "models: 'a b' does not match",
+    ),
+    "an unknown network": (
+        {"students": {"mine": {"architecture": "resnet", "classification": 1}}},
+        'students.mine.architecture: expected one of resnet18, signet, found "resnet"; did you '
+        "mean resnet18?",
+    ),
+    "an unknown teacher": (
+        {"teacher": {"architecture": "vgg", "development": ["own"]}},
+        'teacher.architecture: expected one of resnet18, signet, found "vgg"',
+    ),
+    "an unknown loss": (
+        {"students": {"resnet18_cl_bc": {"response": {"loss": "barlow_twin"}}}},
+        "students.resnet18_cl_bc.response.loss: expected one of temperature_cross_entropy, "
+        'barlow_twins, barlow_colleagues, found "barlow_twin"; did you mean barlow_twins?',
+    ),
+    "connections of an unknown network": (
+        {"geometry": {"connections": {"resnet": {}}}},
+        "geometry.connections.resnet: expected one of resnet18, signet",
+    ),
+    "a map that no network has": (
+        {"geometry": {"connections": {"signet": {"conv22": "conv2"}}}},
+        "connections.signet.conv22: the teacher, signet, has no map conv22; it has conv1, conv2, "
+        "conv3, conv5; did you mean conv2?",
+    ),
+    "guidance by a map that the teacher lacks": (
+        {"students": {"mine": {"architecture": "signet", "geometry": {"conv7": 1}}}},
+        "students.mine.geometry.conv7: the teacher, signet, has no map conv7; it has conv1",
+    ),
+    "guidance by a map of the other teacher": (
+        guided_by_resnet18({"conv2": 10}),
+        "students.mine.geometry.conv2: the teacher, resnet18, has no map conv2; it has stage1",
+    ),
+    "maps of different size under another teacher": (
+        guided_by_resnet18({"stage2": 10}, stage3="stage2"),
+        "resnet18.stage3: maps of different size, the teacher's stage3 8 x 12 and the student's "
+        "stage2 17 x 26",
+    ),
+    "weights of another network": (
+        {"teacher": {"architecture": "resnet18", "weights": "signet.pth"}},
+        "teacher.architecture: resnet18, but teacher.weights are SigNet's",
     ),
     "ratios upside down": ({"crops": {"ratios": [3, 2]}}, "crops.ratios: the least ratio 3"),
 }

@@ -33,13 +33,14 @@ __all__ = [
 ]
 
 ARCHITECTURES: dict[str, type[Network]] = {"resnet18": ResNet18, "signet": SigNet}
-"""The networks by the names that a config gives them."""
+"""The networks by the names that a config gives them; a network of your own is an entry here."""
 
 CONNECTIONS: dict[str, dict[str, str]] = {
     "resnet18": {"conv2": "stage2", "conv5": "stage3", "conv3": "stage3_block1"},
     "signet": {"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
 }
-"""For each student, which of its maps answers which map of the teacher SigNet."""
+"""For each student, which of its maps answers which map of the teacher, SigNet by default; a
+network that no geometry guides needs no entry."""
 
 INITIALIZATIONS: dict[str, dict[str, tuple[str, str]]] = {
     "code": {name: network.initialization for name, network in ARCHITECTURES.items()},
@@ -78,8 +79,8 @@ def build(
 
     Parameters
     ----------
-    architecture : {"resnet18", "signet"}
-        Which network.
+    architecture : str
+        A key of :data:`ARCHITECTURES`.
     num_classes : int, optional
         Writers to tell apart; without it there is no classifier.
     networks : Networks

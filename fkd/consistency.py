@@ -1,0 +1,191 @@
+"""What of a study's config cannot be, although each setting for itself is well formed."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from inspect import signature
+from typing import Any
+
+from fkd.layouts import LAYOUTS
+from fkd.losses import RESPONSES
+from fkd.models import ARCHITECTURES, FEATURES
+from fkd.students import TEACHER, Student
+
+SYNTHETIC = "synthetic"
+"""The layout of pages and signatures that the study draws for itself."""
+
+
+def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """Name the combinations of well-formed settings that cannot be.
+
+    Parameters
+    ----------
+    config : mapping
+        A config with every default in place.
+
+    Yields
+    ------
+    str
+        The key, what is wrong with it, and where it is not plain what was expected.
+    """
+    yield from _impossible_data(config)
+    yield from _impossible_students(config)
+    for key, recipe in (
+        ("training", config["training"]),
+        ("teacher.training", config["teacher"]["training"]),
+    ):
+        if recipe["nesterov"] and not recipe["momentum"]:
+            yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
+    for key in ("students", "models"):
+        if TEACHER in config[key]:
+            yield f"{key}.{TEACHER}: this name is the teacher's own; take another"
+    for name in config["models"]:
+        if name in config["students"]:
+            yield f"models.{name}: this name is a student's; take another"
+    low, high = config["crops"]["ratios"]
+    if low > high:
+        yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
+    gray = config["pages"]["ink_gray"]
+    if gray and gray[0] > gray[1]:
+        yield f"pages.ink_gray: the darkest grey {gray[0]} is lighter than the lightest, {gray[1]}"
+
+
+def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
+    sets, teacher, tested = config["signatures"], config["teacher"], config["evaluation"]["sets"]
+    for key, entry in [("pages", config["pages"])] + [
+        (f"signatures.{n}", s) for n, s in sets.items()
+    ]:
+        needs = "draw" if entry["layout"] == SYNTHETIC else "path"
+        if not entry.get(needs):
+            yield f"{key}.{needs}: missing; the layout {entry['layout']} needs it"
+        if entry["layout"] == "folder" and key != "pages" and "genuine" not in entry:
+            yield f'{key}.genuine: missing; such as "{{writer}}/genuine-{{sample}}.png"'
+    for key, names in (
+        ("teacher.development", teacher["development"]),
+        ("evaluation.sets", tested),
+    ):
+        for name in names:
+            if name not in sets:
+                yield f"{key}: {name} is none of `signatures`: {', '.join(sets)}"
+    if teacher["weights"] is None and not teacher["development"]:
+        yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
+    for name in teacher["development"] if teacher["weights"] is None else []:
+        for other in tested:
+            if name in sets and other in sets and _share_writers(sets[name], sets[other]):
+                yield (
+                    f"teacher.development: {name} has writers of evaluation.sets.{other}; "
+                    "development writers are never evaluation writers"
+                )
+    for name, protocols in tested.items():
+        held = _held(sets[name]) if name in sets else {}
+        numbers = [number for protocol in protocols for number in protocol["references"]]
+        for number in sorted({number for number in numbers if numbers.count(number) > 1}):
+            yield f"evaluation.sets.{name}: {number} references stand there more than once"
+        for place, protocol in enumerate(protocols):
+            key, fewest = f"evaluation.sets.{name}.{place}", min(protocol["references"])
+            if protocol.get("negatives", fewest) > fewest:
+                yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
+            yield from _impossible_protocol(key, protocol, held)
+
+
+def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int]) -> Iterator[str]:
+    if not held:
+        return
+    most, genuine, skilled = max(protocol["references"]), held["genuine"], held["skilled"]
+    if most + protocol["test_genuine"] > genuine:
+        yield (
+            f"{key}: {most} references and {protocol['test_genuine']} tests are more than the "
+            f"{genuine} genuine signatures of a writer"
+        )
+    if protocol["test_skilled"] > skilled:
+        yield (
+            f"{key}.test_skilled: {protocol['test_skilled']} is more than the {skilled} skilled "
+            "forgeries of a writer"
+        )
+
+
+def _held(entry: dict[str, Any]) -> dict[str, int]:
+    """What a set of signatures should hold of each writer, where that is known."""
+    if entry["layout"] == SYNTHETIC:
+        return entry.get("draw") or {}
+    held = {**LAYOUTS[entry["layout"]].expected, **entry.get("expected", {})}
+    return held if {"genuine", "skilled"} <= set(held) else {}
+
+
+def _share_writers(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    if one["layout"] == SYNTHETIC == other["layout"]:
+        first, second = (
+            range(d["first"], d["first"] + d["writers"]) for d in (one["draw"], other["draw"])
+        )
+        return first.start < second.stop and second.start < first.stop
+    return one["path"] is not None and one["path"] == other["path"]
+
+
+def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
+    connections, networks = config["geometry"]["connections"], config["networks"]
+    guide = config["teacher"]["architecture"]
+    guiding = ARCHITECTURES[guide].map_sizes
+    imported = config["teacher"]["weights"] is not None
+    if imported and guide != "signet":
+        yield (
+            f"teacher.architecture: {guide}, but teacher.weights are SigNet's; "
+            "leave one of the two out"
+        )
+    for architecture, pairs in connections.items():
+        sizes = ARCHITECTURES[architecture].map_sizes
+        for teacher_map, student_map in pairs.items():
+            key = f"geometry.connections.{architecture}.{teacher_map}"
+            if teacher_map not in guiding:
+                yield f"{key}: {_no_such_map(f'the teacher, {guide},', teacher_map, guiding)}"
+            elif student_map not in sizes:
+                yield f"{key}: {_no_such_map(architecture, student_map, sizes)}"
+            elif sizes[student_map] != guiding[teacher_map]:
+                yield (
+                    f"{key}: maps of different size, the teacher's {teacher_map} "
+                    f"{_times(guiding[teacher_map])} and the student's {student_map} "
+                    f"{_times(sizes[student_map])}"
+                )
+    for name, spec in config["students"].items():
+        student = Student.from_dict(spec)
+        for teacher_map in student.maps:
+            key = f"students.{name}.geometry.{teacher_map}"
+            if teacher_map not in guiding:
+                yield f"{key}: {_no_such_map(f'the teacher, {guide},', teacher_map, guiding)}"
+            elif teacher_map not in connections[student.architecture]:
+                yield f"{key}: not connected; see geometry.connections.{student.architecture}"
+        if not student.guided_by_response:
+            continue
+        yield from _impossible_parameters(name, student)
+        if (
+            imported
+            and networks["features"] != FEATURES
+            and student.response.loss in ("temperature_cross_entropy", "barlow_twins")
+        ):
+            yield (
+                f"students.{name}.response: {student.response.loss} compares responses of equal "
+                f"length, but networks.features is {networks['features']} and the imported "
+                f"teacher's {FEATURES}"
+            )
+
+
+def _impossible_parameters(name: str, student: Student) -> Iterator[str]:
+    """Hold the parameters of a student's response loss against the loss's signature."""
+    loss, given = student.response.loss, student.response.parameters
+    # A loss takes the two responses, then its parameters.
+    known = dict(list(signature(RESPONSES[loss]).parameters.items())[2:])
+    key = f"students.{name}.response.parameters"
+    for parameter in sorted(set(given) - set(known)):
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        yield f"{key}.{parameter}: {loss} has no such parameter; {has}"
+    for parameter, about in known.items():
+        if about.default is about.empty and parameter not in given:
+            yield f"{key}.{parameter}: missing; {loss} has no default for it"
+
+
+def _no_such_map(network: str, name: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    close = get_close_matches(name, sizes, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{network} has no map {name}; it has {', '.join(sizes)}{hint}"
+
+
+def _times(size: tuple[int, int]) -> str:
+    return " x ".join(map(str, size))
