@@ -1,0 +1,9 @@
+"""Write a table as a page that a browser shows."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.hypertext import write_hypertext
+
+with stage(snakemake.log[0]):
+    write_hypertext(markdown=Path(snakemake.input[0]), out=Path(snakemake.output[0]))
