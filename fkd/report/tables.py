@@ -67,11 +67,7 @@ def make_tables(
         table.to_csv(part, index=False)
     parts = [f"# {title}", ""]
     if synthetic:
-        parts += [
-            f"**Synthetic data: {' and '.join(synthetic)} were drawn by a program. These figures "
-            "show that the study runs; they say nothing of real signatures.**",
-            "",
-        ]
+        parts += [f"**{warning(synthetic)}**", ""]
     count = splits["split"].nunique()
     for column, threshold in THRESHOLDS.items():
         parts += [
@@ -103,6 +99,20 @@ def make_tables(
     ]
     with writing(markdown) as part:
         part.write_text("\n".join(parts))
+
+
+def warning(synthetic: Iterable[str]) -> str:
+    """Say that data is drawn, and what the study's figures then mean.
+
+    Parameters
+    ----------
+    synthetic : iterable of str
+        What of the data is drawn and not real, such as ``text``.
+    """
+    return (
+        f"Synthetic data: {' and '.join(synthetic)} were drawn by a program. The study's figures "
+        "show that it runs; they say nothing of real signatures."
+    )
 
 
 def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataFrame:
@@ -138,14 +148,37 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
             for rate in rates:
                 row[f"{rate}_mean"] = 100 * models[model][rate].mean()
                 row[f"{rate}_sd"] = 100 * models[model][rate].std(ddof=0)
-            others = {"teacher": TEACHER, "cl": _cl_of(model, students)}
-            others = {key: other for key, other in others.items() if other in models}
-            for key in ("teacher", "cl"):
-                compared = others.get(key, model) != model
-                row[f"p_{key}"] = wilcoxon(eer[model], eer[others[key]]) if compared else np.nan
-                row[f"nemenyi_{key}"] = pairs.loc[model, others[key]] if compared else np.nan
+            row |= wilcoxon_tests(eer, model, students)
+            for key, other in _baselines(model, eer, students).items():
+                row[f"nemenyi_{key}"] = pairs.loc[model, other] if other else np.nan
             rows.append(row | overall.loc[model].to_dict())
     return pd.DataFrame(rows)
+
+
+def wilcoxon_tests(
+    rates: pd.DataFrame, model: str, students: Mapping[str, Student]
+) -> dict[str, float]:
+    """Test a model against the teacher, and against the student with CL alone.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        One rate a split (row) and model (column).
+    model : str
+        Which of the models.
+    students : mapping of str to Student
+        The students among the models.
+
+    Returns
+    -------
+    dict of str to float
+        ``p_teacher`` and ``p_cl`` of Wilcoxon's test over the splits, NaN where there is
+        nothing to be compared with. The student with CL alone is of the model's network.
+    """
+    return {
+        f"p_{key}": wilcoxon(rates[model], rates[other]) if other else np.nan
+        for key, other in _baselines(model, rates, students).items()
+    }
 
 
 def label(model: str, students: Mapping[str, Student]) -> str:
@@ -177,6 +210,14 @@ def _order(model: str) -> tuple:
     return 2, model
 
 
+def _baselines(
+    model: str, models: Iterable[str], students: Mapping[str, Student]
+) -> dict[str, str | None]:
+    """Name what a model is compared with, as far as it is among `models`."""
+    found = {"teacher": TEACHER, "cl": _cl_of(model, students)}
+    return {key: other if other in set(models) - {model} else None for key, other in found.items()}
+
+
 def _cl_of(model: str, students: Mapping[str, Student]) -> str | None:
     """The student of the same network that learns from CL alone."""
     if model not in students:
@@ -189,7 +230,7 @@ def _cl_of(model: str, students: Mapping[str, Student]) -> str | None:
         and not other.maps
         and not other.guided_by_response
     }
-    return min(alone, key=_order, default=None)
+    return next(iter(in_order(alone)), None)
 
 
 def _column(row: Mapping) -> str:
