@@ -1,0 +1,16 @@
+"""Draw a page with its stripes and cuts."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.page import draw_page
+
+with stage(snakemake.log[0]):
+    draw_page(
+        pages=Path(snakemake.input.pages),
+        stripes=[Path(path) for path in snakemake.input.stripes],
+        crops=[Path(path) for path in snakemake.input.crops],
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+        max_pixels=snakemake.params.max_pixels,
+    )
