@@ -1,0 +1,18 @@
+"""Write a table of the paper, published values and the study's."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.paper_tables import make_paper_table
+
+with stage(snakemake.log[0]):
+    make_paper_table(
+        table=int(snakemake.wildcards.table),
+        metrics=[Path(path) for path in snakemake.input],
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+        latex=Path(snakemake.output.latex),
+        title=snakemake.params.title,
+        students=snakemake.params.students,
+        synthetic=snakemake.params.synthetic,
+    )
