@@ -107,35 +107,21 @@ def scores_of_splits(
     """
     x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
     _check_arrays(x, y, yforg)
-    if min(references, test_genuine, test_skilled, splits) < 1:
-        raise FkdError(
-            "references, test_genuine, test_skilled and splits are counts from 1, found "
-            f"{references}, {test_genuine}, {test_skilled} and {splits}."
-        )
-    if negatives is None:
-        negatives = references
-    if not 1 <= negatives <= references:
-        raise FkdError(
-            f"negatives counts from 1 to the number of references, {references}; found {negatives}."
-        )
     if (threads is not None and threads < 1) or memory_mb < 1:
         raise FkdError(f"threads and memory count from 1, found {threads} and {memory_mb} MB.")
-    writers = np.unique(y)
-    names = writers if names is None else names
-    genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
-    skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
-    _check_counts("genuine signatures", genuine, names, references + test_genuine)
-    _check_counts("skilled forgeries", skilled, names, test_skilled)
-    draws = draw_splits(
-        genuine,
-        skilled,
+    draws = splits_of(
+        y,
+        yforg,
         references=references,
-        negatives=negatives,
         test_genuine=test_genuine,
         test_skilled=test_skilled,
         splits=splits,
         seed=seed,
+        negatives=negatives,
+        names=names,
     )
+    writers = np.unique(y)
+    negatives = references if negatives is None else negatives
     rows = references + (len(writers) - 1) * negatives
     affordable = max(1, memory_mb * 2**20 // _memory(rows, x.shape[1]))
     threads = threads or cpu_count()
@@ -150,6 +136,62 @@ def scores_of_splits(
             with threadpool_limits(1, user_api="blas"):
                 scored = list(overseers.map(partial(score, each=workers.map), several))
             yield from scored
+
+
+def splits_of(
+    y: np.ndarray,
+    yforg: np.ndarray,
+    *,
+    references: int,
+    test_genuine: int,
+    test_skilled: int,
+    splits: int,
+    seed: int,
+    negatives: int | None = None,
+    names: Sequence[object] | None = None,
+) -> Iterator[Split]:
+    """Draw who trains and who tests, for the writers and forgeries of a set.
+
+    Parameters are those of :func:`scores_of_splits`, which scores these very splits.
+
+    Returns
+    -------
+    iterator of Split
+        The rows of each split.
+
+    Raises
+    ------
+    FkdError
+        Where a number is out of range, or a writer has too few signatures.
+    """
+    if min(references, test_genuine, test_skilled, splits) < 1:
+        raise FkdError(
+            "references, test_genuine, test_skilled and splits are counts from 1, found "
+            f"{references}, {test_genuine}, {test_skilled} and {splits}."
+        )
+    if negatives is None:
+        negatives = references
+    if not 1 <= negatives <= references:
+        raise FkdError(
+            f"negatives counts from 1 to the number of references, {references}; found {negatives}."
+        )
+    yforg = np.asarray(yforg).astype(bool)
+    writers = np.unique(y)
+    names = writers if names is None else names
+    genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
+    skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
+    _check_counts("genuine signatures", genuine, names, references + test_genuine)
+    _check_counts("skilled forgeries", skilled, names, test_skilled)
+    return draw_splits(
+        genuine,
+        skilled,
+        references=references,
+        negatives=negatives,
+        test_genuine=test_genuine,
+        test_skilled=test_skilled,
+        splits=splits,
+        seed=seed,
+    )
 
 
 def _memory(rows: int, features: int) -> int:
