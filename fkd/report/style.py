@@ -1,5 +1,6 @@
 """The one style of all figures: readable in print and by the color-blind, equal from run to run."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle, product
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fkd.atomic import writing
 from fkd.students import TEACHER, Student
@@ -62,6 +64,11 @@ _RESPONSE_COLORS = {
     "barlow_colleagues": GREEN,
 }
 _NETWORK_LINES = {"resnet18": "-", "signet": "--"}
+
+NETWORKS = {"signet": "SigNet", "resnet18": "ResNet-18"}
+"""Names of the networks, in the order of the tables."""
+
+LEGEND_COLUMNS = 3
 
 
 @contextmanager
@@ -141,3 +148,54 @@ def looks(models: list[str], students: Mapping[str, Student]) -> dict[str, dict]
             "markerfacecolor": face,
         }
     return found
+
+
+def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, list[str]]:
+    """Part models into one column of a figure for each network of the students.
+
+    Parameters
+    ----------
+    models : list of str
+        Their names.
+    students : mapping of str to Student
+        The students among them; all other models, such as the teacher, stand in every
+        column for comparison.
+
+    Returns
+    -------
+    dict of str to list of str
+        Models by the column's title, in the order given.
+    """
+    found = {students[model].architecture for model in models if model in students}
+    networks = [n for n in NETWORKS if n in found] + sorted(found - set(NETWORKS))
+    if not networks:
+        return {"": models}
+    return {
+        NETWORKS.get(network, network): [
+            m for m in models if m not in students or students[m].architecture == network
+        ]
+        for network in networks
+    }
+
+
+def legend(drawing: Figure, entries: Mapping[str, Mapping]) -> None:
+    """Put one legend below all panels of a figure; :func:`legend_height` is its share.
+
+    Parameters
+    ----------
+    drawing : Figure
+        The figure, as high as its panels and its legend need.
+    entries : mapping of str to mapping
+        Keyword arguments of ``Line2D``, such as those of :func:`looks`, by label.
+    """
+    drawing.legend(
+        handles=[Line2D([], [], label=label, **look) for label, look in entries.items()],
+        loc="outside lower center",
+        ncols=min(LEGEND_COLUMNS, len(entries)),
+        handlelength=3,
+    )
+
+
+def legend_height(entries: int) -> float:
+    """Inches that a legend of so many entries takes."""
+    return 0.15 + 0.16 * math.ceil(entries / LEGEND_COLUMNS)

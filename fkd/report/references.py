@@ -1,0 +1,62 @@
+"""How the error falls with the number of references."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fkd.report.style import by_network, figure, legend, legend_height, looks, save, styled
+from fkd.report.tables import in_order, label, summarize
+from fkd.students import Student
+
+SPAN = 0.6
+"""References between the first and the last model, which stand side by side at each NREF."""
+
+
+def draw_references(
+    *, metrics: list[Path], students: dict[str, dict], svg: Path, png: Path
+) -> None:
+    """Draw the equal error rate with user thresholds against the number of references.
+
+    Parameters
+    ----------
+    metrics : list of Path
+        CSV files of :func:`fkd.verification.stage.evaluate_wd`, of all models, sets and NREF.
+    students : dict of str to dict
+        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+    svg : Path
+        The figure: mean and population standard deviation over the splits; a row a set, a
+        column a network.
+    png : Path
+        The same figure.
+    """
+    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
+    rates = summarize(pd.concat(map(pd.read_csv, metrics), ignore_index=True), specs)
+    models = in_order(rates["model"].unique())
+    sets = list(rates["set"].unique())
+    columns = by_network(models, specs)
+    look = looks(models, specs)
+    with styled():
+        drawing = figure(height=2.6 * len(sets) + 0.5 + legend_height(len(models)))
+        grid = drawing.subplots(len(sets), len(columns), sharex=True, sharey="row", squeeze=False)
+        for axes, name in zip(grid, sets, strict=True):
+            axes[0].set_ylabel(f"{name}\nEER, user thresholds (%)")
+            for axis, members in zip(axes, columns.values(), strict=True):
+                shifts = np.linspace(-SPAN / 2, SPAN / 2, len(members)) if len(members) > 1 else [0]
+                for model, shift in zip(members, shifts, strict=True):
+                    rows = rates[(rates["set"] == name) & (rates["model"] == model)]
+                    axis.errorbar(
+                        rows["references"] + shift,
+                        rows["EER_userthresholds_mean"],
+                        rows["EER_userthresholds_sd"],
+                        elinewidth=0.8,
+                        **look[model] | {"linewidth": 0.9},
+                    )
+                axis.set_xticks(sorted(rates["references"].unique()))
+                axis.set_ylim(bottom=0)
+        for axis, network in zip(grid[0], columns, strict=True):
+            axis.set_title(network)
+        for axis in grid[-1]:
+            axis.set_xlabel("NREF, genuine references of a writer")
+        legend(drawing, {label(model, specs): look[model] for model in models})
+        save(drawing, svg, png)

@@ -1,0 +1,15 @@
+"""Draw how students' feature elements correlate with the teacher's."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.correlations import draw_correlations
+
+with stage(snakemake.log[0]):
+    draw_correlations(
+        teacher=Path(snakemake.input.teacher),
+        features=[Path(path) for path in snakemake.input.features],
+        students=snakemake.params.students,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )

@@ -1,0 +1,14 @@
+"""Draw the terms of the loss over the epochs."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.losses import draw_losses
+
+with stage(snakemake.log[0]):
+    draw_losses(
+        losses=[Path(path) for path in snakemake.input],
+        students=snakemake.params.students,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )

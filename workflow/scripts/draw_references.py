@@ -1,0 +1,14 @@
+"""Draw error rates against the number of references."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.references import draw_references
+
+with stage(snakemake.log[0]):
+    draw_references(
+        metrics=[Path(path) for path in snakemake.input],
+        students=snakemake.params.students,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )

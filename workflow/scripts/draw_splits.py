@@ -1,0 +1,14 @@
+"""Draw the error rates of every split."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.splits import draw_splits
+
+with stage(snakemake.log[0]):
+    draw_splits(
+        metrics=[Path(path) for path in snakemake.input],
+        students=snakemake.params.students,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )
