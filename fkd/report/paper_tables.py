@@ -3,25 +3,28 @@
 Every threshold is a posteriori, in the paper and here.
 """
 
-from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.report.tables import SIGNIFICANCE, label, warning, wilcoxon_tests
+from fkd.report.published import (
+    NO_DATA,
+    NOT_EVALUATED,
+    NOT_TRAINED,
+    OTHER_SETTINGS,
+    SETS,
+    SPLITS,
+    TESTS,
+    beside_published,
+)
+from fkd.report.tables import SIGNIFICANCE, warning
 from fkd.report.typeset import Rate, Sheet, escape_markdown
-from fkd.students import PAPER, TEACHER, Student
-
-SETS = {"gpds300": "GPDS300GRAY", "mcyt75": "MCYT75", "cedar": "CEDAR"}
-"""The paper's sets, by the names under which a study's sets are taken for them."""
-
-SIGNET_F = "signet_f"
-"""SigNet trained on forgeries, too. It is judged where `models` has a file of this name."""
+from fkd.report.wording import several
+from fkd.students import PAPER, Student
 
 RATES = {
     "FRR": "FRR",
@@ -39,15 +42,7 @@ CAPTIONS = {
 }
 """What each table shows."""
 
-MARKS = {"p_teacher": "*", "p_cl": "†", "p_published": "‡"}
-
-NO_DATA = "no data"
-NOT_TRAINED = "not trained"
-OTHER_SETTINGS = "other settings"
-NOT_EVALUATED = "not evaluated"
-
-SPLITS = 10
-"""Of the paper."""
+MARKS = dict(zip(TESTS, "*†‡", strict=True))
 
 
 def make_paper_table(
@@ -70,7 +65,7 @@ def make_paper_table(
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`.
     csv : Path
-        One row a value, at full precision: see :func:`beside_published`.
+        One row a value, at full precision: see :func:`fkd.report.published.beside_published`.
     markdown : Path
         The table for readers.
     latex : Path
@@ -102,7 +97,7 @@ def make_paper_table(
         }
     else:
         sheets = {"": _by_student(values)}
-    warned = [f"{warning(synthetic)}"] if synthetic else []
+    warned = [warning(synthetic)] if synthetic else []
     parts = [f"# {caption} (Table {table})", f"Ours: {title}.", *(f"**{w}**" for w in warned)]
     typeset = []
     for name, sheet in sheets.items():
@@ -117,126 +112,6 @@ def make_paper_table(
         part.write_text("\n".join(typeset), encoding="utf-8")
 
 
-def read_published() -> pd.DataFrame:
-    """Read the published values.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``table``, ``set``, ``model``, ``references``, ``rate``, ``mean`` and
-        ``sd`` (over ten splits), in percent, in the order of the paper.
-    """
-    return pd.read_csv(Path(__file__).with_name("published.csv"))
-
-
-def beside_published(
-    table: int, splits: pd.DataFrame, students: Mapping[str, Student]
-) -> pd.DataFrame:
-    """Set a study's rates beside those of a table of the paper.
-
-    Parameters
-    ----------
-    table : {4, 5, 7}
-        Its number.
-    splits : DataFrame
-        Columns ``model``, ``set``, ``references``, ``split`` and the rates, as shares.
-    students : mapping of str to Student
-        The students among the models.
-
-    Returns
-    -------
-    DataFrame
-        One row a set, model, NREF and rate of the table. Sets of the study that are not
-        the paper's follow, with all their NREF in Table 7, else with the largest.
-        ``published_mean`` and ``published_sd``, ``mean`` and ``sd`` over the ``splits`` of
-        the study, in percent; ``p_teacher`` and ``p_cl``, see
-        :func:`fkd.report.tables.wilcoxon_tests`; ``p_published``, see :func:`welch`;
-        ``missing``: why there is no value, where there is none.
-    """
-    published = read_published().query("table == @table")
-    where = ["set", "references", "model", "rate"]
-    known = published.set_index(where)[["mean", "sd"]].add_prefix("published_")
-    places = list(known.index)
-    models, rates = published["model"].unique(), published["rate"].unique()
-    for name, group in splits[~splits["set"].isin(SETS)].groupby("set"):
-        asked = sorted(group["references"].unique())
-        places += product([name], asked if table == 7 else asked[-1:], models, rates)
-    tested = {
-        (*place, rate): 100 * group.pivot(index="split", columns="model", values=rate)
-        for place, group in splits.groupby(["set", "references"])
-        for rate in rates
-    }
-    rows = []
-    for place in places:
-        name, references, model, rate = place
-        row = dict(zip(where, place, strict=True)) | {"label": _label(model)}
-        row |= known.loc[place].to_dict() if place in known.index else {}
-        why = {} if place in known.index else {"published": "not in the paper"}
-        ours = tested.get((name, references, rate), pd.DataFrame())
-        reason = _why_missing(name, references, model, splits, students)
-        if reason:
-            why["ours"] = reason
-        else:
-            row |= {"mean": ours[model].mean(), "sd": ours[model].std(ddof=0), "splits": len(ours)}
-            row |= wilcoxon_tests(ours, model, students)
-            row["p_published"] = welch(row) if "published_mean" in row else np.nan
-        rows.append(row | {"missing": "; ".join(f"{key}: {text}" for key, text in why.items())})
-    columns = [*where, "label", *known.columns, "mean", "sd", "splits", *MARKS, "missing"]
-    found = pd.DataFrame(rows, columns=columns).astype({"splits": "Int64"})
-    found.insert(0, "table", table)
-    return found
-
-
-def welch(row: Mapping[str, float]) -> float:
-    """Welch's t-test of a study's mean against the published one, two-sided.
-
-    A guide alone: it takes the splits for independent, but they draw on the same signatures.
-
-    Parameters
-    ----------
-    row : mapping of str to float
-        ``mean`` and population ``sd`` over ``splits``; ``published_mean`` and
-        ``published_sd`` over ten.
-
-    Returns
-    -------
-    float
-        p; where neither deviates at all 1.0 for equal means, else 0.0.
-    """
-    if not row["sd"] and not row["published_sd"]:
-        return float(row["mean"] == row["published_mean"])
-    count = row["splits"]
-    # The test wants the deviations of samples.
-    ours = row["mean"], row["sd"] * np.sqrt(count / (count - 1)), count
-    theirs = row["published_mean"], row["published_sd"] * np.sqrt(SPLITS / (SPLITS - 1)), SPLITS
-    return float(stats.ttest_ind_from_stats(*ours, *theirs, equal_var=False).pvalue)
-
-
-def _why_missing(
-    name: str,
-    references: int,
-    model: str,
-    splits: pd.DataFrame,
-    students: Mapping[str, Student],
-) -> str:
-    """Say why a study has no value, "" where it has one."""
-    here = splits[splits["set"] == name]
-    if here.empty:
-        return NO_DATA
-    if model in PAPER and model in students and students[model] != PAPER[model]:
-        return OTHER_SETTINGS
-    if model != TEACHER and model not in set(students) | set(splits["model"]):
-        return NOT_TRAINED
-    here = here[here["references"] == references]
-    if here.empty:
-        return f"NREF {references} not asked for"
-    return "" if model in set(here["model"]) else NOT_EVALUATED
-
-
-def _label(model: str) -> str:
-    return "SigNet-F" if model == SIGNET_F else label(model, PAPER)
-
-
 def _shown(name: str) -> str:
     return SETS.get(name, name)
 
@@ -245,30 +120,27 @@ def _has_data(values: pd.DataFrame) -> bool:
     return not values["missing"].str.endswith(NO_DATA).all()
 
 
+def _sources(values: pd.DataFrame) -> list[str]:
+    """Whose values of a set there are."""
+    return ["published"] * (values["set"].iloc[0] in SETS) + ["ours"] * _has_data(values)
+
+
 def _by_student(values: pd.DataFrame) -> Sheet:
     """Tables 4 and 5: students by sets."""
-    columns = [
-        ("", "model"),
-        *((w, n) for w, n in zip([""] * 4, ("l₁", "l₂", "g", "c"), strict=True)),
+    columns = [("", name) for name in ("model", "l₁", "l₂", "g", "c")]
+    models = dict(zip(values["model"], values["label"], strict=True))
+    # A student goes without its network, which is that of the whole table.
+    rows = [
+        [text.partition(" ")[2] if model in PAPER else text, *_weights(model)]
+        for model, text in models.items()
     ]
-    models = list(values["model"].unique())
-    rows = [[_short(model), *_weights(model)] for model in models]
     for (name, references), of_set in values.groupby(["set", "references"], sort=False):
-        for what in ("published", "ours"):
-            if (what == "published" and name not in SETS) or (
-                what == "ours" and not _has_data(of_set)
-            ):
-                continue
+        for what in _sources(of_set):
             columns.append((f"{_shown(name)}, NREF {references}", what))
             cells = _cells(of_set, what)
             for row, model in zip(rows, models, strict=True):
                 row.append(cells[model])
     return Sheet(columns, rows, {2})
-
-
-def _short(model: str) -> str:
-    """Name a student without its network, which is that of the whole table."""
-    return _label(model).partition(" ")[2] if model in PAPER else _label(model)
 
 
 def _weights(model: str) -> list[str]:
@@ -283,14 +155,14 @@ def _weights(model: str) -> list[str]:
 
 def _by_references(values: pd.DataFrame) -> Sheet:
     """Table 7: of one set, models and NREF by rates."""
-    shown = ["published"] * (values["set"].iloc[0] in SETS) + ["ours"] * _has_data(values)
+    shown = _sources(values)
     cells = {
         (what, references, rate): _cells(group, what)
         for (references, rate), group in values.groupby(["references", "rate"])
         for what in shown
     }
     rows, rules = [], set()
-    for model, of_model in values.groupby("model", sort=False):
+    for (model, text), of_model in values.groupby(["model", "label"], sort=False):
         rules |= {len(rows)} if rows else set()
         numbers = list(of_model["references"].unique())
         # Where all of ours are missing for one reason, one row says so.
@@ -298,16 +170,11 @@ def _by_references(values: pd.DataFrame) -> Sheet:
         is_missing = is_missing and of_model["missing"].nunique() == 1
         for references, what in product(numbers, shown[: len(shown) - is_missing]):
             found = [cells[what, references, rate][model] for rate in RATES]
-            rows.append([_label(model), str(references), what, *found])
+            rows.append([text, str(references), what, *found])
         if is_missing:
             found = [cells["ours", numbers[0], rate][model] for rate in RATES]
-            rows.append([_label(model), ", ".join(map(str, numbers)), "ours", *found])
-    columns = [
-        ("", "model"),
-        ("", "NREF"),
-        ("", "values"),
-        *(("", text) for text in RATES.values()),
-    ]
+            rows.append([text, ", ".join(map(str, numbers)), "ours", *found])
+    columns = [("", name) for name in ("model", "NREF", "values", *RATES.values())]
     return Sheet(columns, rows, rules)
 
 
@@ -356,8 +223,8 @@ def _notes(table: int, values: pd.DataFrame) -> list[str]:
     absent = [name for name in SETS if not _has_data(values[values["set"] == name])]
     if absent:
         notes.append(
-            f"{_several(_shown(name) for name in absent)}: the published values alone. This study "
-            f"is judged on no set named {_several(absent, 'or')}; its config names no such data."
+            f"{several(_shown(name) for name in absent)}: the published values alone. This study "
+            f"is judged on no set named {several(absent, 'or')}; its config names no such data."
         )
     meanings = {
         NOT_TRAINED: f"none of the study's students{' or models' * (table == 7)}",
@@ -368,8 +235,3 @@ def _notes(table: int, values: pd.DataFrame) -> list[str]:
         if values["missing"].str.endswith(reason).any():
             notes.append(f"{reason[0].upper()}{reason[1:]}: {meaning}.")
     return notes
-
-
-def _several(names: Iterable[str], word: str = "and") -> str:
-    *others, last = names
-    return f"{', '.join(others)} {word} {last}" if others else last

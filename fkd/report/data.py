@@ -1,0 +1,138 @@
+"""What the data is: text and sets of signatures, counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fkd import shards
+from fkd.atomic import writing
+from fkd.config import SYNTHETIC
+from fkd.quarantine import Quarantine
+
+TEXT = "text"
+SIGNATURES = "signatures"
+
+_TEXT_COLUMNS = {
+    "layout": "layout",
+    "pages": "pages",
+    "writers": "writers",
+    "training": "crops for training",
+    "validation": "for validation",
+    "set_aside": "set aside",
+}
+_SET_COLUMNS = {
+    "name": "set",
+    "layout": "layout",
+    "use": "used for",
+    "writers": "writers",
+    "genuine": "genuine",
+    "skilled": "skilled forgeries",
+    "copies": "copies of one image",
+    "set_aside": "set aside",
+}
+_COLUMNS = ["kind", *dict.fromkeys(["name", *_TEXT_COLUMNS, *_SET_COLUMNS])]
+
+
+def describe_data(
+    *,
+    pages: Path,
+    crops: list[Path],
+    text_aside: Path,
+    signatures: list[Path],
+    signatures_aside: list[Path],
+    text_layout: str,
+    layouts: dict[str, str],
+    development: list[str],
+    csv: Path,
+    markdown: Path,
+) -> None:
+    """Count what a study learned from and was judged on.
+
+    Parameters
+    ----------
+    pages : Path
+        List of pages of :func:`fkd.pages.list_pages`.
+    crops : list of Path
+        Shards of kind "crops".
+    text_aside : Path
+        CSV of what was set aside of the text.
+    signatures : list of Path
+        Shards of kind "signatures".
+    signatures_aside : list of Path
+        CSV of what was set aside, for each of `signatures`.
+    text_layout : str
+        ``pages.layout`` of the config.
+    layouts : dict of str to str
+        The layout of each set of signatures, by its name in the config.
+    development : list of str
+        Sets that train the teacher; the others are for verification.
+    csv : Path
+        One row for the text and one for each set: ``kind`` (text or signatures), ``name``,
+        ``layout``, counts of ``pages``, ``writers``, crops for ``training`` and
+        ``validation``, files ``set_aside``, ``use``, ``genuine``, ``skilled``, and
+        ``copies``, the signatures whose image stands in the set before. What does not
+        belong to a kind is empty.
+    markdown : Path
+        The same for readers.
+    """
+    rows = [_text(pages, crops, text_aside) | {"layout": text_layout}]
+    for path, aside in zip(signatures, signatures_aside, strict=True):
+        row = _set(path, aside)
+        use = "training the teacher" if row["name"] in development else "verification"
+        rows.append(row | {"layout": layouts[row["name"]], "use": use})
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    with writing(csv) as part:
+        table.convert_dtypes().to_csv(part, index=False)
+    parts = ["# Data"]
+    drawn = [TEXT if row["kind"] == TEXT else f"set {row['name']}" for row in rows if _drawn(row)]
+    if drawn:
+        parts.append(f"**Synthetic data, drawn by a program: {', '.join(drawn)}.**")
+    parts += ["## Handwritten text", _shown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
+    parts += ["## Signatures", _shown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
+    parts.append(
+        "Set aside: files, and of text also crops, that are unreadable, too large or without "
+        "ink, or that fit no layout. Copies of one image stay in a set."
+    )
+    with writing(markdown) as part:
+        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _text(pages: Path, crops: list[Path], aside: Path) -> dict:
+    listed = pd.read_csv(pages, dtype={"writer": str, "page": str}, keep_default_na=False)
+    validation = [
+        shards.read(path, "crops", ["validation"])["validation"].astype(bool) for path in crops
+    ]
+    count, kept = sum(map(len, validation)), int(sum(part.sum() for part in validation))
+    return {
+        "kind": TEXT,
+        "name": TEXT,
+        "pages": listed["page"].nunique(),
+        "writers": listed["writer"].nunique(),
+        "training": count - kept,
+        "validation": kept,
+        "set_aside": len(Quarantine.read(aside)),
+    }
+
+
+def _set(path: Path, aside: Path) -> dict:
+    shard = shards.read(path, "signatures", ["writer", "forgery", "copy_of"])
+    forgery = shard["forgery"].astype(bool)
+    return {
+        "kind": SIGNATURES,
+        "name": shard.attributes["set"],
+        "writers": len(set(shard["writer"])),
+        "genuine": int((~forgery).sum()),
+        "skilled": int(forgery.sum()),
+        "copies": int((shard["copy_of"] < np.arange(len(forgery))).sum()),
+        "set_aside": len(Quarantine.read(aside)),
+    }
+
+
+def _drawn(row: dict) -> bool:
+    return row["layout"] == SYNTHETIC
+
+
+def _shown(rows: pd.DataFrame, names: dict[str, str]) -> str:
+    cells = rows[list(names)].map(lambda x: x if isinstance(x, str) else f"{x:,.0f}")
+    return cells.rename(columns=names).to_markdown(index=False, disable_numparse=True)

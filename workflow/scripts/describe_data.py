@@ -1,0 +1,18 @@
+"""Count text and signatures."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.data import describe_data
+
+with stage(snakemake.log[0]):
+    describe_data(
+        pages=Path(snakemake.input.pages),
+        crops=[Path(path) for path in snakemake.input.crops],
+        text_aside=Path(snakemake.input.text_aside),
+        signatures=[Path(path) for path in snakemake.input.signatures],
+        signatures_aside=[Path(path) for path in snakemake.input.signatures_aside],
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+        **snakemake.params.settings,
+    )
