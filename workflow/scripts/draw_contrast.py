@@ -1,0 +1,16 @@
+"""Draw the contrast of the teacher's maps beside that of its students'."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.contrast import draw_contrast
+
+with stage(snakemake.log[0]):
+    draw_contrast(
+        signatures=Path(snakemake.input.signatures),
+        teacher=Path(snakemake.input.teacher),
+        weights={Path(path).parent.name: Path(path) for path in snakemake.input.students},
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+        **snakemake.params.settings,
+    )
