@@ -139,15 +139,12 @@ def twins_and_colleagues(matrix: np.ndarray) -> tuple[np.ndarray | None, np.ndar
 def _draw(matrices: dict[str, np.ndarray], *paths: Path) -> None:
     """Draw a column for each matrix."""
     columns = len(matrices)
-    side = min(6.0 / columns, 2.3)  # inches of an image
-    drawing = figure(height=2 * side + 2.3, width=side * columns + 1.2)
-    grid = drawing.subplots(
-        3, columns, squeeze=False, sharey="row", height_ratios=[side, side, 1.1]
-    )
+    side = min(6.0 / columns, 2.0)  # inches of an image
+    drawing = figure(height=2 * side + 2.4, width=side * columns + 1.0)
+    grid = drawing.subplots(3, columns, squeeze=False, sharey="row", height_ratios=[side, side, 1])
     for axes, (name, matrix) in zip(grid.T, matrices.items(), strict=True):
         shown = min(ELEMENTS, *matrix.shape)
         twins, colleagues = twins_and_colleagues(matrix)
-        largest = matrix.max(axis=1)
         axes[0].set_title(name)
         for axis, image in (
             (axes[0], matrix[:shown, :shown]),
@@ -161,23 +158,38 @@ def _draw(matrices: dict[str, np.ndarray], *paths: Path) -> None:
             axis.set_yticks(_ticks(shown))
         axes[0].set_xlabel("teacher's element")
         axes[1].set_xlabel("colleague of element")
-        for values, color in ((twins, TWINS), (largest, COLLEAGUES)):
+        for name, values, color in (
+            ("twins", twins, TWINS),
+            ("colleagues", matrix.max(axis=1), COLLEAGUES),
+        ):
             if values is not None:
-                weights = np.full(len(values), 100 / len(values))
-                axes[2].hist(values, BINS, weights=weights, color=color, alpha=0.35)
-                axes[2].hist(values, BINS, weights=weights, color=color, histtype="step")
+                axes[2].hist(
+                    values,
+                    BINS,
+                    weights=np.full(len(values), 100 / len(values)),
+                    histtype="stepfilled",
+                    facecolor=(color, 0.3),
+                    edgecolor=color,
+                    label=f"{name} {values.mean():.2f}",
+                )
                 axes[2].axvline(values.mean(), color=color, linestyle="--", linewidth=1)
         axes[2].set_xlabel("correlation")
         axes[2].set_xlim(-1, 1)
-        means = {"twins": twins, "colleagues": largest}
-        axes[2].set_title(
-            ", ".join(f"{k} {v.mean():.2f}" for k, v in means.items() if v is not None)
+        axes[2].set_xticks([-0.5, 0, 0.5])
+        axes[2].legend(
+            loc="upper left",
+            handlelength=1,
+            borderaxespad=0,
+            frameon=True,
+            framealpha=1,
+            edgecolor="none",
         )
+    grid[2, 0].set_ylim(top=1.3 * grid[2, 0].get_ylim()[1])  # room for the legends
     for axis, what in zip(
         grid[:, 0], ("student's element", "student's element", "elements (%)"), strict=True
     ):
         axis.set_ylabel(what)
-    drawing.colorbar(drawn, ax=grid[:2].ravel().tolist(), label="correlation", shrink=0.6)
+    drawing.colorbar(drawn, ax=grid[:2].ravel().tolist(), label="correlation", shrink=0.5, pad=0.01)
     save(drawing, *paths)
 
 

@@ -11,11 +11,14 @@ from matplotlib.figure import SubFigure
 from fkd import shards
 from fkd.errors import FkdError
 from fkd.files import natural_order
-from fkd.report.style import FORGED, GENUINE, GRAY, figure, save, styled
+from fkd.report.style import FORGED, GENUINE, GRAY, WIDTH, figure, save, styled
 from fkd.verification.metrics import equal_error_threshold
 from fkd.verification.protocol import splits_of
 
-MARGIN = 3
+ASPECT = 2
+"""Width / height of the window through which a case is seen."""
+
+MARGIN = 2
 """Pixels around the ink."""
 
 
@@ -87,20 +90,20 @@ def draw_hardest(
         except FkdError as error:
             raise FkdError(f"{scores}, {signatures}: {error}") from None
         pictures = {
-            row: images.rows("image", row)
+            case: _cut([images.rows("image", r) for r in (case.row, *case.references[:references])])
             for case in rejected + accepted
-            for row in (case.row, *case.references[:references])
         }
-    pictures = _cut(pictures)
+    rows = max(1, len(rejected), len(accepted))
     with styled():
-        drawing = figure(height=0.62 * max(1, len(rejected), len(accepted)) + 0.5)
+        width = WIDTH / 2 / (1 + references)  # inches of an image
+        drawing = figure(height=(width / ASPECT + 0.17) * rows + 0.3)
         left, right = drawing.subfigures(1, 2, wspace=0.03)
         for part, title, found, color in (
             (left, "genuine signatures rejected", rejected, GENUINE),
             (right, "skilled forgeries accepted", accepted, FORGED),
         ):
             part.suptitle(title, fontsize=8, color=color)
-            _draw(part, found, pictures, color, max(len(rejected), len(accepted)), references)
+            _draw(part, {case: pictures[case] for case in found}, color, (rows, 1 + references))
         save(drawing, svg, png)
 
 
@@ -171,42 +174,40 @@ def hardest(
     return worst(genuine, True), worst(skilled, False)
 
 
-def _cut(pictures: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-    """Cut all images to the one window that holds the ink of all, as dark ink on white."""
-    if not pictures:
-        return {}
-    ink = np.max(list(pictures.values()), axis=0)
+def _cut(images: list[np.ndarray]) -> list[np.ndarray]:
+    """Cut a case's images to one window around the ink of all, as dark ink on white."""
+    ink = np.max(images, axis=0)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
-    window = slice(top, rows[-1] + MARGIN + 1), slice(left, columns[-1] + MARGIN + 1)
-    return {row: 1 - image[window] / ink.max() for row, image in pictures.items()}
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    height = max(np.ptp(rows) + 1, int(np.ceil((np.ptp(columns) + 1) / ASPECT))) + 2 * MARGIN
+    shape = np.array([height, ASPECT * height], int)
+    top, left = (shape - ink[box].shape) // 2
+    cut = []
+    for image in images:
+        window = np.ones(shape)
+        part = image[box]
+        window[top : top + part.shape[0], left : left + part.shape[1]] -= part / ink.max()
+        cut.append(window)
+    return cut
 
 
 def _draw(
-    part: SubFigure,
-    found: list[Case],
-    pictures: dict[int, np.ndarray],
-    color: str,
-    rows: int,
-    references: int,
+    part: SubFigure, found: dict[Case, list[np.ndarray]], color: str, shape: tuple[int, int]
 ) -> None:
     """Draw a case a row: the questioned signature in a frame, then references."""
-    grid = part.subplots(max(1, rows), 1 + references, squeeze=False)
+    grid = part.subplots(*shape, squeeze=False)
     for axis in grid.flat:
         axis.set_axis_off()
     if not found:
         grid[0, 0].text(0, 0.5, "none", color=GRAY, va="center")
-    for axes, case in zip(grid, found, strict=False):
-        shown = (case.row, *case.references[:references])
-        for axis, row in zip(axes, shown, strict=False):
-            axis.imshow(pictures[row], vmin=0, vmax=1)
-        framed = axes[0]
-        framed.set_axis_on()
-        framed.set(xticks=[], yticks=[])
-        framed.spines[:].set(visible=True, color=color, linewidth=1.2)
-        framed.set_title(
-            f"writer {case.writer}, split {case.split}: {case.margin:+.2f}",
-            loc="left",
-            fontsize=6,
-            pad=2,
-        )
+    for axes, (case, images) in zip(grid, found.items(), strict=False):
+        for axis, image in zip(axes, images, strict=False):
+            axis.imshow(image, vmin=0, vmax=1)
+        axes[0].set_axis_on()
+        axes[0].grid(False)
+        axes[0].set(xticks=[], yticks=[])
+        axes[0].spines[:].set(visible=True, color=color, linewidth=1.2)
+        said = f"writer {case.writer}, split {case.split}: {case.margin:+.2f}".replace("-", "−")
+        axes[0].set_title(said, loc="left", fontsize=6, pad=2)
+    if found:
+        grid[0, -1].set_title("references", loc="right", fontsize=6, pad=2, color=GRAY)

@@ -1,0 +1,544 @@
+"""Figures of results: what they show is what the study found, and two runs draw the same files."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from fkd import losses, shards
+from fkd.errors import FkdError
+from fkd.report.correlations import compared, correlations, draw_correlations, twins_and_colleagues
+from fkd.report.curves import curve_of, draw_curves
+from fkd.report.hardest import draw_hardest, hardest
+from fkd.report.losses import draw_losses, terms_over_epochs
+from fkd.report.references import draw_references
+from fkd.report.splits import draw_splits, rates_of_splits
+from fkd.report.style import by_network, looks
+from fkd.students import PAPER, Response, Student
+from fkd.verification import error_rates, evaluate_wd, svm
+from fkd.verification.metrics import equal_error_threshold
+
+NAMES = ("signet_cl_tce", "resnet18_random", "resnet18_cl", "resnet18_cl_bt", "resnet18_cl_geom_bc")
+STUDENTS = {name: PAPER[name].to_dict() for name in NAMES}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every figure that is saved, to look into."""
+    figures = []
+    saved = matplotlib.figure.Figure.savefig
+
+    def note(self, *args, **kwargs):
+        figures.append(self)
+        return saved(self, *args, **kwargs)
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", note)
+    return figures
+
+
+def twice(draw, tmp_path):
+    """Draw twice and hold both files of both runs against each other."""
+    runs = []
+    for run in ("a", "b"):
+        paths = {kind: tmp_path / run / f"figure.{kind}" for kind in ("svg", "png")}
+        draw(**paths)
+        runs.append([path.read_bytes() for path in paths.values()])
+    assert runs[0] == runs[1]
+    assert runs[0][0].startswith(b"<?xml")
+    assert runs[0][1].startswith(b"\x89PNG")
+
+
+def lines_of(axis):
+    """Data of an axis's lines by color."""
+    return {to_hex(line.get_color()): line.get_xydata() for line in axis.lines}
+
+
+# Losses
+
+
+def losses_csv(folder, terms, subsets=("training", "validation"), epochs=3):
+    rng = np.random.default_rng(len(terms))
+    rows = [
+        {"epoch": epoch, "subset": subset, "images": 8}
+        | {term: rng.uniform(0.1, 0.9) for term in terms}
+        | {"total": 1.0, "accuracy": rng.uniform(), "seconds": 0.1}
+        for epoch in range(1, epochs + 1)
+        for subset in subsets
+    ]
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "losses.csv", index=False)
+    return folder / "losses.csv"
+
+
+@pytest.fixture
+def training(tmp_path):
+    maps = ["geometry_conv2", "geometry_conv5"]
+    terms = {
+        "teacher": [],
+        "signet_cl_tce": ["response"],
+        "resnet18_cl": [],
+        "resnet18_cl_bt": ["response"],
+        "resnet18_cl_geom_bc": [*maps, "response"],
+    }
+    return {
+        name: losses_csv(
+            tmp_path / name,
+            ["classification", *more],
+            ("training",) if name == "teacher" else ("training", "validation"),
+        )
+        for name, more in terms.items()
+    }
+
+
+def test_each_term_holds_the_numbers_of_the_models_that_have_it(training):
+    tables = {name: pd.read_csv(path) for name, path in training.items()}
+    terms = terms_over_epochs(tables, {name: PAPER[name] for name in NAMES})
+    assert list(terms) == [
+        "CL (nats)",
+        "GEOM conv2",
+        "GEOM conv5",
+        "T-CE (nats)",
+        "BT",
+        "BC",
+        "accuracy (%)",
+    ]
+    columns = ["classification", "geometry_conv2", "geometry_conv5", *["response"] * 3, "accuracy"]
+    for (term, series), column in zip(terms.items(), columns, strict=True):
+        for (model, subset), values in series.items():
+            rows = tables[model][tables[model]["subset"] == subset]
+            expected = rows[column].to_numpy() * (100 if column == "accuracy" else 1)
+            np.testing.assert_array_equal(values, expected)
+            assert list(values.index) == [1, 2, 3]
+    assert {m for m, _ in terms["CL (nats)"]} == set(training)
+    assert ("teacher", "validation") not in terms["CL (nats)"]
+
+
+def test_response_losses_never_share_an_axis(training):
+    tables = {name: pd.read_csv(path) for name, path in training.items()}
+    students = {name: PAPER[name] for name in NAMES}
+    warm = Response("temperature_cross_entropy", 1e-3, {"temperature": 4})
+    students["mine"] = replace(PAPER["signet_cl_tce"], response=warm)
+    tables["mine"] = tables["signet_cl_tce"]
+    terms = terms_over_epochs(tables, students)
+    alone = {
+        "T-CE (nats)": "signet_cl_tce",
+        "T-CE (nats)\n(temperature=4)": "mine",
+        "BT": "resnet18_cl_bt",
+        "BC": "resnet18_cl_geom_bc",
+    }
+    for term, model in alone.items():
+        assert {of for of, _ in terms[term]} == {model}
+
+
+def test_panels_of_losses_hold_the_lines_of_their_network_and_subset(training, tmp_path, drawn):
+    twice(
+        lambda **to: draw_losses(losses=list(training.values()), students=STUDENTS, **to), tmp_path
+    )
+    grid = np.array(drawn[0].axes).reshape(7, 4)
+    titles = [axis.get_title().split("\n") for axis in grid[0]]
+    assert titles == [[n, s] for n in ("SigNet", "ResNet-18") for s in ("training", "validation")]
+    rows = pd.read_csv(training["resnet18_cl_bt"]).set_index("subset")
+    colors = {name: to_hex(look["color"]) for name, look in looks_of(list(training)).items()}
+    for column, subset in ((2, "training"), (3, "validation")):
+        (line,) = lines_of(grid[4, column]).values()
+        np.testing.assert_array_equal(line[:, 1], rows.loc[subset, "response"])
+        np.testing.assert_array_equal(line[:, 0], rows.loc[subset, "epoch"])
+    assert not lines_of(grid[4, 0])
+    assert not lines_of(grid[3, 2])
+    assert set(lines_of(grid[0, 0])) == {colors["teacher"], colors["signet_cl_tce"]}
+    assert colors["teacher"] not in lines_of(grid[0, 3])
+    assert len(grid[0, 2].lines) == 4
+
+
+def looks_of(models):
+    return looks(models, {name: PAPER[name] for name in NAMES})
+
+
+def test_columns_part_the_networks():
+    students = {name: PAPER[name] for name in NAMES}
+    columns = by_network(["teacher", *NAMES, "theirs"], students)
+    assert list(columns) == ["SigNet", "ResNet-18"]
+    assert columns["SigNet"] == ["teacher", "signet_cl_tce", "theirs"]
+    assert columns["ResNet-18"] == ["teacher", *NAMES[1:], "theirs"]
+    assert by_network(["teacher", "theirs"], students) == {"": ["teacher", "theirs"]}
+
+
+# Curves
+
+
+def scores_file(path, model, score, forgery, references=3, name="cedar"):
+    attributes = {"model": model, "set": name, "protocol": {"references": references}}
+    shards.write(path, "scores", {"score": score, "forgery": forgery}, attributes)
+    return path
+
+
+@pytest.mark.fidelity("EER")
+def test_the_equal_error_point_is_that_of_the_error_rates():
+    rng = np.random.default_rng(0)
+    genuine, skilled = rng.normal(1, 1, (6, 10)), rng.normal(-0.5, 1, (6, 12))
+    score = np.concatenate([genuine.ravel(), skilled.ravel()])
+    mixed = rng.permutation(len(score))
+    curve = curve_of(score[mixed], (np.arange(len(score)) >= genuine.size)[mixed])
+    rates = error_rates(genuine, skilled, skilled)
+    assert (curve.eer_far, curve.eer_frr) == (rates["FAR_skilled"], rates["FRR"])
+    assert (curve.eer_far + curve.eer_frr) / 2 == rates["EER"]
+    on_curve = np.isclose(curve.far, curve.eer_far) & np.isclose(curve.frr, curve.eer_frr)
+    assert on_curve.any()
+
+
+@pytest.mark.fidelity("ROC")
+def test_a_curve_by_hand():
+    curve = curve_of(np.array([3.0, 2.0, 1.0, 0.0]), np.array([False, True, False, True]))
+    # Thresholds inf, 3, 2, 1, 0: genuine 3 and 1, forged 2 and 0.
+    np.testing.assert_allclose(curve.far, [0, 0, 0.5, 0.5, 1])
+    np.testing.assert_allclose(curve.frr, [1, 0.5, 0.5, 0, 0])
+    assert (curve.eer_far, curve.eer_frr) == (0.5, 0.5)
+
+
+def test_curves_are_drawn_with_their_points(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    forgery = np.arange(400) >= 200
+    scores, points = [], {}
+    for model in ("teacher", "signet_cl_tce", "resnet18_cl"):
+        score = rng.normal(0, 1, 400) - 2 * forgery
+        points[model] = curve_of(score, forgery)
+        scores.append(scores_file(tmp_path / f"{model}.h5", model, score, forgery))
+    twice(lambda **to: draw_curves(scores=scores, students=STUDENTS, **to), tmp_path)
+    trade_off, characteristic = drawn[0].axes[1], drawn[0].axes[3]
+    for axis, point in (
+        (trade_off, lambda c: (c.eer_far, c.eer_frr)),
+        (characteristic, lambda c: (100 * c.eer_far, 100 - 100 * c.eer_frr)),
+    ):
+        marks = [
+            line.get_xydata()[0] for line in axis.lines if line.get_marker() not in ("", "None")
+        ]
+        expected = [point(points[model]) for model in ("teacher", "resnet18_cl")]
+        np.testing.assert_allclose(marks, expected, atol=1e-9)
+    # On normal deviate axes scores of two normal distributions of equal spread make a line.
+    low, middle, high = trade_off.transData.transform(
+        [(0.0228, 0.5), (0.1587, 0.1587), (0.5, 0.0228)]
+    )
+    np.testing.assert_allclose(middle - low, high - middle, rtol=1e-2)
+
+
+def test_curves_of_two_protocols_are_refused(tmp_path):
+    score, forgery = np.arange(4.0), np.array([True, False, True, False])
+    scores = [
+        scores_file(tmp_path / "a.h5", "teacher", score, forgery),
+        scores_file(tmp_path / "b.h5", "resnet18_cl", score, forgery, references=5),
+    ]
+    with pytest.raises(FkdError, match="one set"):
+        draw_curves(
+            scores=scores, students=STUDENTS, svg=tmp_path / "c.svg", png=tmp_path / "c.png"
+        )
+
+
+# Rates
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    """Rates of four models on two sets, the second with one NREF; four splits."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, all_references in (("cedar", (3, 12)), ("mcyt75", (5,))):
+        for model in ("resnet18_cl", "teacher", "signet_cl_tce", "resnet18_cl_geom_bc"):
+            for references in all_references:
+                where = {"model": model, "set": name, "references": references, "split": range(4)}
+                rates = (
+                    "EER_userthresholds",
+                    "EER",
+                    "FRR",
+                    "FAR_skilled",
+                    "FAR_random",
+                    "mean_AUC",
+                )
+                values = {rate: rng.uniform(0.01, 0.2, 4) for rate in rates}
+                paths.append(tmp_path / f"{name}-{model}-{references}.csv")
+                pd.DataFrame(where | values).to_csv(paths[-1], index=False)
+    return paths
+
+
+def of(metrics, **where):
+    table = pd.concat(map(pd.read_csv, metrics))
+    for key, value in where.items():
+        table = table[table[key] == value]
+    return 100 * table.sort_values("split")["EER_userthresholds"].to_numpy()
+
+
+def test_error_against_references_is_mean_and_population_deviation(metrics, tmp_path, drawn):
+    twice(lambda **to: draw_references(metrics=metrics, students=STUDENTS, **to), tmp_path)
+    grid = np.array(drawn[0].axes).reshape(2, 2)
+    assert [axis.get_ylabel().split("\n")[0] for axis in grid[:, 0]] == ["cedar", "mcyt75"]
+    for row, (name, all_references) in enumerate((("cedar", (3, 12)), ("mcyt75", (5,)))):
+        for column, models in enumerate(
+            (("teacher", "signet_cl_tce"), ("teacher", "resnet18_cl", "resnet18_cl_geom_bc"))
+        ):
+            axis = grid[row, column]
+            assert len(axis.containers) == len(models)
+            for model, bar in zip(models, axis.containers, strict=True):
+                rates = [of(metrics, set=name, model=model, references=n) for n in all_references]
+                x, y = bar[0].get_xydata().T
+                np.testing.assert_allclose(y, [r.mean() for r in rates])
+                assert (np.abs(x - all_references) < 0.5).all()
+                spans = [np.diff(ends[:, 1])[0] / 2 for ends in bar[2][0].get_segments()]
+                np.testing.assert_allclose(spans, [r.std(ddof=0) for r in rates])
+
+
+def test_splits_are_those_of_the_largest_number_of_references(metrics, tmp_path, drawn):
+    rates = rates_of_splits(pd.concat(map(pd.read_csv, metrics)))
+    assert list(rates) == [("cedar", 12), ("mcyt75", 5)]
+    for (name, references), table in rates.items():
+        for model in table:
+            expected = of(metrics, set=name, model=model, references=references)
+            np.testing.assert_allclose(table[model], expected)
+    twice(lambda **to: draw_splits(metrics=metrics, students=STUDENTS, **to), tmp_path)
+    axis = drawn[0].axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == [
+        "SigNet (teacher)",
+        "SigNet CL+T-CE",
+        "ResNet-18 CL",
+        "ResNet-18 CL+GEOM+BC",
+    ]
+    points = [line.get_xydata() for line in axis.lines if len(line.get_xydata()) == 4]
+    models = ("teacher", "signet_cl_tce", "resnet18_cl", "resnet18_cl_geom_bc")
+    for row, (model, data) in enumerate(zip(models, points, strict=True)):
+        np.testing.assert_allclose(data[:, 0], rates["cedar", 12][model])
+        np.testing.assert_allclose(data[:, 1] - row, points[0][:, 1])  # a split, a height
+        assert np.abs(data[:, 1] - row).max() < 0.5
+
+
+# Correlations
+
+
+@pytest.mark.fidelity("Barlow Colleagues")
+@pytest.mark.fidelity("Barlow Twins")
+def test_correlations_are_those_of_the_losses():
+    rng = np.random.default_rng(0)
+    student, teacher = rng.normal(2, 3, (50, 6)), rng.normal(0, 1, (50, 6))
+    student[:, 4] = teacher[:, 1] + 0.1 * rng.normal(size=50)
+    student[:, 2] = 0.7
+    matrix = correlations(student, teacher)
+    alive = np.delete(np.arange(6), 2)
+    pearson = np.corrcoef(student[:, alive].T, teacher.T)[:5, 5:]
+    np.testing.assert_allclose(matrix[alive], pearson * 49 / 50, atol=1e-5)
+    assert (matrix[2] == 0).all()
+    twins, colleagues = twins_and_colleagues(matrix)
+    assert colleagues[4] == 1
+    np.testing.assert_array_equal(twins, [matrix[i, i] for i in range(6)])
+    # With lambda 0 the losses are sums over these two alone.
+    tensors = torch.from_numpy(student), torch.from_numpy(teacher)
+    largest = matrix[np.arange(6), colleagues]
+    for loss, chosen in ((losses.barlow_twins, twins), (losses.barlow_colleagues, largest)):
+        assert float(loss(*tensors, lambda_=0.0)) == pytest.approx(np.sum((1 - chosen) ** 2))
+
+
+def test_without_equal_numbers_of_elements_there_are_no_twins():
+    matrix = np.array([[0.1, 0.9, 0.2], [0.5, -0.9, 0.2]])
+    twins, colleagues = twins_and_colleagues(matrix)
+    assert twins is None
+    assert colleagues.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (list(PAPER), ["resnet18_cl", "resnet18_cl_bt", "resnet18_cl_bc"]),
+        # as in the default study: geometry is in all three, so that the response alone differs
+        (
+            ["resnet18_random", "resnet18_cl", "resnet18_cl_geom", "resnet18_cl_geom_bt"]
+            + ["resnet18_cl_geom_bc", "signet_cl_geom_tce"],
+            ["resnet18_cl_geom", "resnet18_cl_geom_bt", "resnet18_cl_geom_bc"],
+        ),
+        (["signet_random", "resnet18_cl_tce"], []),
+    ],
+)
+def test_students_that_differ_by_their_response_alone_are_compared(names, chosen):
+    assert compared({name: PAPER[name] for name in names}) == chosen
+
+
+def features_file(path, model, feature, forgery, name="cedar"):
+    writer = np.array(["1"] * len(forgery), object)
+    arrays = {"feature": feature, "writer": writer, "forgery": forgery}
+    shards.write(path, "features", arrays, {"model": model, "set": name})
+    return path
+
+
+def test_correlations_are_over_genuine_signatures(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    forgery = np.arange(40) >= 30
+    teacher = rng.normal(size=(40, 60)).astype(np.float32)
+    student = teacher[:, ::-1].copy()  # the colleague of the first is the last
+    student[forgery] = 0
+    paths = {
+        model: features_file(tmp_path / f"{model}.h5", model, feature, forgery)
+        for model, feature in (("teacher", teacher), ("resnet18_cl", student))
+    }
+    twice(
+        lambda **to: draw_correlations(
+            teacher=paths["teacher"], features=[paths["resnet18_cl"]], students=STUDENTS, **to
+        ),
+        tmp_path,
+    )
+    by_number, by_colleague = (np.asarray(axis.images[0].get_array()) for axis in drawn[0].axes[:2])
+    expected = correlations(student[:30], teacher[:30])
+    np.testing.assert_array_equal(by_number, expected[:48, :48])
+    np.testing.assert_allclose(np.diag(by_colleague), 29 / 30, atol=1e-5)
+    np.testing.assert_array_equal(by_colleague[0], expected[0, 59:11:-1])
+
+
+def test_features_of_other_signatures_are_refused(tmp_path):
+    feature, forgery = np.eye(4, dtype=np.float32), np.zeros(4, bool)
+    teacher = features_file(tmp_path / "teacher.h5", "teacher", feature, forgery)
+    other = features_file(tmp_path / "x.h5", "resnet18_cl", feature[:3], forgery[:3])
+    to = {"students": STUDENTS, "svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}
+    with pytest.raises(FkdError, match="other signatures"):
+        draw_correlations(teacher=teacher, features=[other], **to)
+    with pytest.raises(FkdError, match="no student"):
+        draw_correlations(teacher=teacher, features=[], **to)
+
+
+# The hardest cases
+
+
+@pytest.fixture(scope="module")
+def verified(tmp_path_factory):
+    """A set of twelve writers, more than nine so that their order matters, and its scores."""
+    folder = tmp_path_factory.mktemp("verified")
+    rng = np.random.default_rng(0)
+    writer = np.repeat([f"name{i}" for i in range(12, 0, -1)], 10).astype(object)
+    forgery = np.tile(np.arange(10) >= 6, 12)
+    centers = rng.normal(0, 2, (12, 8)).repeat(10, axis=0)
+    feature = centers + rng.normal(0, 1.5, (120, 8)) + forgery[:, None]
+    image = np.zeros((120, 170, 242), np.uint8)
+    image[:, 80:100, 90:150] = 1 + np.arange(120, dtype=np.uint8)[:, None, None]
+    paths = {name: folder / f"{name}.h5" for name in ("signatures", "features", "scores")}
+    who = {"writer": writer, "forgery": forgery}
+    shards.write(paths["signatures"], "signatures", {"image": image} | who, {"set": "mine"})
+    about = {"model": "teacher", "set": "mine"}
+    shards.write(paths["features"], "features", {"feature": feature} | who, about)
+    evaluate_wd(
+        features=paths["features"],
+        metrics=folder / "metrics.csv",
+        scores=paths["scores"],
+        references=3,
+        test_genuine=3,
+        test_skilled=4,
+        splits=4,
+        gamma=0.1,
+        threads=1,
+    )
+    return paths
+
+
+def read_cases(verified, cases=4):
+    shard = shards.read(verified["scores"])
+    tested = pd.DataFrame({k: shard[k] for k in ("split", "row", "forgery", "score", "writer")})
+    signatures = shards.read(verified["signatures"], names=["writer", "forgery"])
+    who = signatures["writer"], signatures["forgery"]
+    found = hardest(tested.drop(columns="writer"), *who, shard.attributes["protocol"], cases)
+    return tested, found
+
+
+def test_the_hardest_cases_are_the_extremes(verified):
+    tested, (rejected, accepted) = read_cases(verified)
+    margins = {True: {}, False: {}}  # of every signature the largest error, naively
+    for _, rows in tested.groupby(["split", "writer"]):
+        scores = {forged: rows["score"][rows["forgery"] == forged] for forged in (False, True)}
+        threshold = equal_error_threshold(scores[False].to_numpy(), scores[True].to_numpy())
+        for row in rows.itertuples():
+            margin = row.score - threshold
+            error = margin if row.forgery else -margin
+            known = margins[row.forgery]
+            known[row.row] = max(error, known.get(row.row, error))
+    for found, forged, sign in ((rejected, False, -1), (accepted, True, 1)):
+        worst = sorted(margins[forged].items(), key=lambda item: -item[1])[:4]
+        assert [case.row for case in found] == [row for row, _ in worst]
+        np.testing.assert_allclose([sign * case.margin for case in found], [m for _, m in worst])
+        assert len({case.row for case in found}) == 4
+    writer = shards.read(verified["signatures"], names=["writer"])["writer"]
+    for case in rejected + accepted:
+        assert writer[case.row] == f"name{case.writer}"  # by number, 2 before 10
+
+
+def test_references_are_those_that_the_model_was_trained_with(verified, monkeypatch, tmp_path):
+    _, (rejected, accepted) = read_cases(verified)
+    trained = []
+    feature = shards.read(verified["features"])["feature"]
+    fitted = svm.fit_shared
+
+    def note(x, orders, *rest):
+        trained.append((x, orders))
+        return fitted(x, orders, *rest)
+
+    monkeypatch.setattr(svm, "fit_shared", note)
+    protocol = shards.read(verified["scores"]).attributes["protocol"]
+    paths = {"metrics": tmp_path / "m.csv", "scores": tmp_path / "s.h5"}
+    evaluate_wd(features=verified["features"], threads=1, **paths, **protocol)
+    for case in rejected + accepted:
+        x, orders = trained[case.split]
+        own = x[orders[case.writer - 1][:3]]  # a model's positives stand first
+        np.testing.assert_array_equal(own, feature[list(case.references)])
+        assert case.row not in case.references
+
+
+def test_a_model_without_errors_has_no_hard_cases(verified, tmp_path):
+    shard = shards.read(verified["scores"])
+    tested = pd.DataFrame({k: shard[k] for k in ("split", "row", "forgery")})
+    tested["score"] = np.where(tested["forgery"], -1.0, 1.0)
+    signatures = shards.read(verified["signatures"], names=["writer", "forgery"])
+    protocol = shard.attributes["protocol"]
+    who = signatures["writer"], signatures["forgery"]
+    assert hardest(tested, *who, protocol, 4) == ([], [])
+    perfect = tmp_path / "perfect.h5"
+    shards.write(perfect, "scores", dict(shard.arrays, score=tested["score"]), shard.attributes)
+    to = {"svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}
+    draw_hardest(signatures=verified["signatures"], scores=perfect, **to)
+    assert to["png"].stat().st_size > 0
+
+
+def test_hardest_cases_are_drawn_without_names(verified, tmp_path, drawn):
+    to = {key: verified[key] for key in ("signatures", "scores")}
+    twice(lambda **paths: draw_hardest(**to, cases=2, references=2, **paths), tmp_path)
+    _, (rejected, accepted) = read_cases(verified, 2)
+    left, right = drawn[0].subfigs
+    for part, found in ((left, rejected), (right, accepted)):
+        grid = np.array(part.axes).reshape(2, 3)
+        for axes, case in zip(grid, found, strict=True):
+            said = axes[0].get_title(loc="left")
+            assert re.fullmatch(r"writer \d+, split \d: [−+]\d+\.\d\d", said)
+            assert said.startswith(f"writer {case.writer}, split {case.split}:")
+            # The gray of each picture says its row: the darkest of the case is black.
+            rows = np.array([case.row, *case.references[:2]])
+            inks = [1 - np.asarray(axis.images[0].get_array()).min() for axis in axes]
+            np.testing.assert_allclose(inks, (1 + rows) / (1 + rows).max())
+
+
+def test_scores_of_other_signatures_are_refused(verified, tmp_path):
+    signatures = shards.read(verified["signatures"])
+    arrays = dict(signatures.arrays, writer=signatures["writer"][::-1].copy())
+    arrays["writer"][:10] = [f"name{n}" for n in (1, 1, 1, 1, 1, 1, 2, 2, 2, 2)]
+    arrays["writer"][10:20] = [f"name{n}" for n in (2, 2, 2, 2, 2, 2, 1, 1, 1, 1)]
+    other = tmp_path / "other.h5"
+    shards.write(other, "signatures", arrays, {"set": "mine"})
+    to = {"svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}
+    with pytest.raises(FkdError, match="not of these signatures"):
+        draw_hardest(signatures=other, scores=verified["scores"], **to)
+
+
+# All models of the paper
+
+
+def test_eighteen_models_and_more_are_told_apart():
+    models = ["teacher", *PAPER, "theirs"]
+    found = looks(models, PAPER)
+    assert len({tuple(sorted(look.items())) for look in found.values()}) == len(models)
+    for first, second in pairwise(models):
+        assert found[first] != found[second]
+    assert Student("signet") == PAPER["signet_random"]
