@@ -1,53 +1,72 @@
-"""Each stage of the study by hand, and what to do with its models: ``python -m fkd --help``."""
+"""Each stage of the study by hand, and what to do with its files: ``python -m fkd --help``."""
 
+import ast
 import inspect
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-from fkd.cache import cache_teacher
-from fkd.crops import make_crops
-from fkd.datasets import prepare_signatures
-from fkd.export import export_onnx
-from fkd.features import describe_images, extract_features
-from fkd.integrity import verify
-from fkd.interchange import export_signatures
+from fkd import __version__
+from fkd.errors import FkdError
 from fkd.logs import stage
-from fkd.pages import list_pages, segment_pages
-from fkd.quarantine import check_text
-from fkd.report.appearance import compare_appearance
-from fkd.report.run_times import sum_up_times
-from fkd.report.tables import make_tables
-from fkd.synthesis import draw_pages, draw_signatures
-from fkd.teacher import check_teacher, import_teacher
-from fkd.training import random_student, train_student, train_teacher
-from fkd.verification import evaluate_wd
+
+COMMANDS = {
+    "inspect": "fkd.inspection.inspect_file",
+    "features": "fkd.features.describe_images",
+    "teacher-check": "fkd.teacher.check_teacher",
+    "verify": "fkd.integrity.verify",
+}
+"""What is asked of files and models, by the files that follow; and where its function stands."""
 
 STAGES = {
-    "draw_pages": draw_pages,
-    "list_pages": list_pages,
-    "segment_pages": segment_pages,
-    "make_crops": make_crops,
-    "check_text": check_text,
-    "draw_signatures": draw_signatures,
-    "prepare_signatures": prepare_signatures,
-    "export_signatures": export_signatures,
-    "compare_appearance": compare_appearance,
-    "train_teacher": train_teacher,
-    "import_teacher": import_teacher,
-    "cache_teacher": cache_teacher,
-    "random_student": random_student,
-    "train_student": train_student,
-    "export_onnx": export_onnx,
-    "extract_features": extract_features,
-    "evaluate_wd": evaluate_wd,
-    "tables": make_tables,
-    "run_times": sum_up_times,
+    "draw_pages": "fkd.synthesis.handwriting.draw_pages",
+    "list_pages": "fkd.pages.list_pages",
+    "segment_pages": "fkd.pages.segment_pages",
+    "make_crops": "fkd.crops.make_crops",
+    "check_text": "fkd.quarantine.check_text",
+    "draw_signatures": "fkd.synthesis.signatures.draw_signatures",
+    "prepare_signatures": "fkd.datasets.prepare_signatures",
+    "export_signatures": "fkd.interchange.export_signatures",
+    "compare_appearance": "fkd.report.appearance.compare_appearance",
+    "train_teacher": "fkd.training.train_teacher",
+    "import_teacher": "fkd.teacher.import_teacher",
+    "cache_teacher": "fkd.cache.cache_teacher",
+    "random_student": "fkd.training.random_student",
+    "train_student": "fkd.training.train_student",
+    "export_onnx": "fkd.export.export_onnx",
+    "extract_features": "fkd.features.extract_features",
+    "evaluate_wd": "fkd.verification.stage.evaluate_wd",
+    "tables": "fkd.report.tables.make_tables",
+    "run_times": "fkd.report.run_times.sum_up_times",
 }
-"""The stages by name, in the order in which a study runs them."""
+"""The stages by name, in the order in which a study runs them, and where their functions stand.
 
-COMMANDS = {"features": describe_images, "teacher-check": check_teacher, "verify": verify}
-"""What is asked of a model, or of a folder of results, by the files that follow."""
+They are imported when they are called, so that ``--help`` is quick.
+"""
+
+GROUPS = {
+    "draw_pages": "Text: from pages to what students are trained on",
+    "draw_signatures": "Signatures",
+    "train_teacher": "Teacher",
+    "random_student": "Students",
+    "export_onnx": "Models, judged",
+    "tables": "Results",
+}
+"""Headings of the list of stages, by the stage that each begins with."""
+
+EXAMPLES = {
+    "inspect": "python -m fkd inspect results/crops/0.h5 --png crops.png",
+    "features": "python -m fkd features results/models/teacher.onnx signature.png -o features.npz",
+    "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
+    "verify": "python -m fkd verify results",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,26 +77,127 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The command line without the program's name.
     """
-    parser = ArgumentParser(
-        prog="python -m fkd",
-        description="Stages of a study of offline signature verification, and uses of its models.",
-    )
-    choices = parser.add_subcommands(required=True)
-    functions = STAGES | COMMANDS
-    for name, function in functions.items():
-        summary = inspect.getdoc(function).partition("\n")[0]
-        choice = ArgumentParser(description=summary)
-        if name in STAGES:
-            choice.add_argument("--config", action=ActionConfigFile, help="Parameters as YAML.")
-            choice.add_function_arguments(function, as_group=False)
-        else:
-            _TAKES[function](choice)
-        choices.add_subcommand(name, choice, help=summary)
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(_overview())
+        return
+    if name == "--version":
+        print(f"fkd {__version__}")
+        return
     with stage():
-        given = parser.instantiate(parser.parse_args(arguments))
-        chosen = given[given.subcommand]
-        chosen.pop("config", None)
-        functions[given.subcommand](**chosen)
+        function, parser = _parser(name)
+        given = parser.instantiate(parser.parse_args(rest))
+        given.pop("config", None)
+        function(**given)
+
+
+def load(name: str) -> Callable[..., None]:
+    """Import the function of a stage or a command.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`STAGES` or :data:`COMMANDS`.
+
+    Raises
+    ------
+    FkdError
+        Where there is none of this name.
+    """
+    known = STAGES | COMMANDS
+    if name not in known:
+        close = get_close_matches(name, known, 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise FkdError(
+            f"{name!r} is neither a stage nor a command.{hint} python -m fkd --help lists them."
+        )
+    module, _, function = known[name].rpartition(".")
+    return getattr(import_module(module), function)
+
+
+def _parser(name: str) -> tuple[Callable[..., None], ArgumentParser]:
+    """Make the parser of a stage, whose options are its parameters, or of a command."""
+    function = load(name)
+    about = inspect.getdoc(function).partition("\nParameters\n")[0]
+    paragraphs = [" ".join(part.split()) for part in _plain(about).split("\n\n")]
+    parser = ArgumentParser(prog=f"python -m fkd {name}", description=" ".join(paragraphs))
+    if name in COMMANDS:
+        _TAKES[name](parser)
+        example = EXAMPLES[name]
+    else:
+        parser.add_argument("--config", action=ActionConfigFile, help="Parameters as YAML.")
+        parser.add_function_arguments(function, as_group=False)
+        needed = [
+            f"--{key} {key.upper()}"
+            for key, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is parameter.empty
+        ]
+        example = " ".join(["python -m fkd", name, *needed])
+    for action in parser._actions:
+        if isinstance(action.help, str):
+            action.help = _plain(action.help)
+    parser.epilog = f"example: {example}"
+    return function, parser
+
+
+def _overview() -> str:
+    """List commands and stages, a line each."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    indent = 4 + max(map(len, STAGES | COMMANDS))
+
+    def line(name: str) -> str:
+        text = f"  {name:{indent - 2}}{_plain(_summary((STAGES | COMMANDS)[name]))}"
+        return textwrap.fill(text, width, subsequent_indent=" " * indent)
+
+    parts = [
+        "usage: python -m fkd COMMAND ...",
+        "",
+        *textwrap.wrap(
+            "Offline signature verification by feature-based knowledge distillation. Snakemake runs "
+            "a whole study (snakemake --cores 2); here are its stages one by one, and what to ask "
+            "of its files.",
+            width,
+        ),
+        "",
+        "Ask files and models",
+        *map(line, COMMANDS),
+    ]
+    for name in STAGES:
+        if name in GROUPS:
+            parts += ["", GROUPS[name]]
+        parts.append(line(name))
+    parts += [
+        "",
+        "python -m fkd COMMAND --help explains one. A stage reads files and writes files; its",
+        "parameters may stand in a YAML file, given as --config.",
+        "",
+        "example: python -m fkd inspect results/tables/eer.csv",
+    ]
+    return "\n".join(parts)
+
+
+def _summary(place: str) -> str:
+    """Read the first line of a function's docstring, without importing anything."""
+    module, _, function = place.rpartition(".")
+    path = Path(__file__).parents[1] / module.replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node).partition("\n")[0]
+    raise LookupError(f"{place}: no such function")
+
+
+def _plain(text: str) -> str:
+    """Take the marks of numpydoc from a text."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
+
+
+def _take_file(parser: ArgumentParser) -> None:
+    """Take ``FILE [--png OUT]``."""
+    parser.add_argument(
+        "file", type=Path, help="*.h5, *.safetensors, *.pt, *.pth, *.onnx, *.npz, *.csv or *.tsv"
+    )
+    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture of it to write")
 
 
 def _take_images(parser: ArgumentParser) -> None:
@@ -101,7 +221,12 @@ def _take_folder(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="results of a study")
 
 
-_TAKES = {describe_images: _take_images, check_teacher: _take_teacher, verify: _take_folder}
+_TAKES = {
+    "inspect": _take_file,
+    "features": _take_images,
+    "teacher-check": _take_teacher,
+    "verify": _take_folder,
+}
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def cache_teacher(
     batch = batch or (512 if where.type == "cuda" else 64)
     network, about = models.load(teacher)
     network = network.to(where, memory_format=torch.channels_last)
-    unknown = sorted(set(maps) - set(network.map_sizes))
+    unknown = sorted(set(maps) - set(network.map_sizes)) if geometry else []
     if unknown:
         raise FkdError(f"{teacher}: no maps {', '.join(unknown)}; it has {list(network.map_sizes)}")
     with ExitStack() as files:

@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError
 
 from fkd.consistency import SYNTHETIC, contradictions
 from fkd.errors import FkdError
+from fkd.layouts import LAYOUTS
 from fkd.losses import RESPONSES
 from fkd.models import ARCHITECTURES, CONNECTIONS
 from fkd.students import PAPER, Student
@@ -135,7 +136,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
-    """Name the networks and losses of which there is no code."""
+    """Name the networks, losses and layouts that the code does not know."""
     students = {
         f"students.{name}": spec for name, spec in (config.get("students") or {}).items() if spec
     }
@@ -147,7 +148,11 @@ def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
         f"{key}.response.loss": (spec.get("response") or {}).get("loss")
         for key, spec in students.items()
     }
-    for named, known in ((networks, ARCHITECTURES), (losses, RESPONSES)):
+    layouts = {
+        f"signatures.{name}.layout": entry["layout"] for name, entry in config["signatures"].items()
+    }
+    kinds = (networks, ARCHITECTURES), (losses, RESPONSES), (layouts, [SYNTHETIC, *LAYOUTS])
+    for named, known in kinds:
         for key, name in named.items():
             if name is not None and name not in known:
                 close = difflib.get_close_matches(name, known, 1)

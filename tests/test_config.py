@@ -297,6 +297,11 @@ REFUSED = {
         "students.resnet18_cl_bc.response.loss: expected one of temperature_cross_entropy, "
         'barlow_twins, barlow_colleagues, found "barlow_twin"; did you mean barlow_twins?',
     ),
+    "an unknown layout": (
+        {"signatures.own": {"layout": "ceder", "path": "own"}},
+        "signatures.own.layout: expected one of synthetic, cedar, mcyt75, gpds300, gpds_synthetic, "
+        'bhsig260_hindi, bhsig260_bengali, folder, npz, found "ceder"; did you mean cedar?',
+    ),
     "connections of an unknown network": (
         {"geometry": {"connections": {"resnet": {}}}},
         "geometry.connections.resnet: expected one of resnet18, signet",

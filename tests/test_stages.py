@@ -2,6 +2,9 @@
 
 import inspect
 import json
+import re
+import subprocess
+import sys
 
 import onnx
 import pandas as pd
@@ -9,15 +12,42 @@ import pytest
 from docstring_parser import parse
 
 from fkd import shards
-from fkd.__main__ import STAGES, main
+from fkd.__main__ import COMMANDS, STAGES, load, main
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_parameter_is_explained(name):
-    described = {p.arg_name: p.description for p in parse(inspect.getdoc(STAGES[name])).params}
-    parameters = inspect.signature(STAGES[name]).parameters
+    described = {p.arg_name: p.description for p in parse(inspect.getdoc(load(name))).params}
+    parameters = inspect.signature(load(name)).parameters
     assert [p for p in parameters if not described.get(p)] == []
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
+
+
+def test_the_overview_names_everything_without_heavy_imports():
+    script = "import sys; from fkd.__main__ import main; main([]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    *overview, modules = done.stdout.splitlines()
+    for name in STAGES | COMMANDS:
+        assert sum(line.startswith(f"  {name} ") for line in overview) == 1
+    assert {"torch", "onnx", "h5py", "matplotlib"} & set(modules.split()) == set()
+
+
+@pytest.mark.parametrize("name", STAGES | COMMANDS)
+def test_help_is_in_plain_words_and_ends_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.partition("example: ")[2].startswith(f"python -m fkd {name} ")
+    assert re.findall(r":\w+:`|``", text) == []
+
+
+def test_an_unknown_name_is_told_what_is_close(capsys):
+    with pytest.raises(SystemExit):
+        main(["inspekt"])
+    assert "Did you mean inspect?" in capsys.readouterr().err
 
 
 def run(stage, **arguments):

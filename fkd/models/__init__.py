@@ -32,7 +32,10 @@ __all__ = [
     "save",
 ]
 
-ARCHITECTURES: dict[str, type[Network]] = {"resnet18": ResNet18, "signet": SigNet}
+ARCHITECTURES: dict[str, type[Network]] = {
+    "resnet18": ResNet18,
+    "signet": SigNet,
+}
 """The networks by the names that a config gives them; a network of your own is an entry here."""
 
 CONNECTIONS: dict[str, dict[str, str]] = {

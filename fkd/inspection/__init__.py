@@ -1,0 +1,73 @@
+"""What is in a file of a study, or in a model of others: in words and in a picture.
+
+Nothing in a file is ever run: weights are loaded as weights alone, arrays without pickles.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fkd.errors import FkdError
+from fkd.files import check_file, shown
+from fkd.inspection.finding import Finding
+from fkd.inspection.models import describe_archive, describe_onnx, describe_pth, describe_weights
+from fkd.inspection.shards import describe_shard
+from fkd.inspection.tables import describe_table
+
+__all__ = ["Finding", "inspect_file"]
+
+ENDINGS: dict[str, Callable[[Path], Finding]] = {
+    ".h5": describe_shard,
+    ".safetensors": describe_weights,
+    ".pt": describe_pth,
+    ".pth": describe_pth,
+    ".onnx": describe_onnx,
+    ".npz": describe_archive,
+    ".csv": describe_table,
+    ".tsv": describe_table,
+}
+"""Who describes a file, by its ending."""
+
+EXPECTED = (
+    "a shard (*.h5), weights (*.safetensors), a checkpoint (*.pt), weights of PyTorch (*.pth), a "
+    "model (*.onnx), a set or features (*.npz) or a table (*.csv, *.tsv)"
+)
+
+
+def inspect_file(*, file: Path, png: Path | None = None) -> None:
+    """Say what is in a file of a study, or in a model of others.
+
+    Parameters
+    ----------
+    file : Path
+        A shard, weights, a checkpoint, an ONNX model, a set as ``.npz``, or a table. Its
+        ending says which.
+    png : Path, optional
+        A picture of it to write.
+
+    Raises
+    ------
+    FkdError
+        Where the file is missing, damaged or of an unknown kind, or where there is nothing
+        in it to be drawn.
+    """
+    finding = describe(file)
+    print(finding)
+    if png is None:
+        return
+    if Path(png).suffix.lower() != ".png":
+        raise FkdError(f"{shown(png)}: a picture is written as *.png.")
+    if finding.draw is None:
+        raise FkdError(f"{shown(file)}: there is nothing in it to be drawn; leave out --png.")
+    finding.draw(Path(png))
+    print(f"\nIts picture is {shown(png)}.")
+
+
+def describe(file: Path) -> Finding:
+    """Find out what a file is, see :func:`inspect_file`."""
+    check_file(file)
+    known = ENDINGS.get(Path(file).suffix.lower())
+    if known is None:
+        raise FkdError(f"{shown(file)}: unknown by its ending; expected {EXPECTED}.")
+    if not Path(file).stat().st_size:
+        raise FkdError(f"{shown(file)}: the file is empty; expected {EXPECTED}.")
+    return known(Path(file))

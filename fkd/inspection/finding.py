@@ -1,0 +1,95 @@
+"""What was found in a file, and how it is said."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+LONGEST = 160
+"""Characters of a value of others that are shown."""
+
+MOST_ROWS = 40
+"""Rows of a list that are shown."""
+
+
+@dataclass
+class Finding:
+    """What was found in a file.
+
+    Attributes
+    ----------
+    file : Path
+        The file.
+    what : str
+        What it is and what made it, in a sentence or two.
+    facts : list of str
+        How much of what, each a sentence.
+    columns : tuple of str
+        Heads of `rows`.
+    rows : list of tuple
+        Its arrays, tensors or columns.
+    settings : dict of str to Any
+        What it was made with.
+    verdict : str
+        Whether it is whole.
+    draw : callable, optional
+        Draws its picture into a PNG file.
+    """
+
+    file: Path
+    what: str
+    facts: list[str] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
+    rows: list[tuple] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+    draw: Callable[[Path], None] | None = None
+
+    def __str__(self) -> str:
+        parts = [[plain(self.file, 4 * LONGEST)], [self.what, *(plain(f) for f in self.facts)]]
+        if self.rows:
+            shown = [tuple(plain(cell) for cell in row) for row in self.rows[:MOST_ROWS]]
+            table = tabulate(shown, self.columns, disable_numparse=True).splitlines()
+            left = len(self.rows) - len(shown)
+            parts.append(table + [f"... and {left} more"] * bool(left))
+        if self.settings:
+            pairs = [(plain(key), plain(value)) for key, value in flat(self.settings)]
+            left = len(pairs) - MOST_ROWS
+            lines = tabulate(pairs[:MOST_ROWS], tablefmt="plain", disable_numparse=True)
+            more = [f"... and {left} more"] * (left > 0)
+            parts.append(["made with", *(f"  {line}" for line in lines.splitlines()), *more])
+        if self.verdict:
+            parts.append([self.verdict])
+        return "\n\n".join("\n".join(part) for part in parts)
+
+
+def plain(value: Any, longest: int = LONGEST) -> str:
+    """Spell a value of any origin in printable characters, cut where it is long."""
+    text = value if isinstance(value, str) else str(value)
+    cut = text[:longest]
+    spelled = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    spelled = spelled.encode("utf-8", "backslashreplace").decode("utf-8")
+    return spelled + (" ..." if len(text) > longest else "")
+
+
+def flat(values: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
+    """List nested settings by dotted names, as a config would name them."""
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict) and value and name.count(".") < 5:
+            yield from flat(value, f"{name}.")
+        else:
+            yield name, json.dumps(value) if isinstance(value, list | dict | bool) else value
+
+
+def times(shape: Iterable[int]) -> str:
+    """Spell a shape, such as ``835 x 170 x 242``."""
+    return " x ".join(map(str, shape)) or "one number"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Spell a number of things, such as ``1,200 crops``."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

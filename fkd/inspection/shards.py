@@ -1,0 +1,261 @@
+"""Shards in words: what each kind holds."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from fkd import shards
+from fkd.errors import FkdError
+from fkd.files import shown
+from fkd.inspection.finding import Finding, counted, plain, times
+from fkd.models import ARCHITECTURES
+from fkd.report import pictures
+
+MOST_SHRUNK = 1000
+"""Times that a shard may be smaller than its arrays: blank pages are 300 times smaller."""
+
+UNQUESTIONED = 1 << 27
+"""Bytes that arrays may take however small their file is."""
+
+SHOWN = 40
+"""Images of a contact sheet."""
+
+WHAT = {
+    "stripes": "Stripes: the lines of handwritten pages, without the spaces between words. "
+    "Made by segment_pages.",
+    "crops": "Text images: pieces of handwritten lines, prepared as signatures are; students are "
+    "trained on them. Made by make_crops.",
+    "signatures": "A set of signatures, prepared as networks see them. Made by prepare_signatures.",
+    "responses": "The teacher's responses: the feature that it gives each text image of one shard. "
+    "Made by cache_teacher.",
+    "geometry": "The geometry of the teacher's feature maps for each text image of one shard: "
+    "spanning trees, and the affinity contrast in their neighborhoods. Made by cache_teacher.",
+    "features": "Features: what one model says of each signature of a set. Made by "
+    "extract_features.",
+    "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
+    "evaluate_wd.",
+}
+"""What a shard of each kind is."""
+
+ARRAYS = {
+    "image": "grey levels, ink bright on black",
+    "pixels": "grey levels of all stripes, one after another, row by row",
+    "offset": "where a stripe's pixels begin",
+    "height": "rows of a stripe",
+    "width": "columns of a stripe",
+    "top": "row of the page where it begins",
+    "left": "column where it begins",
+    "page": "the page it comes from",
+    "line": "the line on its page, from 0",
+    "crop": "the piece of its line, from 0",
+    "ratio": "width / height that was drawn for it",
+    "canvas": "rows and columns of the canvas on which it was prepared",
+    "validation": "whether it is kept for validation",
+    "writer": "who wrote it",
+    "forgery": "whether it is a skilled forgery",
+    "sample": "its number or name among the writer's",
+    "file": "the file it comes from",
+    "copy_of": "first row with the same image",
+    "feature": "the response, a vector for each image",
+    "split": "the random split into references and tests",
+    "row": "row of the signature in its set",
+    "score": "decision of the writer's verifier; genuine where high",
+    r"tree_\w+": "the next node on the way to node 0, on the map's spanning tree",
+    r"nac_\w+": "affinity contrast of each node, 0 to 1",
+}
+"""What an array holds, by its name."""
+
+
+def describe_shard(file: Path) -> Finding:
+    """Describe a shard, and read each of its arrays to hold it against its digest."""
+    kind = _glance(file)
+    arrays, shapes = {}, []
+    with shards.opened(file) as shard:
+        attributes = dict(shard.attributes)
+        for name in shard.digests:
+            values = shard.rows(name)
+            text = values.dtype.kind == "O"
+            meaning = next((m for rule, m in ARRAYS.items() if re.fullmatch(rule, name)), "")
+            shapes.append((name, times(values.shape), "text" if text else values.dtype, meaning))
+            arrays[name] = values
+    if kind not in WHAT:
+        raise FkdError(
+            f"{shown(file)}: a shard of the kind {plain(kind)!r}; expected one of {', '.join(WHAT)}."
+        )
+    finding = Finding(
+        file,
+        WHAT[kind],
+        columns=("array", "shape", "type", "what it is"),
+        rows=shapes,
+        settings=attributes,
+        verdict="All digests hold: the file is as it was written.",
+    )
+    try:
+        finding.facts, finding.draw = _FACTS[kind](arrays, attributes)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise FkdError(
+            f"{shown(file)}: says that it holds {kind}, but lacks what these have ({error!r}). "
+            f"{shards.MEND}"
+        ) from None
+    return finding
+
+
+def _glance(file: Path) -> str:
+    """Tell a shard's kind; refuse a file made to fill the memory, before anything is read."""
+    try:
+        with h5py.File(file, "r") as opened:
+            kind = str(opened.attrs.get("kind"))
+            size = sum(item.nbytes for item in opened.values() if isinstance(item, h5py.Dataset))
+    except Exception:  # nearly anything, on damaged files: the reader will say what
+        return ""
+    if size > MOST_SHRUNK * file.stat().st_size + UNQUESTIONED:
+        raise FkdError(
+            f"{shown(file)}: its arrays take {size:,} bytes, more than {MOST_SHRUNK} times the "
+            "file. No shard shrinks so much; expected one that a study wrote."
+        )
+    return kind
+
+
+Told = tuple[list[str], Callable[[Path], None] | None]
+"""Facts of a shard, and how it is drawn."""
+
+
+def _some(count: int, most: int = SHOWN) -> np.ndarray:
+    """Choose rows to be shown, evenly over all."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def _of_validation(arrays: dict, what: str, writers: list) -> str:
+    count, kept = len(arrays["validation"]), int(arrays["validation"].sum())
+    found = len(np.unique(arrays["writer"]))
+    return (
+        f"{counted(count, what)} of {counted(found, 'writer')} ({len(writers)} in the study), "
+        f"{kept:,} of them for validation."
+    )
+
+
+def _stripes(arrays: dict, about: dict) -> Told:
+    height, width = arrays["height"], arrays["width"]
+    facts = [_of_validation(arrays, "stripe", about["writers"])]
+    if len(height):
+        facts.append(
+            f"They are {height.min()} to {height.max()} pixels high and {width.min():,} to "
+            f"{width.max():,} wide, of {counted(len(set(arrays['page'])), 'page')}."
+        )
+    chosen = _some(len(height), 12)
+    ends = arrays["offset"] + height.astype(np.int64) * width
+    images = [
+        arrays["pixels"][arrays["offset"][at] : ends[at]].reshape(height[at], width[at])
+        for at in chosen
+    ]
+    names = [f"{arrays['page'][at]}, line {arrays['line'][at]}" for at in chosen]
+    return facts, partial(pictures.draw_stripes, images, names) if images else None
+
+
+def _crops(arrays: dict, about: dict) -> Told:
+    images = arrays["image"]
+    facts = [_of_validation(arrays, "crop", about["writers"])]
+    chosen = _some(len(images))
+    names = [str(about["writers"][number]) for number in arrays["writer"][chosen]]
+    return facts, _sheet(images[chosen], names)
+
+
+def _signatures(arrays: dict, about: dict) -> Told:
+    images, forged = arrays["image"], arrays["forgery"].astype(bool)
+    facts = [
+        f"The set {about['set']}: {counted(len(set(arrays['writer'])), 'writer')}, "
+        f"{counted(int((~forged).sum()), 'genuine signature')} and "
+        f"{counted(int(forged.sum()), 'skilled forgery', 'skilled forgeries')}."
+    ]
+    if about.get("copies"):
+        facts.append(f"{about['copies']} are copies of another image of the set.")
+    chosen = _some(len(images))
+    names = [f"{arrays['writer'][at]}{' forged' if forged[at] else ''}" for at in chosen]
+    return facts, _sheet(images[chosen], names)
+
+
+def _sheet(images: np.ndarray, names: list[str]) -> Callable[[Path], None] | None:
+    if images.ndim != 3:
+        raise ValueError(f"images of shape {images.shape}")
+    return partial(pictures.draw_contact_sheet, images, names) if len(images) else None
+
+
+def _responses(arrays: dict, about: dict) -> Told:
+    feature = arrays["feature"]
+    facts = [
+        f"{counted(len(feature), 'vector')} of {feature.shape[1]:,} elements, one for each crop.",
+        f"{(feature == 0).mean():.0%} of all elements are 0, the largest is {feature.max():.3g}.",
+        f"The teacher's digest is {about['teacher']}, that of the crops {about['crops']}.",
+    ]
+    return facts, partial(pictures.draw_features, feature, None, "text images, in their order")
+
+
+def _features(arrays: dict, about: dict) -> Told:
+    feature, forged = arrays["feature"], arrays["forgery"].astype(bool)
+    facts = [
+        f"What the model {about['model']} says of the set {about['set']}: "
+        f"{counted(len(feature), 'vector')} of {feature.shape[1]:,} elements, of "
+        f"{counted(len(set(arrays['writer'])), 'writer')}; {int(forged.sum()):,} are of forgeries.",
+        f"{(feature == 0).mean():.0%} of all elements are 0, the largest is {feature.max():.3g}.",
+    ]
+    rows = "signatures, by writer; the orange lines stand between writers"
+    return facts, partial(pictures.draw_features, feature, arrays["writer"], rows)
+
+
+def _geometry(arrays: dict, about: dict) -> Told:
+    maps = [name.removeprefix("tree_") for name in arrays if name.startswith("tree_")]
+    count = len(arrays[f"tree_{maps[0]}"])
+    sizes = {name: _map_size(name, arrays[f"tree_{name}"].shape[1]) for name in maps}
+    facts = [
+        f"{counted(count, 'text image')}, "
+        + ", ".join(f"map {name} of {times(size)} nodes" for name, size in sizes.items())
+        + f"; neighbors are within {about['radius']} hops.",
+        f"The teacher's digest is {about['teacher']}, that of the crops {about['crops']}.",
+    ]
+    chosen = _some(count, 4)
+    drawn = {
+        name: (sizes[name], arrays[f"tree_{name}"][chosen], arrays[f"nac_{name}"][chosen])
+        for name in maps
+    }
+    return facts, partial(pictures.draw_geometry, drawn, chosen.tolist()) if count else None
+
+
+def _map_size(name: str, nodes: int) -> tuple[int, int]:
+    """Rows and columns of a map: those of a network that has it, else the squarest."""
+    of_name = [n.map_sizes[name] for n in ARCHITECTURES.values() if name in n.map_sizes]
+    fitting = [size for size in of_name if size[0] * size[1] == nodes]
+    rows = max(d for d in range(1, int(nodes**0.5) + 1) if nodes % d == 0)
+    return fitting[0] if fitting else (rows, nodes // rows)
+
+
+def _scores(arrays: dict, about: dict) -> Told:
+    score, forged, protocol = arrays["score"], arrays["forgery"].astype(bool), about["protocol"]
+    facts = [
+        f"The model {about['model']} on the set {about['set']}: {counted(len(score), 'score')} in "
+        f"{counted(len(np.unique(arrays['split'])), 'split')}, {int((~forged).sum()):,} of genuine "
+        f"signatures and {int(forged.sum()):,} of skilled forgeries.",
+        f"Each verifier learned from {protocol['references']} references of its writer.",
+    ]
+    if len(score) and forged.any() and not forged.all():
+        facts.append(
+            f"Genuine ones score {score[~forged].mean():.2f} on average, forgeries "
+            f"{score[forged].mean():.2f}."
+        )
+    return facts, partial(pictures.draw_scores, score[~forged], score[forged]) if len(
+        score
+    ) else None
+
+
+_FACTS: dict[str, Callable[[dict, dict], Told]] = {
+    "stripes": _stripes,
+    "crops": _crops,
+    "signatures": _signatures,
+    "responses": _responses,
+    "geometry": _geometry,
+    "features": _features,
+    "scores": _scores,
+}

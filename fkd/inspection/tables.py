@@ -1,0 +1,224 @@
+"""Tables of a study in words: losses, error rates, lists of pages and of what was set aside."""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from fkd.errors import FkdError
+from fkd.files import shown
+from fkd.inspection.finding import Finding, counted, plain
+from fkd.quarantine import PASSED_OVER
+from fkd.report import pictures
+
+LARGEST = 1 << 28
+"""Bytes of a table that is read."""
+
+Rows = list[dict[str, str]]
+Told = tuple[list[str], Callable[[Path], None] | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a study writes.
+
+    Attributes
+    ----------
+    needs : collection of str
+        Columns by which it is known.
+    what : str
+        What it is and what made it.
+    tell : callable, optional
+        Gives facts of its rows, and how it is drawn.
+    """
+
+    needs: Collection[str]
+    what: str
+    tell: Callable[[Rows], Told] | None = None
+
+
+def describe_table(file: Path) -> Finding:
+    """Describe a table of a study; of others, its columns."""
+    rows, columns = _read(file)
+    table = next((t for t in TABLES if set(t.needs) <= set(columns)), OTHER)
+    finding = Finding(
+        file, table.what, verdict="Every row has as many fields as there are columns."
+    )
+    if table.tell and rows:
+        try:
+            finding.facts, finding.draw = table.tell(rows)
+        except (ValueError, KeyError) as error:
+            raise FkdError(
+                f"{shown(file)}: has the columns of a table that begins: {table.what} But a value "
+                f"in it does not fit ({plain(error)})."
+            ) from None
+    finding.facts += [f"{counted(len(rows), 'row')}."] if not finding.facts else []
+    finding.columns = ("column", "first row", "last row")
+    finding.rows = [
+        (name, rows[0][name] if rows else "", rows[-1][name] if rows else "") for name in columns
+    ]
+    return finding
+
+
+def _read(file: Path) -> tuple[Rows, list[str]]:
+    if file.stat().st_size > LARGEST:
+        raise FkdError(f"{shown(file)}: larger than {LARGEST:,} bytes; no table of a study is.")
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
+            table = list(csv.reader(stream, delimiter=delimiter, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FkdError(
+            f"{shown(file)}: not a table in UTF-8 text ({plain(error)}). Expected one with a row of "
+            "names on top."
+        ) from None
+    if not table or not all(table[0]) or len(set(table[0])) < len(table[0]):
+        raise FkdError(f"{shown(file)}: its first row does not name each column once.")
+    columns = table[0]
+    for number, row in enumerate(table[1:], start=2):
+        if len(row) != len(columns):
+            raise FkdError(
+                f"{shown(file)}: row {number} has {counted(len(row), 'field')}, expected "
+                f"{len(columns)}, as the names on top are."
+            )
+    return [dict(zip(columns, row, strict=True)) for row in table[1:]], columns
+
+
+def _number(text: str) -> float:
+    """Read a number, or what stands for none."""
+    return float(text) if text else math.nan
+
+
+def _losses(rows: Rows) -> Told:
+    log = [
+        {key: value if key == "subset" else _number(value) for key, value in row.items()}
+        for row in rows
+    ]
+    facts = [f"{counted(int(log[-1]['epoch']), 'epoch')}."]
+    for subset in dict.fromkeys(row["subset"] for row in log):
+        of_subset = [row for row in log if row["subset"] == subset]
+        first, last = of_subset[0], of_subset[-1]
+        facts.append(
+            f"{plain(subset).capitalize()}, {last['images']:,.0f} images: the total loss went from "
+            f"{first['total']:.3g} to {last['total']:.3g}; at the end the writer is recognized in "
+            f"{last['accuracy']:.1%} of the images."
+        )
+    return facts, partial(pictures.draw_losses, log)
+
+
+def _metrics(rows: Rows) -> Told:
+    eer = [100 * _number(row["EER_userthresholds"]) for row in rows]
+    mean = sum(eer) / len(eer)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in eer) / len(eer))
+    first = rows[0]
+    facts = [
+        f"The model {plain(first['model'])} on the set {plain(first['set'])}, "
+        f"{plain(first['references'])} references a writer, {counted(len(rows), 'split')}.",
+        f"EER with a threshold for each writer: {mean:.2f} ± {deviation:.2f} %; all thresholds are "
+        "a posteriori.",
+    ]
+    rates = ("EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random")
+    drawn = {rate: [100 * _number(row[rate]) for row in rows] for rate in rates}
+    return facts, partial(pictures.draw_rates, drawn)
+
+
+def _eer(rows: Rows) -> Told:
+    groups: dict[str, list[tuple[str, float, float]]] = {}
+    for row in rows:
+        found = (_number(row[f"EER_userthresholds_{what}"]) for what in ("mean", "sd"))
+        group = f"{row['set']}, {row['references']} references"
+        groups.setdefault(plain(group), []).append((plain(row["label"]), *found))
+    facts = [
+        f"{counted(len({row['model'] for row in rows}), 'model')} on "
+        f"{counted(len({row['set'] for row in rows}), 'set')}."
+    ]
+    for group, found in groups.items():
+        name, mean, deviation = min(found, key=lambda item: item[1])
+        facts.append(f"{group}: lowest is {name}, {mean:.2f} ± {deviation:.2f} %.")
+    facts.append("EER with a threshold for each writer; all thresholds are a posteriori.")
+    return facts, partial(pictures.draw_eer, groups)
+
+
+def _pages(rows: Rows) -> Told:
+    pages, shards = Counter(row["writer"] for row in rows), {row["shard"] for row in rows}
+    shares = [_number(row["validation_share"]) for row in rows]
+    facts = [
+        f"{counted(len(rows), 'page')} of {counted(len(pages), 'writer')}, in "
+        f"{counted(len(shards), 'shard')}.",
+        f"{counted(sum(share == 1 for share in shares), 'page')} for validation, "
+        f"{sum(0 < share < 1 for share in shares)} shared by lines.",
+    ]
+    return facts, partial(
+        pictures.draw_counts, Counter(pages.values()), "pages of a writer", "writers"
+    )
+
+
+def _set_aside(rows: Rows) -> Told:
+    passed = sum(row["reason"].startswith(PASSED_OVER) for row in rows)
+    reasons = Counter(plain(row["reason"]).removeprefix(PASSED_OVER) for row in rows)
+    facts = [f"{counted(len(rows) - passed, 'file')} set aside, {passed} passed over."]
+    facts += [f"{count}: {reason}" for reason, count in reasons.most_common(5)]
+    return facts, None
+
+
+def _benchmark(rows: Rows) -> Told:
+    facts = [
+        f"It took {_number(row['s']):.1f} s and {row['max_rss']} MB of memory at most."
+        for row in rows
+    ]
+    return facts, None
+
+
+TABLES = (
+    Table(
+        ("epoch", "subset", "images", "total", "accuracy"),
+        "The terms of a loss by epoch, before they are weighted. Made by train_student or "
+        "train_teacher.",
+        _losses,
+    ),
+    Table(
+        ("model", "set", "references", "split", "FRR", "FAR_skilled", "FAR_random", "EER"),
+        "Error rates of one model in each split, as shares. Made by evaluate_wd.",
+        _metrics,
+    ),
+    Table(
+        ("set", "references", "model", "label", "EER_userthresholds_mean", "EER_mean"),
+        "The study's table: error rates of all models, mean and standard deviation over the "
+        "splits, in percent. Made by tables.",
+        _eer,
+    ),
+    Table(
+        ("page", "writer", "file", "shard", "validation_share"),
+        "The pages of handwriting, and how they are parted. Made by list_pages.",
+        _pages,
+    ),
+    Table(
+        ("file", "reason"),
+        "What a stage set aside or passed over, with the reason.",
+        _set_aside,
+    ),
+    Table(
+        ("s", "h:m:s", "max_rss", "cpu_time"),
+        "Time and memory of a job. Measured by Snakemake.",
+        _benchmark,
+    ),
+    Table(
+        ("images of", "count", "height_p50"),
+        "Ink of text images and of genuine signatures: 5th, 50th and 95th percentile of its box, in "
+        "pixels. Made by compare_appearance.",
+    ),
+    Table(
+        ("stage", "jobs", "time (s)"),
+        "Where the time of a run went, by stages. Made by run_times.",
+    ),
+    Table(
+        ("filename", "1"),
+        "Features of single images, an element a column. Made by python -m fkd features.",
+    ),
+)
+"""The tables that a study writes."""
+
+OTHER = Table((), "A table that this command knows no more of than its columns.")

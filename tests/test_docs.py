@@ -1,0 +1,240 @@
+"""The pages of docs, executed: each block as it stands, in a copy of the checkout."""
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from fkd import losses, models
+from fkd.__main__ import COMMANDS, STAGES
+from fkd.config import complete
+from fkd.models import ARCHITECTURES, Network
+from fkd.preprocess import INPUT
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+PAGES = ["data_set", "teacher", "student", "loss"]
+
+EER = "results/tables/eer.csv"
+TARGETS = {"resnet18.yaml": ["results/metrics/synthetic/mine-3.csv"]}
+"""What is made of a config instead of the whole table, where that would take long."""
+
+FOUND = {
+    "mine.yaml": ("set", {"mine"}),
+    "prepared.yaml": ("set", {"prepared"}),
+    "named.yaml": ("set", {"lab"}),
+    "imported.yaml": ("model", {"teacher", "guided"}),
+    "trained.yaml": ("model", {"teacher"}),
+    "resnet18.yaml": ("model", {"mine"}),
+    "plain.yaml": ("model", {"plain_random", "plain_guided"}),
+    ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
+    ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
+}
+"""What stands in the table at the end, by a config's name, or by page and name."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: what it is in, which file it goes into and where, and its lines."""
+
+    language: str
+    file: str
+    place: str
+    code: str
+
+    @property
+    def module(self):
+        return self.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def blocks(page):
+    text = (ROOT / f"docs/{page}.md").read_text()
+    found = []
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
+        file = place = ""
+        if language in ("python", "yaml"):
+            head = re.match(r"# ([\w/]+\.\w+)(?:, (.+))?\n", code)
+            assert head, f"docs/{page}.md: this block does not say where it goes:\n{code}"
+            file, place = head[1], head[2] or ""
+            code = code[head.end() :]
+        found.append(Block(language, file, place, code))
+    return found
+
+
+def follow(block, folder):
+    """Do with a block of Python or YAML what the page says of it."""
+    path = folder / block.file
+    if not block.place:
+        assert not path.exists(), f"{block.file} is there already"
+        path.write_text(block.code)
+        return
+    where, _, name = block.place.rpartition(" ")
+    start = r"^from fkd" if where == "with the" else rf"^{name}\b.*\{{$"
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(at for at, line in enumerate(lines) if re.match(start, line))
+    lines.insert(at + (where == "in"), block.code)
+    path.write_text("".join(lines))
+
+
+def enter(page, monkeypatch):
+    """Let the library of this process know what a page adds to it."""
+    names = {}
+    for block in blocks(page):
+        if block.language != "python" or not block.file.startswith("fkd/"):
+            continue
+        code = compile(block.code, block.file, "exec") if "in " not in block.place[:3] else None
+        if not block.place:
+            made = ModuleType(block.module)
+            exec(code, vars(made))
+            monkeypatch.setitem(sys.modules, block.module, made)
+            continue
+        module = importlib.import_module(block.module)
+        known = names.setdefault(block.module, dict(vars(module)))
+        if code:
+            exec(code, known)
+        else:
+            table = getattr(module, block.place.removeprefix("in "))
+            for name, value in eval("{" + block.code + "}", known).items():
+                monkeypatch.setitem(table, name, value)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks_are_valid(page, monkeypatch):
+    enter(page, monkeypatch)
+    found = blocks(page)
+    configs = {block.file: block.code for block in found if block.language == "yaml"}
+    for text in configs.values():
+        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        config = complete(laid_over(config, yaml.safe_load(text)), SCHEMA)
+        assert complete(config | {"size": "smallest"}, SCHEMA)
+    used = []
+    for block in found:
+        if block.language == "python":
+            compile(f"{{{block.code}}}" if block.place[:3] == "in " else block.code, page, "exec")
+        for line in block.code.splitlines() if block.language == "bash" else ():
+            words = shlex.split(line)
+            if words[0] == "snakemake":
+                assert words[:4] == ["snakemake", "--cores", "2", "--configfile"]
+                used.append(words[4])
+            elif words[1] == "-m":
+                assert words[3] in STAGES | COMMANDS
+    assert used == list(configs)
+
+
+def laid_over(base, top):
+    """Two configs as Snakemake merges them."""
+    if not isinstance(base, dict) or not isinstance(top, dict):
+        return top
+    return base | {key: laid_over(base.get(key), value) for key, value in top.items()}
+
+
+def test_the_network_keeps_what_its_class_promises(monkeypatch):
+    enter("student", monkeypatch)
+    started = models.INITIALIZATIONS["code"]
+    monkeypatch.setitem(started, "plain", ARCHITECTURES["plain"].initialization)
+    network = models.build("plain", 4, models.Networks(width=0.1, features=12))
+    maps, feature = network.describe(torch.rand(2, 1, *INPUT))
+    sizes = {name: tuple(values.shape[2:]) for name, values in maps.items()}
+    assert isinstance(network, Network) and sizes == ARCHITECTURES["plain"].map_sizes
+    assert feature.shape == (2, 12)
+    network(torch.rand(2, 1, *INPUT)).sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+
+
+@pytest.mark.parametrize("centered", [True, False])
+def test_the_loss_is_its_formula(centered, monkeypatch):
+    enter("loss", monkeypatch)
+    loss = losses.RESPONSES["similarity"]
+    student, teacher = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 4).double()
+    student.requires_grad_(True)
+    found = loss(student, teacher, centered=centered)
+    total = 0.0
+    for b in range(5):
+        for c in range(5):
+            cosines = []
+            for f in (student, teacher):
+                f = f - f.mean(dim=0) if centered else f
+                cosines.append((f[b] @ f[c]) / (f[b].norm() * f[c].norm()))
+            total += (cosines[0] - cosines[1]) ** 2 / 25
+    torch.testing.assert_close(found, total)
+    found.backward()
+    assert student.grad.abs().sum() > 0
+
+
+def test_the_index_names_every_page():
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"^\| \[\S+\]\((\S+)\)", index, re.M)) == pages
+
+
+def run(words, folder):
+    """Run a command in the copy; give what it said."""
+    tools = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PATH": os.pathsep.join([tools, os.environ["PATH"]]),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the checkout whose smallest study, of one student, has run."""
+    folder = tmp_path_factory.mktemp("docs") / "checkout"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["students"] = {"resnet18_random": None}
+    config["sizes"]["smallest"]["evaluation"]["sets"] = {
+        "synthetic": [{"references": [3], "test_genuine": 3, "test_skilled": 4}]
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    run(["snakemake", EER, "--cores", "2", "--config", "size=smallest"], folder)
+    return folder
+
+
+@pytest.mark.operations
+@pytest.mark.workflow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_what_it_says(page, checkout, tmp_path):
+    folder = tmp_path / "checkout"
+    shutil.copytree(checkout, folder)
+    for block in blocks(page):
+        if block.language != "bash":
+            follow(block, folder)
+            continue
+        for line in block.code.splitlines():
+            words = shlex.split(line)
+            if words[0] != "snakemake":
+                run(words, folder)
+                continue
+            name = words[-1]
+            targets = TARGETS.get(name, [EER])
+            run(["snakemake", *targets, *words[1:], "--config", "size=smallest"], folder)
+            column, rows = FOUND.get((page, name), FOUND.get(name))
+            assert rows <= set(pd.read_csv(folder / targets[0])[column])
