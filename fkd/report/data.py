@@ -7,11 +7,14 @@ import pandas as pd
 
 from fkd import shards
 from fkd.atomic import writing
-from fkd.config import SYNTHETIC
+from fkd.consistency import SYNTHETIC
 from fkd.quarantine import Quarantine
 
 TEXT = "text"
 SIGNATURES = "signatures"
+
+TRAINS = "training the teacher"
+"""What a set of the teacher's development writers is used for."""
 
 _TEXT_COLUMNS = {
     "layout": "layout",
@@ -79,7 +82,7 @@ def describe_data(
     rows = [_text(pages, crops, text_aside) | {"layout": text_layout}]
     for path, aside in zip(signatures, signatures_aside, strict=True):
         row = _set(path, aside)
-        use = "training the teacher" if row["name"] in development else "verification"
+        use = TRAINS if row["name"] in development else "verification"
         rows.append(row | {"layout": layouts[row["name"]], "use": use})
     table = pd.DataFrame(rows, columns=_COLUMNS)
     with writing(csv) as part:
@@ -96,6 +99,13 @@ def describe_data(
     )
     with writing(markdown) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def read_data(path: Path) -> pd.DataFrame:
+    """Read the CSV of :func:`describe_data`, by kind and name."""
+    texts = dict.fromkeys(("kind", "name", "layout", "use"), str)
+    table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+    return table.set_index(["kind", "name"])
 
 
 def _text(pages: Path, crops: list[Path], aside: Path) -> dict:

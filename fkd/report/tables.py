@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fkd.atomic import writing
+from fkd.report.wording import NETWORK_NAMES
 from fkd.students import PAPER, TEACHER, Student
 from fkd.verification.significance import (
     average_ranks,
@@ -24,7 +25,6 @@ SIGNIFICANCE = 0.05
 
 THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
 
-_ARCHITECTURES = {"resnet18": "ResNet-18", "signet": "SigNet"}
 _RESPONSES = {
     "temperature_cross_entropy": "T-CE",
     "barlow_twins": "BT",
@@ -194,7 +194,7 @@ def label(model: str, students: Mapping[str, Student]) -> str:
     terms = ["CL"] if student.classification else ["random weights"]
     terms += ["GEOM"] if student.maps else []
     terms += [_RESPONSES[student.response.loss]] if student.response else []
-    return f"{_ARCHITECTURES[student.architecture]} {'+'.join(terms)}"
+    return f"{NETWORK_NAMES[student.architecture]} {'+'.join(terms)}"
 
 
 def in_order(models: Iterable[str]) -> list[str]:

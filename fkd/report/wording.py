@@ -13,6 +13,16 @@ RESPONSE_NAMES = {
     "barlow_colleagues": "Barlow Colleagues",
 }
 
+NETWORK_NAMES = {"resnet18": "ResNet-18", "signet": "SigNet"}
+
+TEXT_NAMES = {
+    "cvl": "handwriting of the CVL database",
+    "iam": "handwriting of the IAM database",
+    "folder": "handwriting collected for the study",
+    "synthetic": "handwriting drawn by a program",
+}
+"""Texts by the layout of their pages."""
+
 
 def several(names: Iterable[str], word: str = "and") -> str:
     """Join names, such as ``a, b and c``."""
@@ -80,9 +90,9 @@ def response_in_words(student: Student) -> str:
     known = list(signature(RESPONSES[response.loss]).parameters.values())[2:]
     values = {p.name: response.parameters.get(p.name, p.default) for p in known}
     shown = [
-        name.rstrip("_") if value is True else f"{name.rstrip('_')} {value:g}"
+        name.rstrip("_") + ("" if value is True else f" {value}")
         for name, value in values.items()
         if value is not False
     ]
     names = ", ".join([f"weight {response.weight:g}", *shown])
-    return f"{RESPONSE_NAMES[response.loss]} between the responses ({names})"
+    return f"{RESPONSE_NAMES.get(response.loss, response.loss)} between the responses ({names})"

@@ -1,0 +1,257 @@
+"""The paragraphs on methods, ready for a paper: they follow the settings of the study."""
+
+import math
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from fkd import __version__
+from fkd.atomic import writing
+from fkd.consistency import SYNTHETIC
+from fkd.preprocess import CANVAS, INPUT, SIZE
+from fkd.report.data import SIGNATURES, TEXT, read_data
+from fkd.report.deviations import deviations
+from fkd.report.tables import SIGNIFICANCE, in_order, label
+from fkd.report.wording import (
+    NETWORK_NAMES,
+    TEXT_NAMES,
+    recipe_in_words,
+    several,
+    terms_in_words,
+)
+from fkd.students import PAPER, Student
+
+PACKAGES = {
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "scikit-learn": "scikit-learn",
+    "opencv-python-headless": "OpenCV",
+    "onnxruntime": "ONNX Runtime",
+}
+"""On which the numbers depend."""
+
+
+def write_methods(*, config: dict, data: Path, schema: Path, markdown: Path) -> None:
+    """Write what was done, with the numbers of this study.
+
+    Parameters
+    ----------
+    config : dict
+        The completed config, see :func:`fkd.config.complete`.
+    data : Path
+        CSV of :func:`fkd.report.data.describe_data`.
+    schema : Path
+        The config's schema, whose defaults are the published values.
+    markdown : Path
+        The paragraphs.
+    """
+    rows = read_data(data)
+    students = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
+    drawn = [
+        TEXT if kind == TEXT else f"set {name}"
+        for (kind, name), row in rows.iterrows()
+        if row["layout"] == SYNTHETIC
+    ]
+    parts = [f"# Methods: {config['title']}"]
+    if drawn:
+        parts.append(
+            f"**Synthetic data: {several(drawn)} were drawn by a program. Error rates on such data "
+            "say nothing of real signatures.**"
+        )
+    parts += [
+        _data(config, rows),
+        _training(config, rows, students),
+        _verification(config, rows),
+        _software(config),
+        "## Deviations from the published protocol",
+        "\n".join(f"- {line}" for line in deviations(config, schema)) or "None.",
+        "Where paper and published code differ or are silent, `docs/fidelity.md` says what is done.",
+    ]
+    with writing(markdown) as part:
+        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _data(config: Mapping, rows: pd.DataFrame) -> str:
+    text, crops = rows.loc[(TEXT, TEXT)], config["crops"]
+    each = "each piece" if crops["ratio_per"] == "interval" else "all pieces of a line at once"
+    most = crops["max_per_page"]
+    kept = f"At most {most} pieces of a page were kept, drawn at random. " if most else ""
+    canvases = several((f"{rows} x {columns}" for rows, columns in crops["canvases"]), "or")
+    gray = config["pages"]["ink_gray"]
+    ink = (
+        "Where a page has two levels alone, its ink got a gray level drawn from "
+        f"{gray[0]} to {gray[1]}. "
+        if gray
+        else ""
+    )
+    ready = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
+    came = f" The signatures of {several(ready)} came prepared." if ready else ""
+    held_out = (
+        "Validation crops are from other pages than training crops, or from other lines where a "
+        "writer has one page."
+    )
+    return (
+        f"**Text.** Students learned from {TEXT_NAMES.get(text['layout'], text['layout'])}: "
+        f"{text['pages']:,.0f} pages by {text['writers']:,.0f} writers. Pages were cut into lines, "
+        "the spaces between words were closed, and each line was cut into neighboring pieces whose "
+        f"ratio of width to height was drawn from {crops['ratios'][0]:g} to "
+        f"{crops['ratios'][1]:g} for {each}. {kept}{ink}Pieces of text and signatures were prepared "
+        "alike: ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, "
+        "centered by its mass on a white canvas, inverted, resized and cut to "
+        f"{_size(SIZE)} pixels, of which networks take the central {_size(INPUT)}. The canvas of a "
+        f"piece of text was drawn from {canvases} pixels; that of signatures has {_size(CANVAS)}. "
+        f"This gave {text['training']:,.0f} text crops for training and {text['validation']:,.0f} "
+        f"for validation. {held_out}{_aside(text)}{came}"
+    )
+
+
+def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Student]) -> str:
+    networks, recipe = config["networks"], config["training"]
+    trained = [student for student in students.values() if student.is_trained]
+    parts = [f"**Training.** {_teacher(config, rows)}"]
+    if any(student.maps for student in trained):
+        parts.append(
+            "Of each text crop it gave, for every map that guides a student, the minimal spanning "
+            "tree over the map's vectors by their squared distances, and the Neighborhood Affinity "
+            "Contrast of each vector: the share of its squared distances that falls to its "
+            f"neighbors, the vectors at most {config['geometry']['radius']} hops away on the tree. "
+            f"{_connections(config, trained)}"
+        )
+    if any(student.guided_by_response for student in trained):
+        parts.append("Its response is the feature before its classifier.")
+    if trained:
+        geometry = config["geometry"]
+        terms = dict.fromkeys(
+            term
+            for name in in_order(students)
+            if PAPER.get(name) == students[name]
+            for term in terms_in_words(students[name], geometry["radius"], geometry["half"])
+        )
+        parts.append(
+            "Students learned from the text, guided by the teacher as far as their losses say. "
+            + (f"A student's loss is the sum of its terms: {'; '.join(terms)}. " if terms else "")
+            + f"They were trained by {recipe_in_words(recipe)}. The weights of the last epoch are "
+            "the model. Students of one network started from the same weights and saw the same "
+            "batches."
+        )
+    named = [name for name in in_order(students) if PAPER.get(name) == students[name]]
+    if named:
+        parts.append(f"The students are {several(label(name, students) for name in named)}.")
+    for name in in_order(set(students) - set(named)):
+        parts.append(f"{_own(name, students[name], config)}.")
+    if config["models"]:
+        parts.append(f"Trained by others, and judged as they came: {several(config['models'])}.")
+    start = {"code": "as in the published code", "xavier": "by Xavier's rule"}
+    parts.append(
+        f"Networks have {networks['width']:g} times the published channels and a response of "
+        f"{networks['features']:,} elements; weights were drawn "
+        f"{start[networks['initialization']]}, all at random from seed {config['seed']}."
+    )
+    return " ".join(parts)
+
+
+def _own(name: str, student: Student, config: Mapping) -> str:
+    geometry = config["geometry"]
+    terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
+    network = NETWORK_NAMES.get(student.architecture, student.architecture)
+    return f"Student {name}, {network}: {several(terms)}"
+
+
+def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
+    teacher = config["teacher"]
+    network = NETWORK_NAMES.get(teacher["architecture"], teacher["architecture"])
+    if teacher["weights"]:
+        return f"The teacher is SigNet, with weights trained by others ({Path(teacher['weights']).name})."
+    sets = [(name, rows.loc[(SIGNATURES, name)]) for name in teacher["development"]]
+    shown = several(
+        f"{name} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)" for name, row in sets
+    )
+    return (
+        f"The teacher, {network}, was trained to tell apart the writers of genuine signatures: "
+        f"{shown}, each seen through a random window of {_size(INPUT)} pixels; "
+        f"{recipe_in_words(teacher['training'])}."
+    )
+
+
+def _connections(config: Mapping, trained: list[Student]) -> str:
+    """Say which maps of teacher and students are compared."""
+    texts = []
+    for architecture in dict.fromkeys(s.architecture for s in trained if s.maps):
+        pairs = config["geometry"]["connections"][architecture]
+        used = [
+            m for m in pairs if any(m in s.maps for s in trained if s.architecture == architecture)
+        ]
+        network = NETWORK_NAMES.get(architecture, architecture)
+        texts.append(f"its {several(used)} to {several(pairs[m] for m in used)} of {network}")
+    return f"Maps are compared in pairs, {several(texts)}."
+
+
+def _verification(config: Mapping, rows: pd.DataFrame) -> str:
+    settings = config["evaluation"]
+    sets = [_set(name, rows.loc[(SIGNATURES, name)]) for name in settings["sets"]]
+    protocols = [
+        _protocol(name, protocol)
+        for name, protocols in settings["sets"].items()
+        for protocol in protocols
+    ]
+    return (
+        f"**Verification.** Models were judged as feature extractors on {several(sets)}, writer by "
+        f"writer. In each of {settings['splits']} random splits (seed {settings['seed']}) a support "
+        "vector machine for each writer (radial basis functions, "
+        f"C = {settings['C']:g}, gamma = {_power(settings['gamma'])}) learned the writer's genuine "
+        "references against references of all other writers, with the positives weighted by "
+        "negatives / positives and features divided by their standard deviation over the "
+        f"references. {' '.join(protocols)} The equal error rate (EER) is taken where the rate of "
+        "rejected genuine signatures and that of accepted skilled forgeries are closest, with one "
+        "global threshold or with a threshold for each writer. All thresholds are a posteriori: "
+        "they are chosen on the very scores whose errors are counted. Rates are given as mean and "
+        "population standard deviation over the splits; models are compared over the paired splits "
+        "by Wilcoxon's signed-rank test, and all at once by Friedman's followed by Nemenyi's, at "
+        f"{SIGNIFICANCE:.0%}."
+    )
+
+
+def _set(name: str, row: pd.Series) -> str:
+    copies = f", {row['copies']:,.0f} of all copies of one image" if row["copies"] else ""
+    aside = f", {row['set_aside']:,.0f} files set aside" if row["set_aside"] else ""
+    return (
+        f"{name} ({row['writers']:,.0f} writers, {row['genuine']:,.0f} genuine signatures, "
+        f"{row['skilled']:,.0f} skilled forgeries{copies}{aside})"
+    )
+
+
+def _aside(row: pd.Series) -> str:
+    count = row["set_aside"]
+    return f" {count:,.0f} files could not be used and were set aside." if count else ""
+
+
+def _protocol(name: str, protocol: Mapping) -> str:
+    references = several(map(str, protocol["references"]), "or")
+    negatives = protocol.get("negatives")
+    fewer = f", refusing {negatives} of each other writer" if negatives else ""
+    return (
+        f"Of {name}, {references} references a writer{fewer}; tested on "
+        f"{protocol['test_genuine']} other genuine signatures and {protocol['test_skilled']} "
+        "skilled forgeries a writer."
+    )
+
+
+def _software(config: Mapping) -> str:
+    packages = several(f"{shown} {version(name)}" for name, shown in PACKAGES.items())
+    return (
+        f"**Software.** fkd {__version__} on Python {platform.python_version()}, with {packages}."
+    )
+
+
+def _power(value: float) -> str:
+    """Write a small power of two as one."""
+    exponent = math.log2(value)
+    return f"2^{exponent:.0f}" if exponent == round(exponent) < -4 else f"{value:g}"
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

@@ -1,0 +1,14 @@
+"""Write the paragraphs on methods."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.methods import write_methods
+
+with stage(snakemake.log[0]):
+    write_methods(
+        config=snakemake.params.config,
+        data=Path(snakemake.input.data),
+        schema=Path(snakemake.params.schema),
+        markdown=Path(snakemake.output[0]),
+    )
