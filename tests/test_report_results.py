@@ -109,7 +109,7 @@ def test_each_term_holds_the_numbers_of_the_models_that_have_it(training):
         "accuracy (%)",
     ]
     columns = ["classification", "geometry_conv2", "geometry_conv5", *["response"] * 3, "accuracy"]
-    for (term, series), column in zip(terms.items(), columns, strict=True):
+    for series, column in zip(terms.values(), columns, strict=True):
         for (model, subset), values in series.items():
             rows = tables[model][tables[model]["subset"] == subset]
             expected = rows[column].to_numpy() * (100 if column == "accuracy" else 1)

@@ -9,7 +9,7 @@ import torch
 from fkd import shards
 from fkd.errors import FkdError
 from fkd.losses import standardize
-from fkd.report.style import GREEN, NETWORKS, PURPLE, figure, save, styled
+from fkd.report.style import GREEN, PURPLE, figure, save, styled
 from fkd.report.tables import in_order, label
 from fkd.students import Student
 
@@ -81,7 +81,8 @@ def compared(students: Mapping[str, Student]) -> list[str]:
     list of str
         Of one network, with the same geometric terms: a student without response loss, one
         with Barlow Twins and one with Barlow Colleagues, as far as there are such; the
-        group that has most of them, first without geometry.
+        group that has most of them, rather without geometry, and of equals the last of the
+        tables.
     """
     groups: dict[tuple, dict[str | None, str]] = {}
     for model in in_order(students):
@@ -92,10 +93,9 @@ def compared(students: Mapping[str, Student]) -> list[str]:
             group.setdefault(kind, model)
 
     def worth(key: tuple) -> tuple:
-        network, maps = key
-        return len(groups[key]), -len(maps), [*NETWORKS, network].index(network)
+        return len(groups[key]), -len(key[1])
 
-    best = groups[max(groups, key=worth)] if groups else {}
+    best = groups[max(reversed(groups), key=worth)] if groups else {}
     return in_order(best.values())
 
 

@@ -152,7 +152,8 @@ def _deviate(share: np.ndarray) -> np.ndarray:
 
 def _rate_axes(axis: Axes, curves: Sequence[Curve]) -> None:
     """Show the corner of the characteristic where the models differ."""
-    highest = max((curve.eer_far + curve.eer_frr) / 2 for curve in curves)
-    most = min(100, 10 * np.ceil(20 * highest))
+    # By the median: random weights would squeeze all others together.
+    middle = float(np.median([(curve.eer_far + curve.eer_frr) / 2 for curve in curves]))
+    most = min(100, 10 * max(1, np.ceil(40 * middle)))
     axis.set_xlim(0, most)
     axis.set_ylim(100 - most, 100)

@@ -34,6 +34,7 @@ def draw_references(
     rates = summarize(pd.concat(map(pd.read_csv, metrics), ignore_index=True), specs)
     models = in_order(rates["model"].unique())
     sets = list(rates["set"].unique())
+    counts = sorted(rates["references"].unique())
     columns = by_network(models, specs)
     look = looks(models, specs)
     with styled():
@@ -52,7 +53,8 @@ def draw_references(
                         elinewidth=0.8,
                         **look[model] | {"linewidth": 0.9},
                     )
-                axis.set_xticks(sorted(rates["references"].unique()))
+                axis.set_xticks(counts)
+                axis.set_xlim(counts[0] - 1, counts[-1] + 1)
                 axis.set_ylim(bottom=0)
         for axis, network in zip(grid[0], columns, strict=True):
             axis.set_title(network)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fkd.atomic import writing
+from fkd.report.wording import NETWORK_NAMES
 from fkd.students import TEACHER, Student
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
@@ -53,6 +54,7 @@ STYLE = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "image.cmap": "gray",
+    "path.simplify_threshold": 0.5,  # in points: long curves make smaller files
     "savefig.dpi": DPI,
     "svg.hashsalt": "fkd",  # names within the file are equal from run to run
 }
@@ -64,9 +66,6 @@ _RESPONSE_COLORS = {
     "barlow_colleagues": GREEN,
 }
 _NETWORK_LINES = {"resnet18": "-", "signet": "--"}
-
-NETWORKS = {"signet": "SigNet", "resnet18": "ResNet-18"}
-"""Names of the networks, in the order of the tables."""
 
 LEGEND_COLUMNS = 3
 
@@ -164,18 +163,15 @@ def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, 
     Returns
     -------
     dict of str to list of str
-        Models by the column's title, in the order given.
+        Models by the column's title, both in the order given.
     """
-    found = {students[model].architecture for model in models if model in students}
-    networks = [n for n in NETWORKS if n in found] + sorted(found - set(NETWORKS))
-    if not networks:
-        return {"": models}
+    networks = dict.fromkeys(students[m].architecture for m in models if m in students)
     return {
-        NETWORKS.get(network, network): [
+        NETWORK_NAMES.get(network, network): [
             m for m in models if m not in students or students[m].architecture == network
         ]
         for network in networks
-    }
+    } or {"": models}
 
 
 def legend(drawing: Figure, entries: Mapping[str, Mapping]) -> None:
