@@ -1,0 +1,42 @@
+"""The networks in numbers, as the code builds them."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from fkd.atomic import writing
+from fkd.models import ARCHITECTURES, FEATURES
+from fkd.preprocess import INPUT
+
+
+def describe_networks(*, out: Path) -> None:
+    """Describe what goes into a published-size model, what comes out, and its size.
+
+    Parameters
+    ----------
+    out : Path
+        Markdown: a sentence and a table.
+    """
+    rows = []
+    for architecture in ARCHITECTURES.values():
+        with torch.device("meta"):
+            network = architecture(num_classes=None)
+            maps, _ = network.describe(torch.empty(2, 1, *INPUT))
+        sizes = ("{2} x {3} x {1}".format(*found.shape) for found in maps.values())
+        parts = (f"{name} {size}" for name, size in zip(maps, sizes, strict=True))
+        count = sum(values.numel() for values in network.parameters())
+        rows.append(
+            {
+                "network": architecture.__name__,
+                "parameters": f"{count:,}",
+                "feature maps": ", ".join(parts),
+            }
+        )
+    shown = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    with writing(out) as part:
+        part.write_text(
+            "A model takes `image` (batch, 1, {}, {}) float32 in [0, 1], ink bright on black, and "
+            "gives `feature` (batch, {}) float32 in the published size, from these networks:\n\n"
+            "{}\n".format(*INPUT, FEATURES, shown)
+        )

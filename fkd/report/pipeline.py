@@ -1,0 +1,193 @@
+"""The study in one picture: what becomes of a page, and what of a signature."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
+
+from fkd import shards
+from fkd.cache import MAPS
+from fkd.crops import ink_boxes
+from fkd.graph import RADIUS
+from fkd.images import read_gray
+from fkd.preprocess import INPUT, center_crop
+from fkd.report.contrast import COLORS, measure
+from fkd.report.cuts import most_cut
+from fkd.report.examples import describe_by_maps, genuine_signatures
+from fkd.report.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
+from fkd.report.tables import label
+from fkd.report.tree import Tree, find_tree
+from fkd.students import TEACHER, Student
+
+CROPS = 3
+"""Text crops, and signatures, that are shown one over the other."""
+
+
+def draw_pipeline(
+    *,
+    pages: Path,
+    crops: list[Path],
+    teacher: Path,
+    signatures: Path,
+    features: Path,
+    scores: Path,
+    metrics: list[Path],
+    student: str,
+    students: dict[str, dict],
+    svg: Path,
+    png: Path,
+    maps: list[str] = MAPS,
+    radius: int = RADIUS,
+    max_pixels: int = 200_000_000,
+    seed: int = 0,
+) -> None:
+    """Draw the way from pages to a student, and from signatures to equal error rates.
+
+    Parameters
+    ----------
+    pages : Path
+        List written by :func:`fkd.pages.list_pages`.
+    crops : list of Path
+        Shards of kind "crops".
+    teacher : Path
+        The teacher's weights.
+    signatures : Path
+        Shard of kind "signatures".
+    features : Path
+        Shard of kind "features" of these signatures by the student.
+    scores : Path
+        Shard of kind "scores" of these features.
+    metrics : list of Path
+        The rates of each model on this set, by as many references, in the order to show.
+    student : str
+        Whose features and scores they are.
+    students : dict of str to dict
+        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+    svg : Path
+        The figure.
+    png : Path
+        The same figure.
+    maps : list of str, optional
+        The teacher's maps; the first is drawn.
+    radius : int, optional
+        Hops on the tree within which two vectors are neighbors.
+    max_pixels : int, optional
+        A larger page is not read.
+    seed : int, optional
+        The study's seed.
+    """
+    page, shard = most_cut(crops)
+    listed = pd.read_csv(pages, dtype=str).set_index("page")["file"]
+    source = shards.read(crops[shard], "crops", ["image", "page"])
+    texts = center_crop(source["image"][source["page"] == page])
+    texts = texts[np.argsort(-ink_boxes(texts)[:, 0], kind="stable")[:CROPS]]
+    found = describe_by_maps(teacher, texts[:1], maps[:1])
+    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
+    with styled():
+        drawing = figure(height=3.0)
+        above, below = drawing.subfigures(2)
+        text = above.subplots(1, 4, width_ratios=(1.1, 1, 1, 1), gridspec_kw={"wspace": 0.16})
+        signature = below.subplots(1, 4, gridspec_kw={"wspace": 0.16})
+        _show_page(text[0], read_gray(listed[page], max_pixels))
+        _show_stack(text[1], texts, "text crops")
+        _show_tree(text[2], texts[0], find_tree(found[maps[0]][0], texts[0], radius))
+        contrast = measure(maps[0], {TEACHER: found[maps[0]]}, radius).of[TEACHER][0]
+        text[3].imshow(contrast, cmap=COLORS, extent=(0, INPUT[1], INPUT[0], 0))
+        text[3].set_title("and contrast (NAC)")
+        _show_stack(signature[0], genuine_signatures(signatures, CROPS, seed), "signatures")
+        _show_features(signature[1], shards.read(features, "features"))
+        _show_scores(signature[2], shards.read(scores, "scores", ["score", "forgery"]))
+        _show_rates(signature[3], metrics, specs)
+        above.supxlabel("guide a student, which also learns who wrote the text", fontsize=8)
+        for axis in (*text, *signature[:2]):
+            axis.set(xticks=[], yticks=[])
+            axis.grid(visible=False)
+            axis.spines[:].set(visible=True, color=GRAY, linewidth=0.5)
+        for row in (text, signature):
+            for left, right in pairwise(row):
+                _join(drawing, left, right)
+        save(drawing, svg, png)
+
+
+def _show_page(axis: Axes, page: np.ndarray) -> None:
+    rows = min(len(page), round(page.shape[1] * 0.7))
+    axis.imshow(page[:rows], vmin=0, vmax=255, interpolation="antialiased")
+    axis.set_title("pages of text")
+
+
+def _show_stack(axis: Axes, images: np.ndarray, title: str) -> None:
+    """Show images one over the other, dark ink on white, cut to the rows with ink."""
+    inked = images[:, images.any(axis=(0, 2))]
+    stack = np.concatenate(list(inked)) / max(1, images.max())
+    axis.imshow(1 - np.minimum(1.5 * stack, 1), vmin=0, vmax=1, aspect="auto")
+    axis.set_title(title)
+
+
+def _show_tree(axis: Axes, image: np.ndarray, tree: Tree) -> None:
+    """Show the edges between unequal vectors, and a neighborhood among them."""
+    axis.imshow(1 - 0.35 * image / max(1, image.max()), vmin=0, vmax=1)
+    places, within = tree.places()[tree.edges], tree.within()
+    axis.add_collection(LineCollection(places[~tree.equal & ~within], color=BLACK, linewidth=0.5))
+    axis.add_collection(LineCollection(places[within], color=GENUINE, linewidth=1.4))
+    axis.plot(*tree.places()[tree.node], "o", color=FORGED, markersize=3)
+    axis.set_title("the teacher's tree")
+
+
+def _show_features(axis: Axes, shard: shards.Shard) -> None:
+    """Show the elements that vary most of the genuine signatures of a few writers."""
+    writers = list(dict.fromkeys(shard["writer"]))[:6]
+    rows = np.isin(shard["writer"], writers) & ~shard["forgery"].astype(bool)
+    values = shard["feature"][rows]
+    chosen = np.argsort(-values.std(axis=0), kind="stable")[:60]
+    values = values[:, np.sort(chosen)]
+    axis.imshow(values / np.maximum(values.max(axis=0), 1e-9), cmap="Greys", aspect="auto")
+    changes = np.flatnonzero(shard["writer"][rows][1:] != shard["writer"][rows][:-1])
+    axis.hlines(changes + 0.5, -0.5, values.shape[1] - 0.5, GENUINE, linewidth=0.6)
+    axis.set_title("the student's features")
+    axis.set_xlabel("a row each, by writer", fontsize=6)
+
+
+def _show_scores(axis: Axes, shard: shards.Shard) -> None:
+    forged = shard["forgery"].astype(bool)
+    bins = np.histogram_bin_edges(shard["score"], 40)
+    for rows, color, name in ((~forged, GENUINE, "genuine"), (forged, FORGED, "forged")):
+        axis.hist(shard["score"][rows], bins, color=color, alpha=0.6, label=name)
+    axis.set_title("a writer's SVM: scores")
+    axis.set_yticks([])
+    axis.tick_params(labelsize=6)
+    axis.legend(fontsize=6, handlelength=1, borderpad=0)
+
+
+def _show_rates(axis: Axes, metrics: list[Path], students: dict[str, Student]) -> None:
+    splits = pd.concat([pd.read_csv(path) for path in metrics])
+    models = list(dict.fromkeys(splits["model"]))
+    rates = 100 * splits.groupby("model")["EER_userthresholds"].mean()[models]
+    bars = axis.barh(range(len(models)), rates, color=GRAY, height=0.35)
+    axis.bar_label(bars, fmt="%.1f", padding=2, fontsize=6)
+    for at, model in enumerate(models):
+        axis.text(0, at - 0.25, f" {label(model, students)}", va="bottom", fontsize=6)
+    axis.set_ylim(len(models) - 0.6, -0.75)
+    axis.set_yticks([])
+    axis.grid(visible=False)
+    axis.set_xticks([])
+    axis.spines["bottom"].set_visible(False)
+    axis.set_title("equal error rates (%)")
+
+
+def _join(drawing: Figure, left: Axes, right: Axes) -> None:
+    """Draw an arrow from one panel to the next."""
+    arrow = ConnectionPatch(
+        (1.02, 0.5),
+        (-0.02, 0.5),
+        coordsA=left.transAxes,
+        coordsB=right.transAxes,
+        arrowstyle="-|>",
+        color=GRAY,
+        mutation_scale=9,
+    )
+    drawing.add_artist(arrow)
