@@ -77,6 +77,7 @@ def beside_published(
         for place, group in splits.groupby(["set", "references"])
         for rate in rates
     }
+    judged = set(splits[where[:3]].itertuples(index=False, name=None))
     rows = []
     for place in places:
         name, references, model, rate = place
@@ -84,7 +85,7 @@ def beside_published(
         row |= known.loc[place].to_dict() if place in known.index else {}
         why = {} if place in known.index else {"published": "not in the paper"}
         ours = tested.get((name, references, rate), pd.DataFrame())
-        reason = _why_missing(name, references, model, splits, students)
+        reason = _why_missing((name, references, model), judged, students)
         if reason:
             why["ours"] = reason
         else:
@@ -124,24 +125,21 @@ def welch(row: Mapping[str, float]) -> float:
 
 
 def _why_missing(
-    name: str,
-    references: int,
-    model: str,
-    splits: pd.DataFrame,
+    place: tuple[str, int, str],
+    judged: set[tuple[str, int, str]],
     students: Mapping[str, Student],
 ) -> str:
-    """Say why a study has no value, "" where it has one."""
-    here = splits[splits["set"] == name]
-    if here.empty:
+    """Say why a study has no value of a set, NREF and model, "" where it has one."""
+    name, references, model = place
+    if name not in {of_set for of_set, _, _ in judged}:
         return NO_DATA
     if model in PAPER and model in students and students[model] != PAPER[model]:
         return OTHER_SETTINGS
-    if model != TEACHER and model not in set(students) | set(splits["model"]):
+    if model not in {TEACHER, *students, *(of for _, _, of in judged)}:
         return NOT_TRAINED
-    here = here[here["references"] == references]
-    if here.empty:
+    if references not in {asked for of_set, asked, _ in judged if of_set == name}:
         return f"NREF {references} not asked for"
-    return "" if model in set(here["model"]) else NOT_EVALUATED
+    return "" if place in judged else NOT_EVALUATED
 
 
 def _label(model: str) -> str:
