@@ -41,7 +41,7 @@ def write_page(file, words, slope):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """Two pages, each a shard; the second line of the larger one is too short to be kept."""
+    """Four pages in two shards; of the last, the largest, the second line is too short to be kept."""
     folder = tmp_path_factory.mktemp("text")
     lines = [
         "high gypsy fly by the bay",
@@ -49,8 +49,9 @@ def text(tmp_path_factory):
         "lazy dog quilt hatch yoke",
         "jumpy glyph thing day yet",
     ]
-    write_page(folder / "scans/ann/0.png", lines[2:], 0.0)
-    write_page(folder / "scans/bob/1.png", lines, 0.02)
+    for name, at in {"ann/0": 2, "ann/1": 3, "bob/2": 2}.items():
+        write_page(folder / f"scans/{name}.png", lines[at : at + 1], 0.0)
+    write_page(folder / "scans/cat/3.png", lines, 0.02)
     paths = {"pages": folder / "pages.csv", "stripes": [], "crops": []}
     common = {"quarantine": folder / "aside.csv", "seed": 3}
     list_pages(
@@ -64,7 +65,7 @@ def text(tmp_path_factory):
     for shard in (0, 1):
         stripes, crops = folder / f"stripes{shard}.h5", folder / f"crops{shard}.h5"
         segment_pages(pages=paths["pages"], shard=shard, out=stripes, max_pixels=10**7, **common)
-        make_crops(stripes=stripes, out=crops, max_per_page=5, **common)
+        make_crops(stripes=stripes, out=crops, max_per_page=4, **common)
         paths["stripes"].append(stripes)
         paths["crops"].append(crops)
     return paths
@@ -80,8 +81,8 @@ def lines_of(text, name):
 def cut(text):
     """Lines, stripes and crops of the larger page."""
     crops = shards.read(text["crops"][1], "crops")
-    lines = lines_of(text, "bob/1.png")
-    found = find_stripes("bob/1.png", lines, text["stripes"][1], crops.attributes)
+    lines = lines_of(text, "cat/3.png")
+    found = find_stripes("cat/3.png", lines, text["stripes"][1], crops.attributes)
     return lines, found, crops
 
 
@@ -110,15 +111,15 @@ def contents(folder):
 
 def test_cuts_are_those_of_the_crops(cut):
     _, stripes, crops = cut
-    assert len(crops["crop"]) == 5 < sum(len(stripe.pieces) for stripe in stripes)
-    for row, image in enumerate(crops["image"]):
+    assert (crops["page"] == "cat/3.png").sum() == 4 < sum(len(stripe.pieces) for stripe in stripes)
+    for row in np.flatnonzero(crops["page"] == "cat/3.png"):
         stripe = stripes[crops["line"][row]]
         piece = stripe.pieces[crops["crop"][row]]
         assert piece.index == crops["crop"][row]
         assert piece.canvas == tuple(crops["canvas"][row])
         assert piece.ratio == pytest.approx(crops["ratio"][row])
         shown = normalize(stripe.cut_out(piece), piece.canvas, threshold="blurred")
-        assert np.array_equal(shown, image)
+        assert np.array_equal(shown, crops["image"][row])
     for stripe in stripes:
         ends = [(piece.left, piece.left + piece.width) for piece in stripe.pieces]
         assert ends[0][0] == 0
@@ -143,7 +144,7 @@ def test_cuts_lie_on_the_page_where_their_columns_are(cut):
 def test_another_page_is_refused(text):
     settings = shards.read(text["crops"][1], "crops", []).attributes
     with pytest.raises(FkdError, match="are not the lines found there now"):
-        find_stripes("bob/1.png", lines_of(text, "ann/0.png"), text["stripes"][1], settings)
+        find_stripes("cat/3.png", lines_of(text, "bob/2.png"), text["stripes"][1], settings)
 
 
 def write_crops(path, pages, canvases=None):
@@ -210,7 +211,7 @@ def test_the_figure_of_a_page_shows_these_cuts_and_crops(text, cut, tmp_path, dr
     for stripe, segments in zip(stripes, lines, strict=True):
         assert [segment[0, 0] for segment in segments] == stripe.cuts()
         assert {tuple(segment[:, 1]) for segment in segments} == {(stripe.top, stripe.bottom)}
-    rows = choose_crops(crops, "bob/1.png", 4)
+    rows = choose_crops(crops, "cat/3.png", 4)
     for name, row, cut_out, canvas, crop in zip(
         "ABCD", rows, below[:4], below[4:8], below[8:], strict=True
     ):
@@ -260,7 +261,8 @@ def test_signatures_shown_are_genuine_and_each_of_another_writer(models):
     assert all((genuine[row] == image).all() for row, image in zip(rows, found, strict=True))
     assert sorted(row // 2 for row in rows) == [0, 1, 2]
     assert np.array_equal(genuine_signatures(path, 1, seed=1), found[:1])
-    assert any((genuine_signatures(path, 5, seed) != found).any() for seed in range(2, 6))
+    firsts = [genuine_signatures(path, 1, seed)[0] for seed in range(8)]
+    assert len({int((genuine == image).all(axis=(1, 2)).argmax()) // 2 for image in firsts}) > 1
 
 
 def test_a_set_without_genuine_signatures_is_refused(tmp_path):
@@ -398,7 +400,7 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
         found = measure(name, maps, 3)
         *axes, bar = block.axes
         axes = np.reshape(axes, (2, 5))
-        assert [axis.get_title() for axis in axes[0, 1:]] == [
+        assert [axis.get_title().replace("\n", " ") for axis in axes[0, 1:]] == [
             "SigNet (teacher)",
             "ResNet-18 CL",
             "SigNet CL",
@@ -411,9 +413,9 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
                 assert np.array_equal(axis.images[0].get_array(), found.of[model][at])
                 assert axis.images[0].get_clim() == (0, largest)
                 if model != "teacher":
-                    said = axis.get_xlabel().split("$")[1].replace(r" \times 10^{", "e")
+                    said = axis.get_xlabel().strip("$").replace(r" \times 10^{", "e")
                     wanted = ((found.of[model][at] - found.of["teacher"][at]) ** 2).mean()
-                    assert float(said.rstrip("}")) == pytest.approx(wanted, rel=0.06)
+                    assert float(said.rstrip("}")) == pytest.approx(wanted, rel=0.05)
 
 
 def test_students_whose_maps_do_not_answer_are_refused(models, tmp_path):

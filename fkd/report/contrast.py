@@ -1,6 +1,7 @@
 """The Neighborhood Affinity Contrast of a teacher's maps, and of its students'."""
 
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -158,32 +159,41 @@ def _draw(images: np.ndarray, shown: list[Contrasts], labels: dict[str, str], *p
     columns = 1 + len(labels)
     side = (WIDTH - 0.6) / columns
     ratio = images.shape[1] / images.shape[2]
-    drawing = figure(height=len(shown) * (len(images) * (side * ratio + 0.2) + 0.3))
+    letters = int(14 * side)  # as many as fit above a map
+    titles = [
+        fill(text, letters, break_on_hyphens=False, break_long_words=False)
+        for text in labels.values()
+    ]
+    above = 0.15 * (1 + max(title.count("\n") for title in titles))
+    drawing = figure(height=len(shown) * (len(images) * (side * ratio + 0.2) + above + 0.15))
     blocks = np.atleast_1d(drawing.subfigures(len(shown)))
     for block, found in zip(blocks, shown, strict=True):
         axes = block.subplots(len(images), columns, squeeze=False)
         scale = Normalize(0, max(values.max() for values in found.of.values()))
-        for axis, title in zip(axes[0], ("", *labels.values()), strict=True):
-            axis.set_title(title)
         rows, wide = found.of[TEACHER].shape[1:]
         axes[0, 0].set_title(f"{found.name}, {rows} × {wide}", loc="left", weight="bold")
+        for axis, title in zip(axes[0, 1:], titles, strict=True):
+            axis.set_title(title)
         for at, row in enumerate(axes):
             row[0].imshow(1 - images[at] / max(1, images[at].max()), vmin=0, vmax=1)
             for axis, model in zip(row[1:], labels, strict=True):
-                axis.imshow(
-                    found.of[model][at], norm=scale, cmap=COLORS, aspect=ratio * wide / rows
-                )
-                if model != TEACHER:
+                values = found.of[model][at]
+                axis.imshow(values, norm=scale, cmap=COLORS, aspect=ratio * wide / rows)
+                if model == TEACHER:  # names the numbers to its right
+                    axis.set_xlabel("mean (ΔNAC)²:", loc="right", labelpad=2, fontsize=7)
+                else:
                     axis.set_xlabel(_said(found.apart(model)[at]), labelpad=2, fontsize=7)
             for axis in row:
                 _bare(axis)
-        block.colorbar(ScalarMappable(scale, COLORS), ax=axes, label="NAC", aspect=30, pad=0.01)
+        colors = ScalarMappable(scale, COLORS)
+        block.colorbar(colors, ax=axes, label="NAC", format="%.2f", aspect=30, pad=0.01)
     save(drawing, *paths)
 
 
 def _said(difference: float) -> str:
-    power = int(np.floor(np.log10(difference))) if difference > 0 else 0
-    return rf"mean (ΔNAC)² = ${difference / 10.0**power:.1f} \times 10^{{{power}}}$"
+    """Say a small number in digits and a power of ten."""
+    digits, power = f"{difference:.1e}".split("e")
+    return rf"${digits} \times 10^{{{int(power)}}}$"
 
 
 def _bare(axis: Axes) -> None:

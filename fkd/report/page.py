@@ -205,7 +205,7 @@ def _draw_image(axis: Axes, image: np.ndarray) -> None:
     scale = min(1, WIDTH * DPI / columns)  # no more pixels than are printed
     size = (round(scale * columns), round(scale * rows))
     small = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    axis.imshow(small, extent=(0, columns, rows, 0), vmin=0, vmax=1)
+    axis.imshow(small.clip(0, 1), extent=(0, columns, rows, 0), vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.grid(visible=False)
