@@ -3,12 +3,13 @@
 Nothing in a file is ever run: weights are loaded as weights alone, arrays without pickles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fkd.errors import FkdError
 from fkd.files import check_file, shown
-from fkd.inspection.finding import Finding
+from fkd.inspection.finding import Finding, plain
 from fkd.inspection.models import describe_archive, describe_onnx, describe_pth, describe_weights
 from fkd.inspection.shards import describe_shard
 from fkd.inspection.tables import describe_table
@@ -58,7 +59,8 @@ def inspect_file(*, file: Path, png: Path | None = None) -> None:
         raise FkdError(f"{shown(png)}: a picture is written as *.png.")
     if finding.draw is None:
         raise FkdError(f"{shown(file)}: there is nothing in it to be drawn; leave out --png.")
-    finding.draw(Path(png))
+    with _whatever_fails(file, "its picture cannot be drawn"):
+        finding.draw(Path(png))
     print(f"\nIts picture is {shown(png)}.")
 
 
@@ -70,4 +72,19 @@ def describe(file: Path) -> Finding:
         raise FkdError(f"{shown(file)}: unknown by its ending; expected {EXPECTED}.")
     if not Path(file).stat().st_size:
         raise FkdError(f"{shown(file)}: the file is empty; expected {EXPECTED}.")
-    return known(Path(file))
+    with _whatever_fails(file, f"not what a file *{Path(file).suffix} should be"):
+        return known(Path(file))
+
+
+@contextmanager
+def _whatever_fails(file: Path, what: str) -> Iterator[None]:
+    """Let files of any origin, which fail in any way, end in a message."""
+    try:
+        yield
+    except FkdError:
+        raise
+    except Exception as error:
+        raise FkdError(
+            f"{shown(file)}: {what} ({plain(repr(error))}). Expected {EXPECTED}, as a study or its "
+            "authors wrote it."
+        ) from None

@@ -96,9 +96,9 @@ def describe_shard(file: Path) -> Finding:
     )
     try:
         finding.facts, finding.draw = _FACTS[kind](arrays, attributes)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # arrays of any origin fail in any way
         raise FkdError(
-            f"{shown(file)}: says that it holds {kind}, but lacks what these have ({error!r}). "
+            f"{shown(file)}: says that it holds {kind}, but lacks what these have ({plain(repr(error))}). "
             f"{shards.MEND}"
         ) from None
     return finding
