@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from fkd.report.published import SETS
-from fkd.report.wording import TEXT_NAMES, several
+from fkd.report.wording import NETWORK_NAMES, TEXT_NAMES, several
 from fkd.students import PAPER, Student
 
 TEXT = "cvl"
@@ -76,8 +76,9 @@ def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
     teacher = config["teacher"]
     if not teacher["weights"]:
         yield (
-            f"The teacher was trained on {several(teacher['development'])}; published, SigNet as "
-            "its authors trained it."
+            f"The teacher, {NETWORK_NAMES.get(teacher['architecture'], teacher['architecture'])}, was "
+            f"trained on {several(teacher['development'])}; published, SigNet as its authors trained "
+            "it."
         )
     judged = config["evaluation"]["sets"]
     if set(judged) != set(SETS):
@@ -141,4 +142,6 @@ def _of_students(config: Mapping[str, Any]) -> Iterator[str]:
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} to {value[key]}" for key in sorted(value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
