@@ -29,7 +29,9 @@ class Cells(HTMLParser):
 
 
 def test_a_table_becomes_cells_and_html_stays_text(tmp_path):
-    text = "# Students & teacher\n\n| model | EER |\n|:--|--:|\n| <script>x</script> | 7 ± 1 \\*† |\n"
+    text = (
+        "# Students & teacher\n\n| model | EER |\n|:--|--:|\n| <script>x</script> | 7 ± 1 \\*† |\n"
+    )
     (tmp_path / "eer.md").write_text(text)
     write_hypertext(markdown=tmp_path / "eer.md", out=tmp_path / "eer.html")
     page = Cells()

@@ -19,11 +19,11 @@ from fkd.models import CONNECTIONS, Networks, build, save
 from fkd.pages import list_pages, segment_pages
 from fkd.preprocess import normalize
 from fkd.report import contrast, page, tree
-from fkd.report.contrast import draw_contrast, measure
+from fkd.report.contrast import figure_contrast, measure
 from fkd.report.cuts import Piece, Stripe, choose_crops, find_stripes, most_cut
 from fkd.report.examples import describe_by_maps, genuine_signatures
-from fkd.report.page import TINTS, draw_page, join
-from fkd.report.tree import Tree, courses, draw_tree, find_tree, ink_of_cells
+from fkd.report.page import TINTS, figure_page, join
+from fkd.report.tree import Tree, courses, figure_tree, find_tree, ink_of_cells
 from fkd.students import PAPER
 
 
@@ -201,9 +201,9 @@ def test_bands_are_tinted_between_the_cuts_and_strokes_show_through_each_other()
 def test_the_figure_of_a_page_shows_these_cuts_and_crops(text, cut, tmp_path, drawn):
     _, stripes, crops = cut
     kept = drawn(page)
-    draw_page(**text, **outputs(tmp_path))
+    figure_page(**text, **outputs(tmp_path))
     before = contents(tmp_path)
-    draw_page(**text, **outputs(tmp_path))
+    figure_page(**text, **outputs(tmp_path))
     assert contents(tmp_path) == before
     above, *below = kept[0].axes
     assert len(below) == 12
@@ -326,9 +326,9 @@ def test_the_figure_of_trees_connects_the_cells_that_the_tree_does(models, tmp_p
     kept = drawn(tree)
     given = {"signatures": models / "signatures.h5", "teacher": models / "teacher.safetensors"}
     maps = ["conv2", "conv5", "conv3"]
-    draw_tree(**given, **outputs(tmp_path), seed=4, maps=maps, radius=3)
+    figure_tree(**given, **outputs(tmp_path), seed=4, maps=maps, radius=3)
     before = contents(tmp_path)
-    draw_tree(**given, **outputs(tmp_path), seed=4, maps=maps, radius=3)
+    figure_tree(**given, **outputs(tmp_path), seed=4, maps=maps, radius=3)
     assert contents(tmp_path) == before
     image = genuine_signatures(given["signatures"], 1, 4)
     found = describe_by_maps(given["teacher"], image, maps)
@@ -387,9 +387,9 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
     kept = drawn(contrast)
     names = ["resnet18_cl", "signet_cl", "resnet18_cl_geom"]
     given = contrast_inputs(models, *names)
-    draw_contrast(**given, **outputs(tmp_path), count=2, radius=3)
+    figure_contrast(**given, **outputs(tmp_path), count=2, radius=3)
     before = contents(tmp_path)
-    draw_contrast(**given, **outputs(tmp_path), count=2, radius=3)
+    figure_contrast(**given, **outputs(tmp_path), count=2, radius=3)
     assert contents(tmp_path) == before
     images = genuine_signatures(given["signatures"], 2, 2)
     for block, name in zip(kept[0].subfigs, ("conv2", "conv5"), strict=True):
@@ -421,11 +421,11 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
 def test_students_whose_maps_do_not_answer_are_refused(models, tmp_path):
     given = contrast_inputs(models, "signet_cl") | outputs(tmp_path)
     with pytest.raises(FkdError, match="no map of signet_cl answers the teacher's conv2"):
-        draw_contrast(**given, connections={"signet": {"conv5": "conv5"}})
+        figure_contrast(**given, connections={"signet": {"conv5": "conv5"}})
     with pytest.raises(FkdError, match="there is no student signet_cl"):
-        draw_contrast(**given | {"students": {}})
+        figure_contrast(**given | {"students": {}})
     with pytest.raises(FkdError, match="no maps conv9"):
-        draw_tree(
+        figure_tree(
             signatures=given["signatures"],
             teacher=given["teacher"],
             maps=["conv9"],

@@ -42,7 +42,7 @@ class Contrasts(NamedTuple):
         return ((self.of[model] - self.of[TEACHER]) ** 2).mean(axis=(1, 2))
 
 
-def draw_contrast(
+def figure_contrast(
     *,
     signatures: Path,
     teacher: Path,

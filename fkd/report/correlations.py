@@ -24,7 +24,7 @@ KINDS = (None, "barlow_twins", "barlow_colleagues")
 TWINS, COLLEAGUES = PURPLE, GREEN
 
 
-def draw_correlations(
+def figure_correlations(
     *, teacher: Path, features: list[Path], students: dict[str, dict], svg: Path, png: Path
 ) -> None:
     """Draw the correlation of some students' feature elements with the teacher's.

@@ -39,7 +39,7 @@ class Curve:
     eer_frr: float
 
 
-def draw_curves(*, scores: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
+def figure_curves(*, scores: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
     """Draw the curves of all models for one set and one number of references.
 
     Parameters

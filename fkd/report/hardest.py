@@ -47,7 +47,7 @@ class Case:
     references: tuple[int, ...]
 
 
-def draw_hardest(
+def figure_hardest(
     *,
     signatures: Path,
     scores: Path,

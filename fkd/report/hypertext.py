@@ -1,6 +1,7 @@
 """Tables as pages that a browser shows: the form in which a report holds them."""
 
 import html
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -31,9 +32,7 @@ def write_hypertext(*, markdown: Path, out: Path) -> None:
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = renderer.parse(Path(markdown).read_text())
     headings = [
-        inline.content
-        for token, inline in zip(tokens, tokens[1:], strict=False)
-        if token.type == "heading_open"
+        inline.content for token, inline in pairwise(tokens) if token.type == "heading_open"
     ]
     title = headings[0] if headings else Path(markdown).stem
     with writing(out) as part:

@@ -24,7 +24,7 @@ _RESPONSES = {
 }
 
 
-def draw_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
+def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
     """Draw each term of the loss over the epochs.
 
     Parameters

@@ -52,7 +52,7 @@ class Crop(NamedTuple):
     image: np.ndarray
 
 
-def draw_page(
+def figure_page(
     *,
     pages: Path,
     stripes: list[Path],

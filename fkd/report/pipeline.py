@@ -28,7 +28,7 @@ CROPS = 3
 """Text crops, and signatures, that are shown one over the other."""
 
 
-def draw_pipeline(
+def figure_pipeline(
     *,
     pages: Path,
     crops: list[Path],

@@ -13,7 +13,7 @@ SPAN = 0.6
 """References between the first and the last model, which stand side by side at each NREF."""
 
 
-def draw_references(
+def figure_references(
     *, metrics: list[Path], students: dict[str, dict], svg: Path, png: Path
 ) -> None:
     """Draw the equal error rate with user thresholds against the number of references.

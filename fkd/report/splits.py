@@ -16,7 +16,7 @@ SPREAD = 0.32
 """How far from the middle of its row the first and the last split lie, in rows."""
 
 
-def draw_splits(*, metrics: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
+def figure_splits(*, metrics: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
     """Draw the equal error rate with user thresholds of every split, model by model.
 
     Parameters

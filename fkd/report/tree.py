@@ -58,7 +58,7 @@ class Tree(NamedTuple):
         return inside[self.edges].all(axis=1)
 
 
-def draw_tree(
+def figure_tree(
     *,
     signatures: Path,
     teacher: Path,

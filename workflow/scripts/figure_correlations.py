@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.correlations import draw_correlations
+from fkd.report.correlations import figure_correlations
 
 with stage(snakemake.log[0]):
-    draw_correlations(
+    figure_correlations(
         teacher=Path(snakemake.input.teacher),
         features=[Path(path) for path in snakemake.input.features],
         students=snakemake.params.students,

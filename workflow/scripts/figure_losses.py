@@ -1,13 +1,13 @@
-"""Draw error rates against the number of references."""
+"""Draw the terms of the loss over the epochs."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.references import draw_references
+from fkd.report.losses import figure_losses
 
 with stage(snakemake.log[0]):
-    draw_references(
-        metrics=[Path(path) for path in snakemake.input],
+    figure_losses(
+        losses=[Path(path) for path in snakemake.input],
         students=snakemake.params.students,
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),

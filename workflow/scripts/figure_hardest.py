@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.hardest import draw_hardest
+from fkd.report.hardest import figure_hardest
 
 with stage(snakemake.log[0]):
-    draw_hardest(
+    figure_hardest(
         signatures=Path(snakemake.input.signatures),
         scores=Path(snakemake.input.scores),
         svg=Path(snakemake.output.svg),

@@ -1,13 +1,13 @@
-"""Draw the error curves of all models for one set and one number of references."""
+"""Draw error rates against the number of references."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.curves import draw_curves
+from fkd.report.references import figure_references
 
 with stage(snakemake.log[0]):
-    draw_curves(
-        scores=[Path(path) for path in snakemake.input],
+    figure_references(
+        metrics=[Path(path) for path in snakemake.input],
         students=snakemake.params.students,
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),

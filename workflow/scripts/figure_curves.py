@@ -1,13 +1,13 @@
-"""Draw the error rates of every split."""
+"""Draw the error curves of all models for one set and one number of references."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.splits import draw_splits
+from fkd.report.curves import figure_curves
 
 with stage(snakemake.log[0]):
-    draw_splits(
-        metrics=[Path(path) for path in snakemake.input],
+    figure_curves(
+        scores=[Path(path) for path in snakemake.input],
         students=snakemake.params.students,
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.contrast import draw_contrast
+from fkd.report.contrast import figure_contrast
 
 with stage(snakemake.log[0]):
-    draw_contrast(
+    figure_contrast(
         signatures=Path(snakemake.input.signatures),
         teacher=Path(snakemake.input.teacher),
         weights={Path(path).parent.name: Path(path) for path in snakemake.input.students},

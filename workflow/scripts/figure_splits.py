@@ -1,13 +1,13 @@
-"""Draw the terms of the loss over the epochs."""
+"""Draw the error rates of every split."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.losses import draw_losses
+from fkd.report.splits import figure_splits
 
 with stage(snakemake.log[0]):
-    draw_losses(
-        losses=[Path(path) for path in snakemake.input],
+    figure_splits(
+        metrics=[Path(path) for path in snakemake.input],
         students=snakemake.params.students,
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.page import draw_page
+from fkd.report.page import figure_page
 
 with stage(snakemake.log[0]):
-    draw_page(
+    figure_page(
         pages=Path(snakemake.input.pages),
         stripes=[Path(path) for path in snakemake.input.stripes],
         crops=[Path(path) for path in snakemake.input.crops],

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.tree import draw_tree
+from fkd.report.tree import figure_tree
 
 with stage(snakemake.log[0]):
-    draw_tree(
+    figure_tree(
         signatures=Path(snakemake.input.signatures),
         teacher=Path(snakemake.input.teacher),
         svg=Path(snakemake.output.svg),

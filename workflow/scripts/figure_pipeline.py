@@ -1,0 +1,20 @@
+"""Draw the study in one picture."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.report.pipeline import figure_pipeline
+
+with stage(snakemake.log[0]):
+    figure_pipeline(
+        pages=Path(snakemake.input.pages),
+        crops=[Path(path) for path in snakemake.input.crops],
+        teacher=Path(snakemake.input.teacher),
+        signatures=Path(snakemake.input.signatures),
+        features=Path(snakemake.input.features),
+        scores=Path(snakemake.input.scores),
+        metrics=[Path(path) for path in snakemake.input.metrics],
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+        **snakemake.params.settings,
+    )
