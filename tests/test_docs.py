@@ -209,7 +209,8 @@ def run(words, folder):
 def checkout(tmp_path_factory):
     """A copy of the checkout whose smallest study, of one student, has run."""
     folder = tmp_path_factory.mktemp("docs") / "checkout"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
