@@ -126,7 +126,7 @@ EER = {
     "set": ["mine"] * 2,
     "references": [3] * 2,
     "model": ["teacher", "mine"],
-    "label": ["SigNet (teacher)", "mine"],
+    "label": ["Teacher", "mine"],
     **{
         f"{rate}_{what}": [4.0, 2.5]
         for rate in ("EER_userthresholds", "EER")

@@ -13,8 +13,8 @@ from matplotlib.colors import to_hex
 
 from fkd import losses, shards
 from fkd.errors import FkdError
+from fkd.report.choices import compared
 from fkd.report.correlations import (
-    compared,
     correlations,
     figure_correlations,
     twins_and_colleagues,
@@ -311,7 +311,7 @@ def test_splits_are_those_of_the_largest_number_of_references(metrics, tmp_path,
     twice(lambda **to: figure_splits(metrics=metrics, students=STUDENTS, **to), tmp_path)
     axis = drawn[0].axes[0]
     assert [text.get_text() for text in axis.get_yticklabels()] == [
-        "SigNet (teacher)",
+        "Teacher",
         "SigNet CL+T-CE",
         "ResNet-18 CL",
         "ResNet-18 CL+GEOM+BC",

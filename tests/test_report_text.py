@@ -401,7 +401,7 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
         *axes, bar = block.axes
         axes = np.reshape(axes, (2, 5))
         assert [axis.get_title().replace("\n", " ") for axis in axes[0, 1:]] == [
-            "SigNet (teacher)",
+            "Teacher",
             "ResNet-18 CL",
             "SigNet CL",
             "ResNet-18 CL+GEOM",

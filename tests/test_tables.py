@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
-from fkd.report.tables import in_order, make_tables
+from fkd.report.naming import in_order
+from fkd.report.tables import make_tables
 from fkd.students import PAPER
 from fkd.verification.significance import (
     average_ranks,
@@ -71,7 +72,7 @@ def test_rows_stand_in_the_order_of_the_paper(made):
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert [line.split("|")[1].strip() for line in lines[:7]] == [
         "model",
-        "SigNet (teacher)",
+        "Teacher",
         "SigNet random weights",
         "SigNet CL",
         "ResNet-18 CL",

@@ -13,7 +13,7 @@ from foreign import expected, linear
 
 from fkd import shards
 from fkd.preprocess import center_crop
-from fkd.report.tables import label
+from fkd.report.naming import label
 from fkd.synthesis import draw_pages
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,9 +17,8 @@ from fkd.errors import FkdError
 from fkd.files import check_file
 from fkd.models import ARCHITECTURES
 from fkd.report.data import SIGNATURES, TEXT, read_data
-from fkd.report.tables import label
+from fkd.report.naming import label, network_name
 from fkd.report.wording import (
-    NETWORK_NAMES,
     TEXT_NAMES,
     recipe_in_words,
     several,
@@ -94,7 +93,7 @@ def write_card(
     student = Student.from_dict(spec) if spec else Student(architecture)
     rows, rates = read_data(data), pd.read_csv(eer, dtype={"set": str, "model": str})
     rates = rates[rates["model"] == name]
-    network = NETWORK_NAMES.get(architecture, architecture)
+    network = network_name(architecture)
     shown = f"{network} (teacher)" if name == TEACHER else label(name, {name: student})
     is_taught = name == TEACHER or bool(student.maps) or student.guided_by_response
     seen = [(TEXT, TEXT)] * student.is_trained
@@ -146,7 +145,7 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
     with torch.device("meta"):
         network = ARCHITECTURES[architecture](**settings | {"num_classes": None})
     facts = {
-        "network": f"{NETWORK_NAMES.get(architecture, architecture)}, {settings['width']:g} times the published channels",
+        "network": f"{network_name(architecture)}, {settings['width']:g} times the published channels",
         "parameters": f"{sum(values.numel() for values in network.parameters()):,}",
         "feature": f"{settings['features']:,} elements",
         "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, SHA-256 `{checksum}`",

@@ -1,6 +1,5 @@
 """What the response losses do: how a student's feature elements correlate with the teacher's."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,14 @@ import torch
 from fkd import shards
 from fkd.errors import FkdError
 from fkd.losses import standardize
+from fkd.report.naming import in_order, label
 from fkd.report.style import GREEN, PURPLE, figure, save, styled
-from fkd.report.tables import in_order, label
 from fkd.students import Student
 
 ELEMENTS = 48
 """How many feature elements the images show."""
 
 BINS = np.linspace(-1, 1, 41)
-
-KINDS = (None, "barlow_twins", "barlow_colleagues")
-"""The response losses whose students are compared."""
 
 TWINS, COLLEAGUES = PURPLE, GREEN
 
@@ -34,7 +30,7 @@ def figure_correlations(
     teacher : Path
         The teacher's shard of kind "features" for one set.
     features : list of Path
-        Some students' shards for the same set, such as those of :func:`compared`.
+        Some students' shards for the same set, such as those of :func:`fkd.report.choices.compared`.
     students : dict of str to dict
         The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
     svg : Path
@@ -66,37 +62,6 @@ def figure_correlations(
         )
     with styled():
         _draw({label(model, specs): found[model] for model in in_order(found)}, svg, png)
-
-
-def compared(students: Mapping[str, Student]) -> list[str]:
-    """Choose students that differ by their response loss alone.
-
-    Parameters
-    ----------
-    students : mapping of str to Student
-        The students of a study.
-
-    Returns
-    -------
-    list of str
-        Of one network, with the same geometric terms: a student without response loss, one
-        with Barlow Twins and one with Barlow Colleagues, as far as there are such; the
-        group that has most of them, rather without geometry, and of equals the last of the
-        tables.
-    """
-    groups: dict[tuple, dict[str | None, str]] = {}
-    for model in in_order(students):
-        student = students[model]
-        kind = student.response.loss if student.guided_by_response else None
-        if student.is_trained and kind in KINDS:
-            group = groups.setdefault((student.architecture, tuple(student.maps)), {})
-            group.setdefault(kind, model)
-
-    def worth(key: tuple) -> tuple:
-        return len(groups[key]), -len(key[1])
-
-    best = groups[max(reversed(groups), key=worth)] if groups else {}
-    return in_order(best.values())
 
 
 def correlations(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:

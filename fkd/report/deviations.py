@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from fkd.report.naming import network_name
 from fkd.report.published import SETS
-from fkd.report.wording import NETWORK_NAMES, TEXT_NAMES, several
+from fkd.report.wording import TEXT_NAMES, several
 from fkd.students import PAPER, Student
 
 TEXT = "cvl"
@@ -76,7 +77,7 @@ def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
     teacher = config["teacher"]
     if not teacher["weights"]:
         yield (
-            f"The teacher, {NETWORK_NAMES.get(teacher['architecture'], teacher['architecture'])}, was "
+            f"The teacher, {network_name(teacher['architecture'])}, was "
             f"trained on {several(teacher['development'])}; published, SigNet as its authors trained "
             "it."
         )

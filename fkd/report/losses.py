@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from fkd.report.naming import RESPONSES, in_order, label
 from fkd.report.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
-from fkd.report.tables import in_order, label
 from fkd.students import Student
 
 ROW = 1.2
@@ -17,11 +17,6 @@ ROW = 1.2
 _SUBSETS = ("training", "validation")
 _NOT_TERMS = ("images", "total", "seconds")
 _NAMES = {"classification": "CL (nats)", "accuracy": "accuracy (%)"}
-_RESPONSES = {
-    "temperature_cross_entropy": "T-CE (nats)",
-    "barlow_twins": "BT",
-    "barlow_colleagues": "BC",
-}
 
 
 def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
@@ -111,7 +106,8 @@ def _name(column: str, student: Student | None) -> str:
     """Name the term that a column holds."""
     if column == "response" and student is not None and student.response is not None:
         response = student.response
-        name = _RESPONSES.get(response.loss, response.loss)
+        name = RESPONSES.get(response.loss, response.loss)
+        name += " (nats)" * (response.loss == "temperature_cross_entropy")
         given = ", ".join(f"{key}={value:g}" for key, value in sorted(response.parameters.items()))
         return f"{name}\n({given})" if given else name
     if column.startswith("geometry_"):

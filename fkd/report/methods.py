@@ -14,9 +14,9 @@ from fkd.consistency import SYNTHETIC
 from fkd.preprocess import CANVAS, INPUT, SIZE
 from fkd.report.data import SIGNATURES, TEXT, read_data
 from fkd.report.deviations import deviations
-from fkd.report.tables import SIGNIFICANCE, in_order, label
+from fkd.report.naming import in_order, label, network_name
+from fkd.report.tables import SIGNIFICANCE
 from fkd.report.wording import (
-    NETWORK_NAMES,
     TEXT_NAMES,
     recipe_in_words,
     several,
@@ -157,13 +157,13 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
 def _own(name: str, student: Student, config: Mapping) -> str:
     geometry = config["geometry"]
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
-    network = NETWORK_NAMES.get(student.architecture, student.architecture)
+    network = network_name(student.architecture)
     return f"Student {name}, {network}: {several(terms)}"
 
 
 def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
     teacher = config["teacher"]
-    network = NETWORK_NAMES.get(teacher["architecture"], teacher["architecture"])
+    network = network_name(teacher["architecture"])
     if teacher["weights"]:
         return f"The teacher is SigNet, with weights trained by others ({Path(teacher['weights']).name})."
     sets = [(name, rows.loc[(SIGNATURES, name)]) for name in teacher["development"]]
@@ -185,7 +185,7 @@ def _connections(config: Mapping, trained: list[Student]) -> str:
         used = [
             m for m in pairs if any(m in s.maps for s in trained if s.architecture == architecture)
         ]
-        network = NETWORK_NAMES.get(architecture, architecture)
+        network = network_name(architecture)
         texts.append(f"its {several(used)} to {several(pairs[m] for m in used)} of {network}")
     return f"Maps are compared in pairs, {several(texts)}."
 

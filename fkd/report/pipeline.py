@@ -19,8 +19,8 @@ from fkd.preprocess import INPUT, center_crop
 from fkd.report.contrast import COLORS, measure
 from fkd.report.cuts import most_cut
 from fkd.report.examples import describe_by_maps, genuine_signatures
+from fkd.report.naming import label
 from fkd.report.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
-from fkd.report.tables import label
 from fkd.report.tree import Tree, find_tree
 from fkd.students import TEACHER, Student
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fkd.report.tables import label, wilcoxon_tests
+from fkd.report.naming import label
+from fkd.report.tables import wilcoxon_tests
 from fkd.students import PAPER, TEACHER, Student
 
 SETS = {"gpds300": "GPDS300GRAY", "mcyt75": "MCYT75", "cedar": "CEDAR"}

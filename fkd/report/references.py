@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fkd.report.naming import in_order, label
 from fkd.report.style import by_network, figure, legend, legend_height, looks, save, styled
-from fkd.report.tables import in_order, label, summarize
+from fkd.report.tables import summarize
 from fkd.students import Student
 
 SPAN = 0.6

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fkd.atomic import writing
-from fkd.report.wording import NETWORK_NAMES
+from fkd.report.naming import network_name
 from fkd.students import TEACHER, Student
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
@@ -167,7 +167,7 @@ def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, 
     """
     networks = dict.fromkeys(students[m].architecture for m in models if m in students)
     return {
-        NETWORK_NAMES.get(network, network): [
+        network_name(network): [
             m for m in models if m not in students or students[m].architecture == network
         ]
         for network in networks

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from fkd.atomic import writing
-from fkd.report.wording import NETWORK_NAMES
-from fkd.students import PAPER, TEACHER, Student
+from fkd.report.naming import cl_alone, in_order, label
+from fkd.students import TEACHER, Student
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,
@@ -24,12 +24,6 @@ from fkd.verification.significance import (
 SIGNIFICANCE = 0.05
 
 THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
-
-_RESPONSES = {
-    "temperature_cross_entropy": "T-CE",
-    "barlow_twins": "BT",
-    "barlow_colleagues": "BC",
-}
 
 
 def make_tables(
@@ -181,56 +175,12 @@ def wilcoxon_tests(
     }
 
 
-def label(model: str, students: Mapping[str, Student]) -> str:
-    """Name a model as the paper does, such as ``ResNet-18 CL+GEOM+BC``.
-
-    A student that is not the paper's keeps its name from the config.
-    """
-    if model not in students:
-        return "SigNet (teacher)" if model == TEACHER else model
-    student = students[model]
-    if PAPER.get(model) != student:
-        return model
-    terms = ["CL"] if student.classification else ["random weights"]
-    terms += ["GEOM"] if student.maps else []
-    terms += [_RESPONSES[student.response.loss]] if student.response else []
-    return f"{NETWORK_NAMES[student.architecture]} {'+'.join(terms)}"
-
-
-def in_order(models: Iterable[str]) -> list[str]:
-    """Sort models: the teacher, the students of Table 4 and of Table 5, then others by name."""
-    return sorted(models, key=_order)
-
-
-def _order(model: str) -> tuple:
-    if model == TEACHER:
-        return (0,)
-    if model in PAPER:
-        return 1, PAPER[model].architecture != "signet", list(PAPER).index(model)
-    return 2, model
-
-
 def _baselines(
     model: str, models: Iterable[str], students: Mapping[str, Student]
 ) -> dict[str, str | None]:
     """Name what a model is compared with, as far as it is among `models`."""
-    found = {"teacher": TEACHER, "cl": _cl_of(model, students)}
+    found = {"teacher": TEACHER, "cl": cl_alone(model, students)}
     return {key: other if other in set(models) - {model} else None for key, other in found.items()}
-
-
-def _cl_of(model: str, students: Mapping[str, Student]) -> str | None:
-    """The student of the same network that learns from CL alone."""
-    if model not in students:
-        return None
-    alone = {
-        name
-        for name, other in students.items()
-        if other.architecture == students[model].architecture
-        and other.classification
-        and not other.maps
-        and not other.guided_by_response
-    }
-    return next(iter(in_order(alone)), None)
 
 
 def _column(row: Mapping) -> str:

@@ -13,8 +13,6 @@ RESPONSE_NAMES = {
     "barlow_colleagues": "Barlow Colleagues",
 }
 
-NETWORK_NAMES = {"resnet18": "ResNet-18", "signet": "SigNet"}
-
 TEXT_NAMES = {
     "cvl": "handwriting of the CVL database",
     "iam": "handwriting of the IAM database",

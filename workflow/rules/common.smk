@@ -12,12 +12,13 @@ from fkd.layouts import missing_data
 from fkd.errors import FkdError
 from fkd.provenance import record_run
 from fkd.quarantine import Quarantine
+from fkd.report.choices import compared, contrasted, shown_model
 from fkd.students import TEACHER, Student
 
+SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+
 try:
-    study = complete(
-        config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
-    )
+    study = complete(config, SCHEMA)
 except FkdError as error:
     raise WorkflowError(str(error)) from None
 
@@ -42,6 +43,8 @@ FOREIGN = list(config["models"])
 MAPS = sorted(
     {name for pairs in config["geometry"]["connections"].values() for name in pairs}
 )
+RESULTS = ["eer", "table4", "table5", "table7"]
+WEIGHTED = sorted({name for student in STUDENTS.values() for name in student.maps})
 DRAWN_SIGNATURES = [
     name for name, entry in config["signatures"].items() if entry["layout"] == SYNTHETIC
 ]
@@ -49,6 +52,27 @@ DRAWN = ["text"] * (config["pages"]["layout"] == SYNTHETIC)
 DRAWN += ["signatures"] * any(
     name in DRAWN_SIGNATURES for name in config["evaluation"]["sets"]
 )
+
+# Where a figure shows one set or a few models, these: the first set, the last student that the
+# tables name, and beside the teacher one student of each kind.
+JUDGED = next(iter(config["evaluation"]["sets"]))
+SHOWN = shown_model(STUDENTS)
+CONTRASTED = contrasted(STUDENTS)
+CORRELATED = compared(STUDENTS)
+COMPARED = list(dict.fromkeys([TEACHER, *CONTRASTED, SHOWN]))
+
+LOSSES = [
+    f"results/students/{n}/losses.csv" for n, s in STUDENTS.items() if s.is_trained
+]
+LOSSES += ["results/teacher/losses.csv"] * (not config["teacher"]["weights"])
+DEVELOPMENT = [] if config["teacher"]["weights"] else config["teacher"]["development"]
+USED = sorted({*config["evaluation"]["sets"], *DEVELOPMENT})
+# What words on methods are made of: how a study is divided and where it runs is no method.
+DESCRIBED = {
+    key: value
+    for key, value in config.items()
+    if key not in ("data", "device", "memory", "shards", "size", "sizes", "threads")
+}
 
 GPU = 1 if config["device"] == "cuda" else None  # some executors take 0 for a wish, too
 # A resource and no parameter: the result of training does not depend on it.
@@ -130,11 +154,8 @@ def needed_data():
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
     for name in FOREIGN:
         needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
-    used = set(config["evaluation"]["sets"])
-    if not config["teacher"]["weights"]:
-        used |= set(config["teacher"]["development"])
     for name in config["signatures"]:
-        if name in used and name not in DRAWN_SIGNATURES:
+        if name in USED and name not in DRAWN_SIGNATURES:
             needed[f"signatures.{name}.path"] = signatures_source(name)
     return needed
 
@@ -199,6 +220,39 @@ def tests(wildcards):
     raise WorkflowError(
         f"evaluation.sets.{wildcards.name}: {wildcards.references} references are not asked for"
     )
+
+
+def most_references(name):
+    """The largest number of references of a set."""
+    protocols = config["evaluation"]["sets"][name]
+    return max(max(protocol["references"]) for protocol in protocols)
+
+
+def figure(place, **labels):
+    """The two files of a figure; the report shows one of them, found by its labels."""
+    name = place.partition("/")[0]
+    shown = report(
+        f"results/figures/{place}.svg",
+        caption=f"../report/{name}.rst",
+        category="Figures",
+        labels={"figure": name} | labels,
+    )
+    return {"svg": shown, "png": f"results/figures/{place}.png"}
+
+
+def figures():
+    """The figures of this study: those whose models and losses it has."""
+    sets = config["evaluation"]["sets"]
+    places = ["appearance", "pipeline", "page", "references", "splits"]
+    if WEIGHTED:
+        places += ["tree", "contrast"]
+    if LOSSES:
+        places += ["losses"]
+    for name in sets:
+        at_most = most_references(name)
+        places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
+        places += [f"correlations/{name}"] * bool(CORRELATED)
+    return [f"results/figures/{place}.svg" for place in places]
 
 
 def set_aside():

@@ -97,11 +97,7 @@ rule tables:
         metrics,
     output:
         csv="results/tables/eer.csv",
-        markdown=report(
-            "results/tables/eer.md",
-            caption="../report/eer.rst",
-            category="Results",
-        ),
+        markdown="results/tables/eer.md",
     log:
         "results/logs/tables.log",
     benchmark:
@@ -125,11 +121,7 @@ rule run_times:
         "results/tables/appearance.csv",
     output:
         csv="results/tables/run_times.csv",
-        markdown=report(
-            "results/tables/run_times.md",
-            caption="../report/run_times.rst",
-            category="Run",
-        ),
+        markdown="results/tables/run_times.md",
     log:
         "results/logs/run_times.log",
     benchmark:

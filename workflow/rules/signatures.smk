@@ -65,18 +65,9 @@ rule compare_appearance:
             "results/signatures/{name}.h5", name=config["evaluation"]["sets"]
         ),
     output:
+        **figure("appearance"),
         csv="results/tables/appearance.csv",
-        markdown=report(
-            "results/tables/appearance.md",
-            caption="../report/appearance.rst",
-            category="Data",
-        ),
-        svg="results/figures/appearance.svg",
-        png=report(
-            "results/figures/appearance.png",
-            caption="../report/appearance.rst",
-            category="Data",
-        ),
+        markdown="results/tables/appearance.md",
     log:
         "results/logs/compare_appearance.log",
     benchmark:

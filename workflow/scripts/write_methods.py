@@ -9,6 +9,6 @@ with stage(snakemake.log[0]):
     write_methods(
         config=snakemake.params.config,
         data=Path(snakemake.input.data),
-        schema=Path(snakemake.params.schema),
+        schema=Path(snakemake.scriptdir).parent / "schemas/config.schema.yaml",
         markdown=Path(snakemake.output[0]),
     )

@@ -1,0 +1,82 @@
+"""Which models a figure shows where it cannot show all."""
+
+from collections.abc import Mapping
+
+from fkd.report.naming import in_order
+from fkd.students import PAPER, TEACHER, Student
+
+KINDS = (None, "barlow_twins", "barlow_colleagues")
+"""The response losses whose students are compared."""
+
+
+def shown_model(students: Mapping[str, Student]) -> str:
+    """Choose the model that stands for a study: the last trained student of the tables.
+
+    Parameters
+    ----------
+    students : mapping of str to Student
+        The students of a study.
+
+    Returns
+    -------
+    str
+        Its name; of the paper's students the one with all terms, of ResNet-18 before
+        SigNet. The teacher, where no student is trained.
+    """
+    trained = [model for model in in_order(students) if students[model].is_trained]
+    return ([m for m in trained if m in PAPER] or trained or [TEACHER])[-1]
+
+
+def contrasted(students: Mapping[str, Student]) -> list[str]:
+    """Choose students that differ by their geometric loss alone.
+
+    Parameters
+    ----------
+    students : mapping of str to Student
+        The students of a study.
+
+    Returns
+    -------
+    list of str
+        Of one network, a student with CL alone and one with geometric terms, rather
+        without response loss: of the last network of the tables that has both. Else what
+        there is of them.
+    """
+    pairs: dict[str, dict[bool, str]] = {}
+    trained = [model for model in in_order(students) if students[model].is_trained]
+    for model in sorted(trained, key=lambda name: students[name].guided_by_response):
+        student = students[model]
+        if student.maps or not student.guided_by_response:
+            pairs.setdefault(student.architecture, {}).setdefault(bool(student.maps), model)
+    return in_order(max(reversed(pairs.values()), key=len, default={}).values())
+
+
+def compared(students: Mapping[str, Student]) -> list[str]:
+    """Choose students that differ by their response loss alone.
+
+    Parameters
+    ----------
+    students : mapping of str to Student
+        The students of a study.
+
+    Returns
+    -------
+    list of str
+        Of one network, with the same geometric terms: a student without response loss, one
+        with Barlow Twins and one with Barlow Colleagues, as far as there are such; the
+        group that has most of them, rather without geometry, and of equals the last of the
+        tables.
+    """
+    groups: dict[tuple, dict[str | None, str]] = {}
+    for model in in_order(students):
+        student = students[model]
+        kind = student.response.loss if student.guided_by_response else None
+        if student.is_trained and kind in KINDS:
+            group = groups.setdefault((student.architecture, tuple(student.maps)), {})
+            group.setdefault(kind, model)
+
+    def worth(key: tuple) -> tuple:
+        return len(groups[key]), -len(key[1])
+
+    best = groups[max(reversed(groups), key=worth)] if groups else {}
+    return in_order(best.values())

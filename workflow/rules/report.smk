@@ -1,0 +1,367 @@
+"""What people look at: figures, the paper's tables, the paragraphs on methods, the models' cards.
+
+Requires: what the stages gave, from pages to scores.
+Gives: results/figures, further files in results/tables, results/models/{model}.md, and in
+results/report the tables as pages that a browser shows.
+"""
+
+
+rule figure_pipeline:
+    input:
+        pages="results/pages/pages.csv",
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+        teacher="results/teacher/weights.safetensors",
+        signatures=f"results/signatures/{JUDGED}.h5",
+        features=f"results/features/{JUDGED}/{SHOWN}.h5",
+        scores=f"results/scores/{JUDGED}/{SHOWN}-{most_references(JUDGED)}.h5",
+        metrics=expand(
+            "results/metrics/{name}/{model}-{references}.csv",
+            name=JUDGED,
+            model=COMPARED,
+            references=most_references(JUDGED),
+        ),
+    output:
+        **figure("pipeline"),
+    log:
+        "results/logs/figure_pipeline.log",
+    benchmark:
+        "results/benchmarks/figure_pipeline.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_pipeline"),
+        settings=dict(
+            student=SHOWN,
+            students=config["students"],
+            maps=WEIGHTED or ["conv2"],
+            radius=config["geometry"]["radius"],
+            max_pixels=config["max_pixels"],
+            seed=config["seed"],
+        ),
+    message:
+        "Drawing the study in one picture"
+    script:
+        "../scripts/figure_pipeline.py"
+
+
+rule figure_page:
+    input:
+        pages="results/pages/pages.csv",
+        stripes=expand("results/stripes/{shard}.h5", shard=SHARDS),
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+    output:
+        **figure("page"),
+    log:
+        "results/logs/figure_page.log",
+    benchmark:
+        "results/benchmarks/figure_page.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_page"),
+        max_pixels=config["max_pixels"],
+    message:
+        "Drawing a page with its stripes and cuts"
+    script:
+        "../scripts/figure_page.py"
+
+
+rule figure_tree:
+    input:
+        signatures=f"results/signatures/{JUDGED}.h5",
+        teacher="results/teacher/weights.safetensors",
+    output:
+        **figure("tree"),
+    log:
+        "results/logs/figure_tree.log",
+    benchmark:
+        "results/benchmarks/figure_tree.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_tree"),
+        settings=dict(
+            maps=WEIGHTED,
+            radius=config["geometry"]["radius"],
+            seed=config["seed"],
+        ),
+    message:
+        "Drawing the teacher's trees over a signature"
+    script:
+        "../scripts/figure_tree.py"
+
+
+rule figure_contrast:
+    input:
+        signatures=f"results/signatures/{JUDGED}.h5",
+        teacher="results/teacher/weights.safetensors",
+        students=expand(
+            "results/students/{student}/weights.safetensors", student=CONTRASTED
+        ),
+    output:
+        **figure("contrast"),
+    log:
+        "results/logs/figure_contrast.log",
+    benchmark:
+        "results/benchmarks/figure_contrast.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_contrast"),
+        settings=dict(
+            students={name: config["students"][name] for name in CONTRASTED},
+            maps=WEIGHTED,
+            connections=config["geometry"]["connections"],
+            radius=config["geometry"]["radius"],
+            seed=config["seed"],
+        ),
+    message:
+        "Drawing the contrast of teacher and students"
+    script:
+        "../scripts/figure_contrast.py"
+
+
+rule figure_losses:
+    input:
+        LOSSES,
+    output:
+        **figure("losses"),
+    log:
+        "results/logs/figure_losses.log",
+    benchmark:
+        "results/benchmarks/figure_losses.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_losses"),
+        students=config["students"],
+    message:
+        "Drawing the losses over the epochs"
+    script:
+        "../scripts/figure_losses.py"
+
+
+rule figure_references:
+    input:
+        metrics,
+    output:
+        **figure("references"),
+    log:
+        "results/logs/figure_references.log",
+    benchmark:
+        "results/benchmarks/figure_references.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_references"),
+        students=config["students"],
+    message:
+        "Drawing error rates against the number of references"
+    script:
+        "../scripts/figure_references.py"
+
+
+rule figure_splits:
+    input:
+        metrics,
+    output:
+        **figure("splits"),
+    log:
+        "results/logs/figure_splits.log",
+    benchmark:
+        "results/benchmarks/figure_splits.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_splits"),
+        students=config["students"],
+    message:
+        "Drawing the error rates of every split"
+    script:
+        "../scripts/figure_splits.py"
+
+
+rule figure_curves:
+    input:
+        expand(
+            "results/scores/{{name}}/{model}-{{references}}.h5",
+            model=[*MODELS, *FOREIGN],
+        ),
+    output:
+        **figure("curves/{name}-{references}", set="{name}"),
+    log:
+        "results/logs/figure_curves/{name}-{references}.log",
+    benchmark:
+        "results/benchmarks/figure_curves/{name}-{references}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_curves"),
+        students=config["students"],
+    message:
+        "Drawing the error curves of {wildcards.name}, {wildcards.references} references"
+    script:
+        "../scripts/figure_curves.py"
+
+
+rule figure_correlations:
+    input:
+        teacher="results/features/{name}/teacher.h5",
+        features=expand("results/features/{{name}}/{model}.h5", model=CORRELATED),
+    output:
+        **figure("correlations/{name}", set="{name}"),
+    log:
+        "results/logs/figure_correlations/{name}.log",
+    benchmark:
+        "results/benchmarks/figure_correlations/{name}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_correlations"),
+        students=config["students"],
+    message:
+        "Drawing the correlations with the teacher on {wildcards.name}"
+    script:
+        "../scripts/figure_correlations.py"
+
+
+rule figure_hardest:
+    input:
+        signatures="results/signatures/{name}.h5",
+        scores="results/scores/{name}/{model}-{references}.h5",
+    output:
+        **figure("hardest/{name}/{model}-{references}", set="{name}"),
+    log:
+        "results/logs/figure_hardest/{name}/{model}-{references}.log",
+    benchmark:
+        "results/benchmarks/figure_hardest/{name}/{model}-{references}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_hardest"),
+    message:
+        "Drawing the hardest cases of {wildcards.model} on {wildcards.name}"
+    script:
+        "../scripts/figure_hardest.py"
+
+
+rule paper_tables:
+    input:
+        metrics,
+    output:
+        csv="results/tables/table{table}.csv",
+        markdown="results/tables/table{table}.md",
+        latex="results/tables/table{table}.tex",
+    log:
+        "results/logs/paper_tables/{table}.log",
+    benchmark:
+        "results/benchmarks/paper_tables/{table}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("paper_tables"),
+        title=config["title"],
+        students=config["students"],
+        synthetic=DRAWN,
+    message:
+        "Writing table {wildcards.table} of the paper"
+    script:
+        "../scripts/paper_tables.py"
+
+
+rule describe_data:
+    input:
+        pages="results/pages/pages.csv",
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
+        text_aside="results/quarantine/text.csv",
+        signatures=expand("results/signatures/{name}.h5", name=USED),
+        signatures_aside=expand("results/quarantine/signatures/{name}.csv", name=USED),
+    output:
+        csv="results/tables/data.csv",
+        markdown="results/tables/data.md",
+    log:
+        "results/logs/describe_data.log",
+    benchmark:
+        "results/benchmarks/describe_data.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("describe_data"),
+        settings=dict(
+            text_layout=config["pages"]["layout"],
+            layouts={name: config["signatures"][name]["layout"] for name in USED},
+            development=DEVELOPMENT,
+        ),
+    message:
+        "Counting text and signatures"
+    script:
+        "../scripts/describe_data.py"
+
+
+rule write_methods:
+    input:
+        data="results/tables/data.csv",
+    output:
+        "results/tables/methods.md",
+    log:
+        "results/logs/write_methods.log",
+    benchmark:
+        "results/benchmarks/write_methods.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("write_methods"),
+        config=DESCRIBED,
+    message:
+        "Writing the paragraphs on methods"
+    script:
+        "../scripts/write_methods.py"
+
+
+rule write_card:
+    input:
+        model="results/models/{model}.onnx",
+        teacher="results/models/teacher.onnx",
+        eer="results/tables/eer.csv",
+        data="results/tables/data.csv",
+    output:
+        "results/models/{model}.md",
+    log:
+        "results/logs/write_card/{model}.log",
+    benchmark:
+        "results/benchmarks/write_card/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("write_card"),
+        settings=dict(
+            title=config["title"],
+            license=config["license"],
+        ),
+    message:
+        "Writing the card of {wildcards.model}"
+    script:
+        "../scripts/write_card.py"
+
+
+rule hypertext:
+    input:
+        "results/tables/{table}.md",
+    output:
+        report(
+            "results/report/{category}/{table}.html",
+            category="{category}",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "results/logs/hypertext/{category}/{table}.log",
+    benchmark:
+        "results/benchmarks/hypertext/{category}/{table}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("write_hypertext"),
+    message:
+        "Showing {wildcards.table} as a page"
+    script:
+        "../scripts/write_hypertext.py"
