@@ -28,6 +28,7 @@ include: "workflow/rules/signatures.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/students.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/benchmarks.smk"
 
 
@@ -36,6 +37,21 @@ localrules:
     models,
     check_text,
     tables,
+    paper_tables,
+    figure_pipeline,
+    figure_page,
+    figure_tree,
+    figure_contrast,
+    figure_losses,
+    figure_references,
+    figure_splits,
+    figure_curves,
+    figure_correlations,
+    figure_hardest,
+    describe_data,
+    write_methods,
+    write_cards,
+    hypertext,
     run_times,
 
 
@@ -43,10 +59,13 @@ rule all:
     default_target: True
     input:
         "results/tables/eer.csv",
-        "results/tables/eer.md",
-        "results/tables/appearance.md",
-        "results/figures/appearance.png",
-        "results/tables/run_times.md",
+        figures(),
+        expand("results/models/{model}.md", model=MODELS),
+        expand("results/report/Results/{table}.html", table=RESULTS),
+        "results/report/Data/data.html",
+        "results/report/Data/appearance.html",
+        "results/report/Methods/methods.html",
+        "results/report/Run/run_times.html",
 
 
 rule models:

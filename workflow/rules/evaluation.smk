@@ -117,8 +117,10 @@ rule tables:
 
 rule run_times:
     input:
-        "results/tables/eer.csv",
-        "results/tables/appearance.csv",
+        figures(),
+        "results/models/teacher.md",
+        "results/tables/methods.md",
+        expand("results/tables/{table}.md", table=RESULTS),
     output:
         csv="results/tables/run_times.csv",
         markdown="results/tables/run_times.md",

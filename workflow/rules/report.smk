@@ -318,30 +318,27 @@ rule write_methods:
         "../scripts/write_methods.py"
 
 
-rule write_card:
+rule write_cards:
     input:
-        model="results/models/{model}.onnx",
+        models=expand("results/models/{model}.onnx", model=MODELS),
         teacher="results/models/teacher.onnx",
         eer="results/tables/eer.csv",
         data="results/tables/data.csv",
     output:
-        "results/models/{model}.md",
+        expand("results/models/{model}.md", model=MODELS),
     log:
-        "results/logs/write_card/{model}.log",
+        "results/logs/write_cards.log",
     benchmark:
-        "results/benchmarks/write_card/{model}.tsv"
+        "results/benchmarks/write_cards.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("write_card"),
-        settings=dict(
-            title=config["title"],
-            license=config["license"],
-        ),
+        code=code_of("write_cards"),
+        settings=dict(title=config["title"], license=config["license"]),
     message:
-        "Writing the card of {wildcards.model}"
+        "Writing the models' cards"
     script:
-        "../scripts/write_card.py"
+        "../scripts/write_cards.py"
 
 
 rule hypertext:
@@ -350,6 +347,7 @@ rule hypertext:
     output:
         report(
             "results/report/{category}/{table}.html",
+            caption="../report/table.rst",
             category="{category}",
             labels={"table": "{table}"},
         ),
