@@ -128,7 +128,7 @@ def study(name="default", **edits):
 
 def methods(config, data):
     out = data.with_name("methods.md")
-    write_methods(config=config, data=data, schema=SCHEMA, markdown=out)
+    write_methods(settings=config, data=data, schema=SCHEMA, markdown=out)
     return out.read_text()
 
 

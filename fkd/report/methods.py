@@ -35,12 +35,12 @@ PACKAGES = {
 """On which the numbers depend."""
 
 
-def write_methods(*, config: dict, data: Path, schema: Path, markdown: Path) -> None:
+def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -> None:
     """Write what was done, with the numbers of this study.
 
     Parameters
     ----------
-    config : dict
+    settings : dict
         The completed config, see :func:`fkd.config.complete`.
     data : Path
         CSV of :func:`fkd.report.data.describe_data`.
@@ -50,25 +50,25 @@ def write_methods(*, config: dict, data: Path, schema: Path, markdown: Path) -> 
         The paragraphs.
     """
     rows = read_data(data)
-    students = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
+    students = {name: Student.from_dict(spec) for name, spec in settings["students"].items()}
     drawn = [
         TEXT if kind == TEXT else f"set {name}"
         for (kind, name), row in rows.iterrows()
         if row["layout"] == SYNTHETIC
     ]
-    parts = [f"# Methods: {config['title']}"]
+    parts = [f"# Methods: {settings['title']}"]
     if drawn:
         parts.append(
             f"**Synthetic data: {several(drawn)} were drawn by a program. Error rates on such data "
             "say nothing of real signatures.**"
         )
     parts += [
-        _data(config, rows),
-        _training(config, rows, students),
-        _verification(config, rows),
-        _software(config),
+        _data(settings, rows),
+        _training(settings, rows, students),
+        _verification(settings, rows),
+        _software(settings),
         "## Deviations from the published protocol",
-        "\n".join(f"- {line}" for line in deviations(config, schema)) or "None.",
+        "\n".join(f"- {line}" for line in deviations(settings, schema)) or "None.",
         "Where paper and published code differ or are silent, `docs/fidelity.md` says what is done.",
     ]
     with writing(markdown) as part:

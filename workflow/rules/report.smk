@@ -311,7 +311,7 @@ rule write_methods:
         "../../envs/cpu.yaml"
     params:
         code=code_of("write_methods"),
-        config=DESCRIBED,
+        settings=DESCRIBED,
     message:
         "Writing the paragraphs on methods"
     script:

@@ -7,7 +7,7 @@ from fkd.report.methods import write_methods
 
 with stage(snakemake.log[0]):
     write_methods(
-        config=snakemake.params.config,
+        settings=snakemake.params.settings,
         data=Path(snakemake.input.data),
         schema=Path(snakemake.scriptdir).parent / "schemas/config.schema.yaml",
         markdown=Path(snakemake.output[0]),
