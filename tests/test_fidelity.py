@@ -75,6 +75,7 @@ PUBLISHED = {
     "teacher": {
         "weights": "signet.pth",
         "development": [],
+        "architecture": "signet",
         "half_precision": False,
         "training": {
             "epochs": 60,
@@ -134,7 +135,7 @@ PUBLISHED = {
 }
 
 SHAPES_NO_RESULT = re.compile(
-    r"title|size|sizes|data|device|threads|memory|shards|max_pixels"
+    r"title|license|size|sizes|data|device|threads|memory|shards|max_pixels"
     r"|quarantine\..*|.*\.path|.*\.compile"
 )
 
@@ -305,7 +306,18 @@ def test_what_is_left_out_of_the_comparison(study):
     """Names, places, and how the work is done; none of what is computed."""
     left_out = {key for key in study if SHAPES_NO_RESULT.fullmatch(key)}
     assert {re.sub(r"^signatures\.\w+", f"signatures.{ANY}", key) for key in left_out} == {
-        *("title", "size", "sizes", "data", "device", "threads", "memory", "shards", "max_pixels"),
+        *(
+            "title",
+            "license",
+            "size",
+            "sizes",
+            "data",
+            "device",
+            "threads",
+            "memory",
+            "shards",
+            "max_pixels",
+        ),
         *("quarantine.max_share", "pages.path", f"signatures.{ANY}.path"),
         *("teacher.training.compile", "training.compile"),
     }
