@@ -67,12 +67,11 @@ LOSSES = [
 LOSSES += ["results/teacher/losses.csv"] * (not config["teacher"]["weights"])
 DEVELOPMENT = [] if config["teacher"]["weights"] else config["teacher"]["development"]
 USED = sorted({*config["evaluation"]["sets"], *DEVELOPMENT})
-# What words on methods are made of: how a study is divided and where it runs is no method.
-DESCRIBED = {
-    key: value
-    for key, value in config.items()
-    if key not in ("data", "device", "memory", "shards", "size", "sizes", "threads")
-}
+# What words on methods are made of: how a study is divided, where it runs and what it refuses or
+# allows is no method.
+UNTOLD = ["data", "device", "memory", "shards", "size", "sizes", "threads"]
+UNTOLD += ["license", "max_pixels", "quarantine"]
+DESCRIBED = {key: value for key, value in config.items() if key not in UNTOLD}
 
 GPU = 1 if config["device"] == "cuda" else None  # some executors take 0 for a wish, too
 # A resource and no parameter: the result of training does not depend on it.
