@@ -13,14 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = [pytest.mark.operations, pytest.mark.workflow]
 
-TABLES = ("eer.csv", "eer.md", "appearance.csv", "appearance.md")
+STAGES = ("results/tables/eer.md", "results/tables/appearance.md")
+"""What the study's own stages end in; the report follows on them."""
 
 
-def snakemake(folder: Path, cores: int = 2, **kill: str) -> subprocess.CompletedProcess:
+def snakemake(
+    folder: Path, *targets: str, cores: int = 2, **kill: str
+) -> subprocess.CompletedProcess:
     """Run the smallest study in a folder; it may be told to kill itself somewhere."""
     paths = [str(ROOT)] + [str(ROOT / "tests/interrupting")] * bool(kill)
     return subprocess.run(
-        [*(sys.executable, "-m", "snakemake", "--cores", str(cores), "-d", str(folder))],
+        [*(sys.executable, "-m", "snakemake", "--cores", str(cores), "-d", str(folder)), *targets],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | kill,
         text=True,
@@ -32,10 +35,16 @@ def snakemake(folder: Path, cores: int = 2, **kill: str) -> subprocess.Completed
 
 
 def outcome(folder: Path) -> dict[str, bytes]:
-    """Tables and weights of a study, byte by byte."""
-    files = [folder / "results/tables" / name for name in TABLES]
-    files += sorted((folder / "results").rglob("weights.safetensors"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    """Tables, figures, cards and weights of a study, byte by byte; but for the times it took."""
+    results = folder / "results"
+    patterns = ("tables/*.*", "figures/**/*.svg", "models/*.md", "**/weights.safetensors")
+    files = sorted(path for pattern in patterns for path in results.glob(pattern))
+    times = {"run_times.csv", "run_times.md"}
+    return {
+        str(path.relative_to(results)): path.read_bytes()
+        for path in files
+        if path.name not in times
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +56,13 @@ def undisturbed(tmp_path_factory) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout
+    kinds = {Path(name).suffix for name in outcome(folder)}
+    assert kinds == {".csv", ".md", ".tex", ".svg", ".safetensors"}
     return folder
 
 
 MADE = ["synthetic", "pages", "stripes", "crops", "quarantine", "signatures", "teacher", "students"]
-MADE += ["models", "features", "scores", "metrics", "figures", "tables"]
+MADE += ["models", "features", "scores", "metrics", "figures", "tables", "report"]
 """Folders of results, in the order in which they are made."""
 
 
@@ -69,7 +80,7 @@ CASES = {
     "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
     "writing, before a file has its name": ("fkd.atomic:_give_name:1", "job", "features"),
     "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
-    "all of Snakemake, while tables are made": ("fkd.report.tables:summarize:1", "run", "tables"),
+    "all of Snakemake, between two tables": ("fkd.report.tables:_wide:1", "run", "tables"),
 }
 """Where the kill comes, what it ends, and from which results on the study is made anew."""
 
@@ -77,13 +88,16 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
     place, what, made_anew = CASES[case]
+    targets = () if made_anew == "tables" else STAGES
     folder = tmp_path / "study"
     copy_up_to(undisturbed, folder, made_anew)
-    killed = snakemake(folder, KILL_AT=place, KILL_WHAT=what)
+    killed = snakemake(folder, *targets, KILL_AT=place, KILL_WHAT=what)
     assert killed.returncode == (-9 if what == "run" else 1), killed.stdout
-    again = snakemake(folder)
+    again = snakemake(folder, *targets)
     assert again.returncode == 0, again.stdout
-    assert outcome(folder) == outcome(undisturbed)
+    found, expected = outcome(folder), outcome(undisturbed)
+    assert found == (expected if not targets else {name: expected[name] for name in found})
+    assert {target.removeprefix("results/") for target in targets} <= set(found)
     resumed = [
         path.parent.name
         for path in (folder / "results/logs").rglob("*.log")
@@ -101,7 +115,7 @@ def test_one_core_and_another_folder_give_the_same_results(undisturbed, tmp_path
     done = snakemake(folder, cores=1)
     assert done.returncode == 0, done.stdout
     assert outcome(folder) == outcome(undisturbed)
-    led_to("run otherwise", "one core, another folder", "the same tables and weights")
+    led_to("run otherwise", "one core, another folder", "the same tables, figures and weights")
 
 
 def test_a_second_run_in_the_folder_is_refused(undisturbed, tmp_path, led_to):

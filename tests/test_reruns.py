@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ TRAINED = [f"signet_{name}" for name in STUDENTS]
 GUIDED = TRAINED[1:]
 RESPONSE = TRAINED[1:4]
 MODELS = ["teacher", "signet_random", *TRAINED]
+
+STAGES = [f"results/tables/{name}" for name in ("eer.csv", "eer.md", "appearance.md")]
+STAGES += ["results/figures/appearance.svg"]
+"""What the study's own stages end in; the report follows on them."""
 
 
 class Project:
@@ -45,7 +49,9 @@ class Project:
             "size": None,
             "sizes": {},
         }
-        self.study = over(self.study, {"training": {"epochs": 1}})
+        protocol = {"references": [3], "test_genuine": 3, "test_skilled": 4}
+        self.study["evaluation"]["sets"] = {"synthetic": [protocol]}
+        self.study["training"]["epochs"] = 1
         linear(folder / "a.onnx", (1, 1, 150, 220), (1, 1, 6))
         self.write(self.study)
 
@@ -67,9 +73,11 @@ class Project:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def plan(self, *arguments: str, cwd: Path | None = None) -> tuple[set[str], dict[str, int]]:
-        """The jobs of a dry run as announced, and how many each rule has."""
-        said = self.snakemake("-n", *arguments, cwd=cwd)
+    def plan(
+        self, *arguments: str, targets: Iterable[str] = (), cwd: Path | None = None
+    ) -> tuple[set[str], dict[str, int]]:
+        """The jobs of a dry run as announced, and how many each rule has; by default, for all."""
+        said = self.snakemake("-n", *targets, *arguments, cwd=cwd)
         jobs = re.findall(r"^ *Job \d+: (.*)$", said, re.M)
         rules = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
         total = rules.pop("total", 0) - rules.pop("all", 0)
@@ -87,9 +95,9 @@ def over(base: Any, top: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, set[str]]:
-    """A finished study, and all the jobs that it took."""
+    """A finished study with its report, and the jobs that its stages took."""
     project = Project(tmp_path_factory.mktemp("project"))
-    jobs, _ = project.plan()
+    jobs, _ = project.plan(targets=STAGES)
     project.snakemake()
     return project, jobs
 
@@ -137,8 +145,8 @@ def shards(job: str) -> set[str]:
     return {f"{job}, shard {shard}" for shard in (0, 1)}
 
 
-TABLES = {"Writing the tables", "Summing up where the time went"}
-APPEARANCE = {"Comparing crops with signatures", "Summing up where the time went"}
+TABLES = {"Writing the tables"}
+APPEARANCE = {"Comparing crops with signatures"}
 RESPONSES = shards("Asking the teacher's responses")
 TREES = shards("Spanning the teacher's maps by trees")
 TEACHER = {"Training the teacher", "Exporting teacher"} | judged("teacher") | RESPONSES | TREES
@@ -147,6 +155,32 @@ CROPS = shards("Cutting stripes into crops") | CHECK | APPEARANCE | RESPONSES | 
 CROPS |= trained(*TRAINED)
 STRIPES = shards("Cutting pages into stripes") | CROPS
 RANDOM = {"Drawing the weights of signet_random", "Exporting signet_random"}
+
+
+def pages(*tables: str) -> set[str]:
+    """Tables shown as pages, and the sum over all jobs, which comes after them all but its page."""
+    shown = {f"Showing {table} as a page" for table in (*tables, "run_times")}
+    return shown | {"Summing up where the time went"}
+
+
+PAPER_TABLES = {f"Writing table {table} of the paper" for table in (4, 5, 7)}
+METHODS = {"Writing the paragraphs on methods"}
+CARDS = {"Writing the models' cards"}
+# Those of the figures that show error rates or scores, and the others.
+RATES = {
+    "Drawing the study in one picture",
+    "Drawing error rates against the number of references",
+    "Drawing the error rates of every split",
+    "Drawing the error curves of synthetic, 3 references",
+    "Drawing the hardest cases of signet_cl_bc on synthetic",
+}
+FIGURES = RATES | {
+    "Drawing a page with its stripes and cuts",
+    "Drawing the teacher's trees over a signature",
+    "Drawing the contrast of teacher and students",
+    "Drawing the losses over the epochs",
+    "Drawing the correlations with the teacher on synthetic",
+}
 
 
 def test_scripts_run_the_copy(finished):
@@ -209,8 +243,6 @@ SETTINGS = {
         | TABLES,
     ),
     "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK),
-    "the title": ({"title": "Another title"}, TABLES),
-    "memory and threads": ({"memory": 4, "threads": 2}, set()),
 }
 
 
@@ -218,9 +250,52 @@ SETTINGS = {
 def test_an_edit_of_the_config(project, led_to, what):
     edit, expected = SETTINGS[what]
     project.write(over(project.study, edit))
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, f"config: {what}", rules)
     assert jobs == expected
+
+
+REPORT = {
+    # What is edited: the jobs among all, the report's with them
+    "the title": (
+        {"title": "Another title"},
+        TABLES
+        | PAPER_TABLES
+        | METHODS
+        | CARDS
+        | pages("eer", "table4", "table5", "table7", "methods"),
+    ),
+    "the license": ({"license": "CC-BY-4.0"}, CARDS | pages()),
+    "an SVM's cost": (
+        {"evaluation": {"C": 2.0}},
+        verified(*MODELS)
+        | RATES
+        | TABLES
+        | PAPER_TABLES
+        | METHODS
+        | CARDS
+        | pages("eer", "table4", "table5", "table7", "methods"),
+    ),
+    "memory and threads": ({"memory": 4, "threads": 2}, set()),
+}
+
+
+@pytest.mark.parametrize("what", REPORT)
+def test_an_edit_of_the_config_and_the_report(project, led_to, what):
+    edit, expected = REPORT[what]
+    project.write(over(project.study, edit))
+    jobs, rules = project.plan()
+    note(led_to, f"config, with the report: {what}", rules)
+    assert jobs == expected
+
+
+def test_methods_and_counts_do_not_ask_where_a_study_runs(project, led_to):
+    """Another device trains anew, but neither of these depends on what was trained."""
+    elsewhere = {"device": "cpu", "memory": 4, "threads": 2, "sizes": {"other": {}}}
+    project.write(over(project.study, elsewhere))
+    jobs, rules = project.plan(targets=["results/tables/methods.md"])
+    note(led_to, "config, the paragraphs on methods: device, memory, threads, sizes", rules)
+    assert jobs == set()
 
 
 CODE = {
@@ -229,7 +304,7 @@ CODE = {
     ("losses", "classification"): TEACHER | trained(*TRAINED),
     ("verification/svm", "gram_matrix"): verified(*MODELS) | TABLES,
     ("verification/significance", "wilcoxon"): TABLES,
-    ("tables", "make_tables"): TABLES,
+    ("report/tables", "make_tables"): TABLES,
     ("graph/tree", "rooted_trees"): RESPONSES | TREES | trained(*GUIDED),
     ("graph/contrast", "nac"): RESPONSES | TREES | trained(*TRAINED),
     ("lines", "find_stripes"): STRIPES,
@@ -243,14 +318,32 @@ CODE = {
 @pytest.mark.parametrize(("module", "name"), CODE)
 def test_a_line_of_the_library(project, led_to, module, name):
     add_line(project.folder / "fkd" / f"{module}.py", name)
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, f"a line in fkd/{module}.py, {name}", rules)
     assert jobs == CODE[module, name]
 
 
+REPORT_CODE = {
+    ("report/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
+    ("report/hypertext", "write_hypertext"): pages(
+        "eer", "table4", "table5", "table7", "data", "appearance", "methods"
+    )
+    - {"Summing up where the time went"},
+    ("report/card", "write_card"): CARDS | pages(),
+}
+
+
+@pytest.mark.parametrize(("module", "name"), REPORT_CODE)
+def test_a_line_of_the_report(project, led_to, module, name):
+    add_line(project.folder / "fkd" / f"{module}.py", name)
+    jobs, rules = project.plan()
+    note(led_to, f"with the report: a line in fkd/{module}.py, {name}", rules)
+    assert jobs == REPORT_CODE[module, name]
+
+
 def test_a_line_of_the_preprocessing(project, finished, led_to):
     add_line(project.folder / "fkd/preprocess.py", "prepare")
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, "a line in fkd/preprocess.py, prepare", rules)
     pages = {"Drawing pages of handwriting", "Listing the pages"}
     drawn = {f"Drawing the signatures of {name}" for name in ("development", "synthetic")}
@@ -261,14 +354,14 @@ def test_a_line_of_the_preprocessing(project, finished, led_to):
 def test_a_line_of_a_script(project, led_to):
     script = project.folder / "workflow/scripts/make_crops.py"
     script.write_text(script.read_text() + "\nunused = None\n")
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, "a line in workflow/scripts/make_crops.py", rules)
     assert jobs == CROPS
 
 
 def test_the_seed(project, finished, led_to):
     project.write(project.study | {"seed": 2})
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, "config: the seed", rules)
     assert jobs == finished[1]
 
@@ -276,7 +369,7 @@ def test_the_seed(project, finished, led_to):
 def test_a_student_less(project, led_to):
     students = dict.fromkeys(["signet_random", *TRAINED[1:]])
     project.write(project.study | {"students": students})
-    jobs, rules = project.plan()
+    jobs, rules = project.plan(targets=STAGES)
     note(led_to, "config: a student less", rules)
     assert jobs == TABLES
 
@@ -296,7 +389,7 @@ NOTHING = {
     "a comment in the config": lambda project: append(project.folder / "config.yaml", "# Why.\n"),
     "the order of the config's keys": lambda project: project.write(reordered(project.study)),
     "a caption of the report": lambda project: append(
-        project.folder / "workflow/report/eer.rst", "\nMore.\n"
+        project.folder / "workflow/report/table.rst", "\nMore.\n"
     ),
     "comments and docstrings in fkd": lambda project: [
         path.write_text(without_docstring(path) + "\n# A comment.\n")

@@ -21,6 +21,8 @@ STUDENTS = ("signet_random", "resnet18_cl", "resnet18_cl_geom_bc")
 # No accounts are kept. The executor looks after 5 s, then 15, 25 and so on, until a job has ended.
 QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5")
 QUICK += ("--seconds-between-status-checks", "5", "--latency-wait", "5")
+AT_HOME = ("check_text", "tables", "paper_tables", "figure_page", "figure_curves", "describe_data")
+AT_HOME += ("write_methods", "write_cards", "hypertext", "run_times")
 GPU_RULES = ("train_teacher", "train_student", "cache_responses", "cache_geometry")
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
@@ -129,19 +131,24 @@ def study(cluster, tmp_path_factory):
 def test_the_smallest_study_finishes(study):
     folder, output, ran = study
     assert "Traceback" not in output
-    for table in ("eer.csv", "eer.md", "appearance.md", "run_times.md"):
-        assert (folder / "results/tables" / table).stat().st_size > 0
+    for made in (
+        "tables/eer.md",
+        "figures/pipeline.svg",
+        "models/teacher.md",
+        "tables/run_times.md",
+    ):
+        assert (folder / "results" / made).stat().st_size > 0
     failed = [job for job in ran if job.state != "COMPLETED" and job.what != "train_teacher"]
     assert not failed
 
 
-def test_small_jobs_are_grouped_and_tables_stay_at_home(study):
+def test_small_jobs_are_grouped_and_the_report_stays_at_home(study):
     _, output, ran = study
     names = [job.what for job in ran]
     assert sum(name.startswith("model_evaluate_wd_export_onnx") for name in names) == 1
     assert sum(name.startswith("shard_make_crops_segment_pages") for name in names) == 2
-    assert len(re.findall(r"^Finished jobid: \d+ \(Rule: evaluate_wd\)", output, re.M)) == 4
-    for rule in ("tables", "run_times", "check_text"):
+    assert len(re.findall(r"^Finished jobid: \d+ \(Rule: evaluate_wd\)", output, re.M)) == 8
+    for rule in AT_HOME:
         assert not any(rule in name for name in names)
         assert f"(Rule: {rule})" in output
 

@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.workflow
 
+FIGURES = {"pipeline", "page", "tree", "contrast", "losses", "references", "splits", "curves"}
+FIGURES = {f"figure_{name}" for name in FIGURES | {"correlations", "hardest"}}
+
 
 def snakemake(folder, *arguments):
     """Run Snakemake on a study's folder; give status and all that it said."""
@@ -67,6 +70,20 @@ def test_plan_of_the_default_study(tmp_path):
     assert jobs["export_onnx"] == len(students) + 1
     assert jobs["evaluate_wd"] == (len(students) + 1) * len(protocol["references"])
     assert jobs["tables"] == 1
+    assert jobs["paper_tables"] == 3
+    assert jobs["hypertext"] == 8
+    figures = {rule: count for rule, count in jobs.items() if rule.startswith("figure_")}
+    assert figures == dict.fromkeys(FIGURES, 1)
+
+
+def test_a_study_without_trained_networks_has_the_figures_that_it_can(tmp_path):
+    (tmp_path / "signet.pth").touch()
+    folder = study(tmp_path, students={"signet_random": None}, teacher={"weights": "signet.pth"})
+    status, output = snakemake(folder, "-n")
+    assert status == 0, output
+    jobs = plan(output)
+    untrained = {"figure_tree", "figure_contrast", "figure_losses", "figure_correlations"}
+    assert {rule for rule in jobs if rule.startswith("figure_")} == FIGURES - untrained
 
 
 def test_a_student_without_geometry_waits_for_no_trees(tmp_path):
@@ -87,7 +104,7 @@ def test_plan_of_iam_cedar(shared, size, students):
     assert jobs["train_student"] == students
     assert jobs["random_student"] == 2
     assert jobs["prepare_signatures"] == 3
-    assert jobs["evaluate_wd"] == (students + 3) * (1 if size == "cpu" else 4)
+    assert jobs["evaluate_wd"] == (students + 3) * 4
 
 
 def test_the_paper_study_says_what_is_missing(tmp_path):

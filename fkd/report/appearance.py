@@ -13,7 +13,7 @@ from fkd.seeding import generator
 
 PERCENTILES = (5, 50, 95)
 
-SHOWN = 8
+SHOWN = 6
 """Images a row of the figure."""
 
 MEASURED = {"height": "height of the ink", "width": "width", "brightest": "brightest pixel"}
@@ -101,7 +101,7 @@ def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarr
 def _draw(groups: dict[str, np.ndarray], *paths: Path) -> None:
     """Draw the images of each group in a row."""
     with styled():
-        drawing = figure(height=0.7 * len(groups))
+        drawing = figure(height=1.0 * len(groups))
         axes = drawing.subplots(len(groups), SHOWN, squeeze=False)
         for row, (name, images) in zip(axes, groups.items(), strict=True):
             row[0].set_title(name, loc="left")

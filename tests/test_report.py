@@ -1,0 +1,205 @@
+"""The report of a study as a reader meets it: in a browser, offline, everything clicked once."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = [pytest.mark.operations, pytest.mark.workflow]
+
+FIGURES = {
+    # by its caption's words: what is seen
+    "appearance": "Text crops beside genuine signatures",
+    "pipeline": "The study in one picture",
+    "page": "stripes",
+    "tree": "spanning tree",
+    "contrast": "Affinity Contrast",
+    "losses": "epoch",
+    "curves": "detection error trade-off",
+    "references": "references",
+    "splits": "splits",
+    "correlations": "correlat",
+    "hardest": "surest errors",
+}
+
+TABLES = {
+    "eer": "EER (%) with a threshold for each writer",
+    "table4": "(Table 4)",
+    "table5": "(Table 5)",
+    "table7": "(Table 7)",
+    "data": "skilled forgeries",
+    "appearance": "height of the ink",
+    "methods": "Verification.",
+    "run_times": "largest memory (MB)",
+}
+
+ALONE = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1600,1000",
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the smallest study, written without a network."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copy2(ROOT / "config.yaml", folder)
+    nowhere = "http://127.0.0.1:9"  # where a request of any library would end
+    offline = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""}
+    offline |= {name.upper(): value for name, value in offline.items()}
+    command = [sys.executable, "-m", "snakemake", "-d", folder, "--cores", "2"]
+    command += ["--config", "size=smallest"]
+    for more in ([], ["--report", "report.html"]):
+        done = subprocess.run(
+            [*command, *more],
+            cwd=ROOT,
+            env=os.environ | offline,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert done.returncode == 0, done.stdout
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """A browser without a screen."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver on the path: the report is opened in a browser")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ALONE:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    yield chrome
+    chrome.quit()
+
+
+class Report:
+    """The open report."""
+
+    def __init__(self, browser: webdriver.Chrome, path: Path) -> None:
+        self.browser = browser
+        browser.get(path.as_uri())
+        # While the menu moves, its entries lie over one another.
+        self.wait = WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
+        self.wait.until(lambda _: self.links("Statistics"))
+        self.categories = {}
+        for category in ("Figures", "Results", "Data", "Methods", "Run"):
+            self.open(category)
+            self.categories[category] = [
+                [cell.text for cell in row.find_elements(By.TAG_NAME, "td")[:-1]]
+                for row in self.rows()
+            ]
+
+    def rows(self) -> list[WebElement]:
+        return self.browser.find_elements(By.CSS_SELECTOR, "tbody tr")
+
+    def links(self, text: str) -> list[WebElement]:
+        return self.browser.find_elements(By.XPATH, f"//nav//a[normalize-space()='{text}']")
+
+    def click(self, find: Callable[[], WebElement]) -> None:
+        """Click on what is found, once it is there and free."""
+        self.wait.until(lambda _: [find().click()])
+
+    def open(self, category: str) -> None:
+        """Go to a category, from the report's first page."""
+        self.browser.refresh()
+        self.click(lambda: self.links(category)[0])
+        self.wait.until(lambda _: self.rows())
+
+    def show(self, category: str, row: int, button: int) -> None:
+        """Push a button of a row: 0 shows the result, 1 tells of it."""
+        self.open(category)
+        self.click(lambda: self.rows()[row].find_elements(By.TAG_NAME, "a")[button])
+
+
+def menu(browser: webdriver.Chrome) -> str:
+    """What stands in the menu, where a result is told of."""
+    return browser.find_element(By.TAG_NAME, "nav").text
+
+
+@pytest.fixture(scope="module")
+def opened(report: Path, browser: webdriver.Chrome) -> Report:
+    return Report(browser, report)
+
+
+def test_it_needs_no_network(report):
+    assert not re.search(r'<(script|link)[^>]+(src|href)="?https?://', report.read_text())
+
+
+def test_every_figure_is_there(opened):
+    assert sorted({row[0] for row in opened.categories["Figures"]}) == sorted(FIGURES)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_shown_with_its_caption(opened, figure):
+    rows = [i for i, row in enumerate(opened.categories["Figures"]) if row[0] == figure]
+    for row in rows:
+        opened.show("Figures", row, 0)
+        image = opened.wait.until(
+            lambda b: b.execute_script(
+                "const i = document.querySelector('#app div.grow img');"
+                "return i && i.complete ? [i.naturalWidth, i.naturalHeight, i.src.slice(0, 18)] : 0"
+            )
+        )
+        assert image[2] == "data:image/svg+xml"
+        assert min(image[:2]) > 100
+        opened.show("Figures", row, 1)
+        said = opened.wait.until(lambda b: "DESCRIPTION" in menu(b) and menu(b))
+        assert FIGURES[figure] in said
+        assert "{{" not in said
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_shown(opened, table):
+    (place,) = [
+        (category, i)
+        for category, rows in opened.categories.items()
+        if category != "Figures"
+        for i, row in enumerate(rows)
+        if row[0] == table
+    ]
+    opened.show(*place, 0)
+    frame = opened.wait.until(lambda b: b.find_element(By.TAG_NAME, "iframe"))
+    opened.browser.switch_to.frame(frame)
+    try:
+        text = opened.wait.until(lambda b: b.find_element(By.TAG_NAME, "body").text)
+        assert TABLES[table] in text
+        assert "| --" not in text and "|:--" not in text  # no Markdown is left
+    finally:
+        opened.browser.switch_to.default_content()
+
+
+def test_nothing_went_wrong_in_the_console(opened):
+    # Statistics and the workflow's graph are drawn by scripts, too.
+    opened.open("Figures")
+    opened.browser.refresh()
+    for view in ("Statistics", "Workflow"):
+        opened.click(lambda view=view: opened.links(view)[0])
+        opened.wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#app canvas, #app svg"))
+    entries = opened.browser.get_log("browser")
+    assert [entry for entry in entries if entry["level"] == "SEVERE"] == []
