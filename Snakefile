@@ -30,6 +30,7 @@ include: "workflow/rules/students.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/benchmarks.smk"
+include: "workflow/rules/docs.smk"
 
 
 localrules:
@@ -53,6 +54,9 @@ localrules:
     write_cards,
     hypertext,
     run_times,
+    describe_networks,
+    describe_runs,
+    docs,
 
 
 rule all:

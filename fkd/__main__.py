@@ -60,6 +60,9 @@ STAGES = {
     "write_card": "fkd.report.card.write_card",
     "write_hypertext": "fkd.report.hypertext.write_hypertext",
     "run_times": "fkd.report.run_times.sum_up_times",
+    "describe_networks": "fkd.report.networks.describe_networks",
+    "describe_runs": "fkd.report.runs.describe_runs",
+    "fill_documents": "fkd.report.documents.fill_documents",
 }
 """The stages by name, in the order in which a study runs them, and where their functions stand.
 
@@ -73,6 +76,7 @@ GROUPS = {
     "random_student": "Students",
     "export_onnx": "Models, judged",
     "tables": "Results",
+    "describe_networks": "This project's own pages",
 }
 """Headings of the list of stages, by the stage that each begins with."""
 

@@ -77,7 +77,7 @@ def fill_documents(*, documents: list[Path], parts: list[Path], figures: Path) -
     documents : list of Path
         Markdown files, changed in place.
     parts : list of Path
-        The files that they show, by the paths of their markers.
+        The files that they show, by the paths that their markers name.
     figures : Path
         Folder to which figures are copied.
 
