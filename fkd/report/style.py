@@ -7,8 +7,9 @@ from itertools import cycle, product
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from fkd.atomic import writing
 from fkd.report.naming import network_name
@@ -94,10 +95,28 @@ def save(drawing: Figure, *paths: Path) -> None:
     paths : Path
         Where; the ending of each says the format, ``.svg`` or ``.png``.
     """
+    _settle(drawing)
     for path in paths:
         metadata = {"Date": None} if Path(path).suffix == ".svg" else None
         with writing(path) as part:
             drawing.savefig(part, metadata=metadata)
+
+
+def _settle(drawing: Figure) -> None:
+    """Place all axes once, in whole steps.
+
+    The solver behind the layout sums in the order of memory addresses. Its last bits would
+    decide on which side of a pixel's edge an image begins.
+    """
+    drawing.draw_without_rendering()
+    drawing.set_layout_engine("none")
+    parts: list[Figure | SubFigure] = [drawing]
+    for part in parts:
+        parts += part.subfigs
+        if isinstance(part, SubFigure):
+            part.bbox_relative.set_points(part.bbox_relative.get_points().round(4))
+    for axis in drawing.axes:
+        axis.set_position(Bbox(axis.get_position(original=True).get_points().round(4)))
 
 
 def looks(models: list[str], students: Mapping[str, Student]) -> dict[str, dict]:
