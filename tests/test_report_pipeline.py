@@ -1,0 +1,133 @@
+"""The study in one picture shows the study's own page, crops, scores and rates."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import AxesImage
+
+from fkd import models, shards
+from fkd.crops import make_crops
+from fkd.export import export_onnx
+from fkd.features import extract_features
+from fkd.images import read_gray
+from fkd.models import Networks
+from fkd.pages import list_pages, segment_pages
+from fkd.preprocess import center_crop
+from fkd.report import pipeline
+from fkd.students import PAPER
+from fkd.synthesis import draw_pages
+from fkd.verification import evaluate_wd
+
+STUDENTS = {name: PAPER[name].to_dict() for name in ("resnet18_cl", "resnet18_cl_geom_bc")}
+SHOWN = "resnet18_cl_geom_bc"
+NETWORKS = Networks(width=0.05, features=16)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The figure of a small study, twice, with what it was drawn from."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    draw_pages(folder=folder / "pages", writers=2, pages=1, lines=3, seed=1)
+    aside = {"quarantine": folder / "aside.csv", "seed": 1}
+    pages, stripes, crops = folder / "pages.csv", folder / "stripes.h5", folder / "crops.h5"
+    list_pages(
+        source=folder / "pages",
+        layout="folder",
+        out=pages,
+        shards=1,
+        validation_share=0,
+        **aside,
+    )
+    segment_pages(pages=pages, shard=0, out=stripes, max_pixels=10**7, **aside)
+    make_crops(stripes=stripes, out=crops, **aside)
+
+    rng = np.random.default_rng(0)
+    signatures = folder / "signatures.h5"
+    images = np.zeros((24, 170, 242), np.uint8)
+    images[:, 60:100, 60:180] = rng.integers(0, 200, (24, 40, 120))
+    arrays = {
+        "image": images,
+        "writer": np.repeat(np.array(["a", "b", "c"], object), 8),
+        "forgery": np.tile([False] * 5 + [True] * 3, 3),
+    }
+    shards.write(signatures, "signatures", arrays, {"set": "mine"})
+    metrics = []
+    for name, architecture in (("teacher", "signet"), (SHOWN, "resnet18")):
+        weights, onnx = folder / f"{name}.safetensors", folder / f"{name}.onnx"
+        models.save(models.build(architecture, None, NETWORKS), weights)
+        export_onnx(weights=weights, out=onnx, name=name)
+        features = folder / f"{name}.features.h5"
+        extract_features(model=onnx, signatures=signatures, out=features)
+        metrics.append(folder / f"{name}.csv")
+        evaluate_wd(
+            features=features,
+            metrics=metrics[-1],
+            scores=folder / f"{name}.scores.h5",
+            references=2,
+            test_genuine=3,
+            test_skilled=3,
+            splits=2,
+        )
+    kept = []
+    save = pipeline.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "save", lambda made, *to: (kept.append(made), save(made, *to)))
+        files = []
+        for time in ("first", "second"):
+            to = {"svg": folder / f"{time}.svg", "png": folder / f"{time}.png"}
+            pipeline.figure_pipeline(
+                pages=pages,
+                crops=[crops],
+                teacher=folder / "teacher.safetensors",
+                signatures=signatures,
+                features=folder / f"{SHOWN}.features.h5",
+                scores=folder / f"{SHOWN}.scores.h5",
+                metrics=metrics,
+                student=SHOWN,
+                students=STUDENTS,
+                **to,
+            )
+            files.append([path.read_bytes() for path in to.values()])
+    return folder, kept[0], files
+
+
+def test_two_runs_draw_the_same_files(drawn):
+    _, _, (first, second) = drawn
+    assert first == second
+
+
+def test_the_page_and_its_crops_are_shown(drawn):
+    folder, figure, _ = drawn
+    page, stack = (axis.get_images()[0].get_array() for axis in figure.axes[:2])
+    listed = pd.read_csv(folder / "pages.csv").set_index("page")["file"]
+    source = shards.read(folder / "crops.h5", "crops", ["image", "page"])
+    most = pd.Series(source["page"]).value_counts(sort=True).index[0]
+    scan = read_gray(listed[most])
+    assert np.array_equal(page, scan[: len(page)])
+    crops = center_crop(source["image"][source["page"] == most])
+    darkest = 1 - np.minimum(1.5 * crops.max() / crops.max(), 1)
+    assert stack.min() == pytest.approx(darkest)
+    assert stack.shape[1] == crops.shape[2]
+
+
+def test_scores_and_rates_are_the_models(drawn):
+    folder, figure, _ = drawn
+    scores, rates = figure.axes[6], figure.axes[7]
+    shard = shards.read(folder / f"{SHOWN}.scores.h5", "scores", ["forgery"])
+    counts = [sum(bar.get_height() for bar in container) for container in scores.containers]
+    assert counts == [(~shard["forgery"]).sum(), shard["forgery"].sum()]
+    shown = [bar.get_width() for bar in rates.containers[0]]
+    expected = [
+        100 * pd.read_csv(folder / f"{name}.csv")["EER_userthresholds"].mean()
+        for name in ("teacher", SHOWN)
+    ]
+    np.testing.assert_allclose(shown, expected)
+    assert [text.get_text().strip() for text in rates.texts if "ea" in text.get_text()] == [
+        "Teacher"
+    ]
+
+
+def test_every_panel_shows_something(drawn):
+    _, figure, _ = drawn
+    assert len(figure.axes) == 8
+    assert sum(isinstance(c, AxesImage) for axis in figure.axes for c in axis.get_children()) == 6
