@@ -4,7 +4,7 @@ A student network learns to describe signatures from images of handwritten text,
 guided by a teacher that knows signatures. One module is one idea, and modules
 import downwards only: :mod:`fkd.pages` and :mod:`fkd.datasets` turn scans into
 images, :mod:`fkd.cache` asks the teacher, :mod:`fkd.training` trains,
-:mod:`fkd.verification` judges, :mod:`fkd.report` reports.
+:mod:`fkd.verification` judges, :mod:`fkd.report` and :mod:`fkd.figures` show.
 """
 
 __version__ = "0.1.0"

@@ -9,11 +9,11 @@ from fkd import models, shards
 from fkd.crops import make_crops
 from fkd.export import export_onnx
 from fkd.features import extract_features
+from fkd.figures import pipeline
 from fkd.images import read_gray
 from fkd.models import Networks
 from fkd.pages import list_pages, segment_pages
 from fkd.preprocess import center_crop
-from fkd.report import pipeline
 from fkd.students import PAPER
 from fkd.synthesis import draw_pages
 from fkd.verification import evaluate_wd

@@ -13,18 +13,18 @@ from matplotlib.colors import to_hex
 
 from fkd import losses, shards
 from fkd.errors import FkdError
-from fkd.report.choices import compared
-from fkd.report.correlations import (
+from fkd.figures.choices import compared
+from fkd.figures.correlations import (
     correlations,
     figure_correlations,
     twins_and_colleagues,
 )
-from fkd.report.curves import curve_of, figure_curves
-from fkd.report.hardest import figure_hardest, hardest
-from fkd.report.losses import figure_losses, terms_over_epochs
-from fkd.report.references import figure_references
-from fkd.report.splits import figure_splits, rates_of_splits
-from fkd.report.style import by_network, looks
+from fkd.figures.curves import curve_of, figure_curves
+from fkd.figures.hardest import figure_hardest, hardest
+from fkd.figures.losses import figure_losses, terms_over_epochs
+from fkd.figures.references import figure_references
+from fkd.figures.splits import figure_splits, rates_of_splits
+from fkd.figures.style import by_network, looks
 from fkd.students import PAPER, Response, Student
 from fkd.verification import error_rates, evaluate_wd, svm
 from fkd.verification.metrics import equal_error_threshold

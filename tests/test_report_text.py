@@ -12,18 +12,18 @@ from matplotlib.collections import LineCollection
 from fkd import shards
 from fkd.crops import make_crops
 from fkd.errors import FkdError
+from fkd.figures import contrast, page, tree
+from fkd.figures.contrast import figure_contrast, measure
+from fkd.figures.cuts import Piece, Stripe, choose_crops, find_stripes, most_cut
+from fkd.figures.examples import describe_by_maps, genuine_signatures
+from fkd.figures.page import TINTS, figure_page, join
+from fkd.figures.tree import Tree, courses, figure_tree, find_tree, ink_of_cells
 from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
 from fkd.images import read_gray
 from fkd.lines import Line, find_lines
 from fkd.models import CONNECTIONS, Networks, build, save
 from fkd.pages import list_pages, segment_pages
 from fkd.preprocess import normalize
-from fkd.report import contrast, page, tree
-from fkd.report.contrast import figure_contrast, measure
-from fkd.report.cuts import Piece, Stripe, choose_crops, find_stripes, most_cut
-from fkd.report.examples import describe_by_maps, genuine_signatures
-from fkd.report.page import TINTS, figure_page, join
-from fkd.report.tree import Tree, courses, figure_tree, find_tree, ink_of_cells
 from fkd.students import PAPER
 
 

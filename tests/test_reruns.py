@@ -324,7 +324,7 @@ def test_a_line_of_the_library(project, led_to, module, name):
 
 
 REPORT_CODE = {
-    ("report/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
+    ("figures/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
     ("report/hypertext", "write_hypertext"): pages(
         "eer", "table4", "table5", "table7", "data", "appearance", "methods"
     )

@@ -19,10 +19,10 @@ from torch import Tensor
 from fkd import models
 from fkd.errors import FkdError
 from fkd.extractor import read_onnx
+from fkd.figures import pictures
 from fkd.files import shown
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.interchange import read_npz
-from fkd.report import pictures
 from fkd.students import Student
 
 Draw = Callable[[Path], None] | None

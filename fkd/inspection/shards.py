@@ -10,10 +10,10 @@ import numpy as np
 
 from fkd import shards
 from fkd.errors import FkdError
+from fkd.figures import pictures
 from fkd.files import shown
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.models import ARCHITECTURES
-from fkd.report import pictures
 
 MOST_SHRUNK = 1000
 """Times that a shard may be smaller than its arrays: blank pages are 300 times smaller."""

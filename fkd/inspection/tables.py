@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from fkd.errors import FkdError
+from fkd.figures import pictures
 from fkd.files import shown
 from fkd.inspection.finding import Finding, counted, plain
 from fkd.quarantine import PASSED_OVER
-from fkd.report import pictures
 
 LARGEST = 1 << 28
 """Bytes of a table that is read."""

@@ -12,7 +12,7 @@ from fkd.layouts import missing_data
 from fkd.errors import FkdError
 from fkd.provenance import record_run
 from fkd.quarantine import Quarantine
-from fkd.report.choices import compared, contrasted, shown_model
+from fkd.figures.choices import compared, contrasted, shown_model
 from fkd.students import TEACHER, Student
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")

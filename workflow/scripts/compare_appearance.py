@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.appearance import compare_appearance
 from fkd.logs import stage
-from fkd.report.appearance import compare_appearance
 
 with stage(snakemake.log[0]):
     compare_appearance(

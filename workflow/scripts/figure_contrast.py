@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.contrast import figure_contrast
 from fkd.logs import stage
-from fkd.report.contrast import figure_contrast
 
 with stage(snakemake.log[0]):
     figure_contrast(

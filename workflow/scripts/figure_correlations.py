@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.correlations import figure_correlations
 from fkd.logs import stage
-from fkd.report.correlations import figure_correlations
 
 with stage(snakemake.log[0]):
     figure_correlations(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.curves import figure_curves
 from fkd.logs import stage
-from fkd.report.curves import figure_curves
 
 with stage(snakemake.log[0]):
     figure_curves(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.hardest import figure_hardest
 from fkd.logs import stage
-from fkd.report.hardest import figure_hardest
 
 with stage(snakemake.log[0]):
     figure_hardest(

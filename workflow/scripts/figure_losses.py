@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.losses import figure_losses
 from fkd.logs import stage
-from fkd.report.losses import figure_losses
 
 with stage(snakemake.log[0]):
     figure_losses(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.page import figure_page
 from fkd.logs import stage
-from fkd.report.page import figure_page
 
 with stage(snakemake.log[0]):
     figure_page(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.pipeline import figure_pipeline
 from fkd.logs import stage
-from fkd.report.pipeline import figure_pipeline
 
 with stage(snakemake.log[0]):
     figure_pipeline(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.references import figure_references
 from fkd.logs import stage
-from fkd.report.references import figure_references
 
 with stage(snakemake.log[0]):
     figure_references(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.splits import figure_splits
 from fkd.logs import stage
-from fkd.report.splits import figure_splits
 
 with stage(snakemake.log[0]):
     figure_splits(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fkd.figures.tree import figure_tree
 from fkd.logs import stage
-from fkd.report.tree import figure_tree
 
 with stage(snakemake.log[0]):
     figure_tree(

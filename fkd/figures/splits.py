@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fkd.figures.style import GRAY, figure, looks, save, styled
 from fkd.report.naming import in_order, label
-from fkd.report.style import GRAY, figure, looks, save, styled
 from fkd.students import TEACHER, Student
 
 ROW = 0.27

@@ -7,9 +7,9 @@ import torch
 
 from fkd import shards
 from fkd.errors import FkdError
+from fkd.figures.style import GREEN, PURPLE, figure, save, styled
 from fkd.losses import standardize
 from fkd.report.naming import in_order, label
-from fkd.report.style import GREEN, PURPLE, figure, save, styled
 from fkd.students import Student
 
 ELEMENTS = 48
@@ -30,7 +30,7 @@ def figure_correlations(
     teacher : Path
         The teacher's shard of kind "features" for one set.
     features : list of Path
-        Some students' shards for the same set, such as those of :func:`fkd.report.choices.compared`.
+        Some students' shards for the same set, such as those of :func:`fkd.figures.choices.compared`.
     students : dict of str to dict
         The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
     svg : Path

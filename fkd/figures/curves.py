@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from fkd import shards
 from fkd.errors import FkdError
+from fkd.figures.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 from fkd.report.naming import in_order, label
-from fkd.report.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 from fkd.students import Student
 from fkd.verification.metrics import equal_error_threshold, roc
 

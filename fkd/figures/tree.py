@@ -10,10 +10,10 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from fkd.cache import MAPS
+from fkd.figures.examples import describe_by_maps, genuine_signatures
+from fkd.figures.style import BLACK, BLUE, GRAY, ORANGE, RED, WIDTH, figure, save, styled
 from fkd.graph import RADIUS, neighborhoods, spanning_tree, vectors_of_map
 from fkd.preprocess import INPUT
-from fkd.report.examples import describe_by_maps, genuine_signatures
-from fkd.report.style import BLACK, BLUE, GRAY, ORANGE, RED, WIDTH, figure, save, styled
 
 ABREAST = 2
 """Maps side by side."""

@@ -8,7 +8,7 @@ import pandas as pd
 from fkd import shards
 from fkd.atomic import writing
 from fkd.crops import ink_boxes
-from fkd.report.style import figure, save, styled
+from fkd.figures.style import figure, save, styled
 from fkd.seeding import generator
 
 PERCENTILES = (5, 50, 95)

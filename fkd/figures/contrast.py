@@ -12,11 +12,11 @@ from torch import Tensor
 
 from fkd.cache import MAPS
 from fkd.errors import FkdError
+from fkd.figures.examples import describe_by_maps, genuine_signatures
+from fkd.figures.style import GRAY, WIDTH, figure, save, styled
 from fkd.graph import RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import CONNECTIONS
-from fkd.report.examples import describe_by_maps, genuine_signatures
 from fkd.report.naming import label
-from fkd.report.style import GRAY, WIDTH, figure, save, styled
 from fkd.students import TEACHER, Student
 
 COLORS = "magma_r"

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from fkd.figures.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 from fkd.report.naming import RESPONSES, in_order, label
-from fkd.report.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 from fkd.students import Student
 
 ROW = 1.2

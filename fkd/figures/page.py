@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from fkd import shards
 from fkd.crops import Piece
 from fkd.errors import FkdError
+from fkd.figures.cuts import Stripe, choose_crops, find_stripes, most_cut
+from fkd.figures.style import BLACK, BLUE, DPI, GRAY, RED, WIDTH, figure, save, styled
 from fkd.images import read_gray
 from fkd.lines import Line, find_lines
 from fkd.preprocess import INPUT, SIZE
-from fkd.report.cuts import Stripe, choose_crops, find_stripes, most_cut
-from fkd.report.style import BLACK, BLUE, DPI, GRAY, RED, WIDTH, figure, save, styled
 
 SHOWN = 4
 """Crops of the page that are shown on their canvases."""

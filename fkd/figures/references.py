@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fkd.figures.style import by_network, figure, legend, legend_height, looks, save, styled
 from fkd.report.naming import in_order, label
-from fkd.report.style import by_network, figure, legend, legend_height, looks, save, styled
 from fkd.report.tables import summarize
 from fkd.students import Student
 

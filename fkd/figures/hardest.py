@@ -10,8 +10,8 @@ from matplotlib.figure import SubFigure
 
 from fkd import shards
 from fkd.errors import FkdError
+from fkd.figures.style import FORGED, GENUINE, GRAY, WIDTH, figure, save, styled
 from fkd.files import natural_order
-from fkd.report.style import FORGED, GENUINE, GRAY, WIDTH, figure, save, styled
 from fkd.verification.metrics import equal_error_threshold
 from fkd.verification.protocol import splits_of
 

@@ -13,15 +13,15 @@ from matplotlib.patches import ConnectionPatch
 from fkd import shards
 from fkd.cache import MAPS
 from fkd.crops import ink_boxes
+from fkd.figures.contrast import COLORS, measure
+from fkd.figures.cuts import most_cut
+from fkd.figures.examples import describe_by_maps, genuine_signatures
+from fkd.figures.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
+from fkd.figures.tree import Tree, find_tree
 from fkd.graph import RADIUS
 from fkd.images import read_gray
 from fkd.preprocess import INPUT, center_crop
-from fkd.report.contrast import COLORS, measure
-from fkd.report.cuts import most_cut
-from fkd.report.examples import describe_by_maps, genuine_signatures
 from fkd.report.naming import label
-from fkd.report.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
-from fkd.report.tree import Tree, find_tree
 from fkd.students import TEACHER, Student
 
 CROPS = 3
