@@ -140,7 +140,7 @@ def test_error_rates_are_those_of_the_table(card):
 
 def test_the_teachers_card(card):
     text = card(name="teacher")
-    assert text.startswith("# teacher: Teacher\n")
+    assert text.startswith("# teacher: SigNet (teacher)\n")
     learned = section(text, "What it learned from")
     assert "840 genuine signatures of 60 writers (development)" in learned
     assert "crops" not in learned
