@@ -7,6 +7,7 @@ import pytest
 
 from fkd.errors import FkdError
 from fkd.report.documents import drifted, fill_documents, parts_of
+from fkd.report.run_times import sum_up_times
 from fkd.report.runs import describe_runs
 
 README = """# Title
@@ -106,8 +107,15 @@ def test_the_longest_run_is_described(tmp_path):
         "commit": ["abc", "def"],
     }
     pd.DataFrame(rows).to_csv(results / "runs.csv", index=False)
-    times = {"stage": ["a", "b"], "cpu_time": [200.0, 80.4], "max_rss": [900, 2440]}
-    pd.DataFrame(times).to_csv(results / "tables/run_times.csv", index=False)
+    for stage, cpu_time, max_rss in (("a", 200.0, 900), ("b", 80.4, 2440)):
+        job = {"s": [300.0], "cpu_time": [cpu_time], "max_rss": [max_rss]}
+        (results / "benchmarks").mkdir(exist_ok=True)
+        pd.DataFrame(job).to_csv(results / f"benchmarks/{stage}.tsv", sep="\t", index=False)
+    sum_up_times(
+        measured=results / "benchmarks",
+        csv=results / "tables/run_times.csv",
+        markdown=results / "tables/run_times.md",
+    )
     describe_runs(commands=["snakemake"], results=[results], out=tmp_path / "runs.md")
     row = (tmp_path / "runs.md").read_text().splitlines()[2]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [

@@ -6,6 +6,7 @@ import pandas as pd
 
 from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.report.run_times import COLUMNS
 
 
 def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> None:
@@ -38,8 +39,8 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
             {
                 "command": f"`{command}`",
                 "time": _spelled(longest["seconds"]),
-                "CPU time of all jobs": _spelled(times["cpu_time"].sum()),
-                "largest job (GB)": f"{times['max_rss'].max() / 1000:.1f}",
+                "CPU time of all jobs": _spelled(times[COLUMNS["cpu_time"]].sum()),
+                "largest job (GB)": f"{times[COLUMNS['max_rss']].max() / 1000:.1f}",
                 "on": f"{longest['cores']} cores, {longest['processor']}",
                 "date": longest["began"].partition(" ")[0],
                 "commit": longest["commit"],
