@@ -104,7 +104,7 @@ def test_the_longest_run_is_described(tmp_path):
         "cores": 2,
         "processor": "a processor",
         "version": "0.1.0",
-        "commit": ["abc", "def"],
+        "commit": ["70e5775", "def"],
     }
     pd.DataFrame(rows).to_csv(results / "runs.csv", index=False)
     for stage, cpu_time, max_rss in (("a", 200.0, 900), ("b", 80.4, 2440)):
@@ -125,5 +125,5 @@ def test_the_longest_run_is_described(tmp_path):
         "2.4",
         "2 cores, a processor",
         "2026-01-02",
-        "abc",
+        "70e5775",
     ]

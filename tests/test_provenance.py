@@ -19,7 +19,7 @@ def test_each_run_is_a_row(tmp_path):
     now = time.time()
     record_run(out, began=now - 100, cores=3, source=checkout)
     record_run(out, began=now, cores=1, source=tmp_path)
-    runs = pd.read_csv(out, keep_default_na=False)
+    runs = pd.read_csv(out, dtype={"commit": str}, keep_default_na=False)
     assert tuple(runs.columns) == COLUMNS
     assert runs["cores"].tolist() == [3, 1]
     assert runs["seconds"][0] - runs["seconds"][1] == 100

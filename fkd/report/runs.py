@@ -30,7 +30,8 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
     rows = []
     for command, folder in zip(commands, map(Path, results), strict=True):
         try:
-            runs = pd.read_csv(folder / "runs.csv", keep_default_na=False)
+            # A commit such as 70e5775 is no number.
+            runs = pd.read_csv(folder / "runs.csv", dtype={"commit": str}, keep_default_na=False)
             times = pd.read_csv(folder / "tables/run_times.csv")
         except FileNotFoundError as error:
             raise FkdError(f"{error.filename}: not there. Run `{command}` first.") from None
