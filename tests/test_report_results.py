@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 from fkd import losses, shards
 from fkd.errors import FkdError
-from fkd.figures.choices import compared
+from fkd.figures.choices import compared, contrasted, shown_model
 from fkd.figures.correlations import (
     correlations,
     figure_correlations,
@@ -371,6 +371,26 @@ def test_without_equal_numbers_of_elements_there_are_no_twins():
 )
 def test_students_that_differ_by_their_response_alone_are_compared(names, chosen):
     assert compared({name: PAPER[name] for name in names}) == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "shown", "contrast"),
+    [
+        (list(PAPER), "resnet18_cl_geom_bc", ["resnet18_cl", "resnet18_cl_geom"]),
+        # one network alone has both
+        (
+            ["resnet18_cl", "signet_cl", "signet_cl_geom_bc"],
+            "resnet18_cl",
+            ["signet_cl", "signet_cl_geom_bc"],
+        ),
+        (["signet_random", "resnet18_cl_bc"], "resnet18_cl_bc", []),
+        (["signet_random"], "teacher", []),
+    ],
+)
+def test_the_models_that_stand_for_a_study(names, shown, contrast):
+    students = {name: PAPER[name] for name in names}
+    assert shown_model(students) == shown
+    assert contrasted(students) == contrast
 
 
 def features_file(path, model, feature, forgery, name="cedar"):
