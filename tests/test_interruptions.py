@@ -43,7 +43,8 @@ def outcome(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(results)): path.read_bytes()
         for path in files
-        if path.name not in times
+        # What a killed job had begun to write has a name with a dot, and is no result.
+        if path.name not in times and not path.name.startswith(".")
     }
 
 
