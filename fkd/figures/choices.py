@@ -23,7 +23,7 @@ def shown_model(students: Mapping[str, Student]) -> str:
         Its name; of the paper's students the one with all terms, of ResNet-18 before
         SigNet. The teacher, where no student is trained.
     """
-    trained = [model for model in in_order(students) if students[model].is_trained]
+    trained = _trained(students)
     return ([m for m in trained if m in PAPER] or trained or [TEACHER])[-1]
 
 
@@ -43,8 +43,7 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
         there is of them.
     """
     pairs: dict[str, dict[bool, str]] = {}
-    trained = [model for model in in_order(students) if students[model].is_trained]
-    for model in sorted(trained, key=lambda name: students[name].guided_by_response):
+    for model in sorted(_trained(students), key=lambda name: students[name].guided_by_response):
         student = students[model]
         if student.maps or not student.guided_by_response:
             pairs.setdefault(student.architecture, {}).setdefault(bool(student.maps), model)
@@ -68,10 +67,10 @@ def compared(students: Mapping[str, Student]) -> list[str]:
         tables.
     """
     groups: dict[tuple, dict[str | None, str]] = {}
-    for model in in_order(students):
+    for model in _trained(students):
         student = students[model]
         kind = student.response.loss if student.guided_by_response else None
-        if student.is_trained and kind in KINDS:
+        if kind in KINDS:
             group = groups.setdefault((student.architecture, tuple(student.maps)), {})
             group.setdefault(kind, model)
 
@@ -80,3 +79,8 @@ def compared(students: Mapping[str, Student]) -> list[str]:
 
     best = groups[max(reversed(groups), key=worth)] if groups else {}
     return in_order(best.values())
+
+
+def _trained(students: Mapping[str, Student]) -> list[str]:
+    """Name the trained students in the order of the tables."""
+    return [model for model in in_order(students) if students[model].is_trained]

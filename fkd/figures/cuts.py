@@ -1,5 +1,6 @@
 """Where on a page its text crops come from: the stripes and the cuts, found again."""
 
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,28 @@ def most_cut(crops: Sequence[Path]) -> tuple[str, int]:
     if not counts:
         raise FkdError(f"{', '.join(map(str, crops))}: there is no crop. Give more pages.")
     return counts.most_common(1)[0][0]  # of equal counts the first that was seen
+
+
+def file_of(pages: Path, page: str) -> str:
+    """Find the scan of a page.
+
+    Parameters
+    ----------
+    pages : Path
+        List written by :func:`fkd.pages.list_pages`.
+    page : str
+        Its name there.
+
+    Raises
+    ------
+    FkdError
+        Where the list does not name it.
+    """
+    with Path(pages).open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["page"] == page:
+                return row["file"]
+    raise FkdError(f"{pages}: does not list {page}, of which there are crops. List pages anew.")
 
 
 def find_stripes(

@@ -1,6 +1,5 @@
 """A page with its stripes and cuts, and some of its text crops on their canvases."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
@@ -14,8 +13,7 @@ from matplotlib.patches import Rectangle
 
 from fkd import shards
 from fkd.crops import Piece
-from fkd.errors import FkdError
-from fkd.figures.cuts import Stripe, choose_crops, find_stripes, most_cut
+from fkd.figures.cuts import Stripe, choose_crops, file_of, find_stripes, most_cut
 from fkd.figures.style import BLACK, BLUE, DPI, GRAY, RED, WIDTH, figure, save, styled
 from fkd.images import read_gray
 from fkd.lines import Line, find_lines
@@ -87,7 +85,7 @@ def figure_page(
         was cut into stripes.
     """
     page, shard = most_cut(crops)
-    lines = find_lines(read_gray(_file_of(pages, page), max_pixels))
+    lines = find_lines(read_gray(file_of(pages, page), max_pixels))
     source = shards.read(crops[shard], "crops", ["page", "line", "crop", "canvas"])
     cut = find_stripes(page, lines, stripes[shard], source.attributes)
     shown = {}
@@ -106,14 +104,6 @@ def figure_page(
         _draw_cuts(above.subplots(), lines, cut, shown)
         _draw_crops(below, shown)
         save(drawing, svg, png)
-
-
-def _file_of(pages: Path, page: str) -> str:
-    with Path(pages).open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["page"] == page:
-                return row["file"]
-    raise FkdError(f"{pages}: does not list {page}, of which there are crops. List pages anew.")
 
 
 def _box(cut: Sequence[Stripe]) -> tuple[int, int, int, int]:

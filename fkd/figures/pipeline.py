@@ -14,7 +14,7 @@ from fkd import shards
 from fkd.cache import MAPS
 from fkd.crops import ink_boxes
 from fkd.figures.contrast import COLORS, measure
-from fkd.figures.cuts import most_cut
+from fkd.figures.cuts import file_of, most_cut
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
 from fkd.figures.tree import Tree, find_tree
@@ -82,7 +82,6 @@ def figure_pipeline(
         The study's seed.
     """
     page, shard = most_cut(crops)
-    listed = pd.read_csv(pages, dtype=str).set_index("page")["file"]
     source = shards.read(crops[shard], "crops", ["image", "page"])
     texts = center_crop(source["image"][source["page"] == page])
     texts = texts[np.argsort(-ink_boxes(texts)[:, 0], kind="stable")[:CROPS]]
@@ -93,7 +92,7 @@ def figure_pipeline(
         above, below = drawing.subfigures(2)
         text = above.subplots(1, 4, width_ratios=(1.1, 1, 1, 1), gridspec_kw={"wspace": 0.16})
         signature = below.subplots(1, 4, gridspec_kw={"wspace": 0.16})
-        _show_page(text[0], read_gray(listed[page], max_pixels))
+        _show_page(text[0], read_gray(file_of(pages, page), max_pixels))
         _show_stack(text[1], texts, "text crops")
         _show_tree(text[2], texts[0], find_tree(found[maps[0]][0], texts[0], radius))
         contrast = measure(maps[0], {TEACHER: found[maps[0]]}, radius).of[TEACHER][0]
