@@ -2,8 +2,8 @@
 
 A student network learns to describe signatures from images of handwritten text,
 guided by a teacher that knows signatures. One module is one idea, and modules
-import downwards only: :mod:`fkd.pages` and :mod:`fkd.datasets` turn scans into
-images, :mod:`fkd.cache` asks the teacher, :mod:`fkd.training` trains,
+import downwards only: :mod:`fkd.text.pages` and :mod:`fkd.signatures.prepare` turn scans into
+images, :mod:`fkd.training.targets` asks the teacher, :mod:`fkd.training.stages` trains,
 :mod:`fkd.verification` judges, :mod:`fkd.report` and :mod:`fkd.figures` show.
 """
 

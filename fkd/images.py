@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from fkd.errors import FkdError
-from fkd.files import check_file
+from fkd.storage.files import check_file
 
 FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
 """The formats that are read; the content decides, not the ending of the name."""

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
-from fkd.files import files_below, natural_order, shown
+from fkd.storage.files import files_below, natural_order, shown
+
+SYNTHETIC = "synthetic"
+"""The layout of pages and signatures that the study draws for itself."""
 
 
 @dataclass(frozen=True)

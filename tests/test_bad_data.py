@@ -24,16 +24,17 @@ from bad_data.paths import NAMES
 from foreign import linear
 from PIL import Image, ImageFile
 
-from fkd import models, shards
+from fkd import models
 from fkd.__main__ import main
-from fkd.crops import make_crops
-from fkd.datasets import prepare_signatures
 from fkd.errors import FkdError
-from fkd.files import shown
 from fkd.images import read_gray
 from fkd.models import published
-from fkd.pages import list_pages, segment_pages
-from fkd.quarantine import Quarantine
+from fkd.signatures.prepare import prepare_signatures
+from fkd.storage import shards
+from fkd.storage.files import shown
+from fkd.storage.quarantine import Quarantine
+from fkd.text.crops import make_crops
+from fkd.text.pages import list_pages, segment_pages
 
 pytestmark = [
     pytest.mark.operations,

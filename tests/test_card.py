@@ -13,13 +13,13 @@ import pytest
 from fkd import models
 from fkd.__main__ import main
 from fkd.errors import FkdError
-from fkd.export import export_onnx
-from fkd.features import prepare_image
 from fkd.models import Networks
-from fkd.recipe import Recipe
+from fkd.models.export import export_onnx
+from fkd.models.features import prepare_image
 from fkd.report.card import NOT_STATED, write_card
-from fkd.students import PAPER
+from fkd.study.students import PAPER
 from fkd.synthesis import draw_signatures
+from fkd.training.recipe import Recipe
 
 NETWORKS = Networks(width=0.05, features=8)
 TRAINED = {"recipe": asdict(Recipe(epochs=7)), "networks": asdict(NETWORKS), "seed": 3}

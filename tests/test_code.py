@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fkd.code import Library
+from fkd.study.code import Library
 
 FILES = {
     "lib/__init__.py": '"""The library."""\n__version__ = "1"\n',
@@ -100,7 +100,7 @@ def test_a_stage_reaches_its_part_of_the_library():
     assert {"fkd.verification.svm", "fkd.verification.solver"} <= modules("evaluate_wd")
     assert not {"fkd.verification.significance", "fkd.losses"} & modules("evaluate_wd")
     assert {"fkd.graph.tree", "fkd.models.signet"} <= modules("cache_teacher")
-    assert not {"fkd.losses", "fkd.training", "fkd.lines"} & modules("cache_teacher")
-    assert {"fkd.losses", "fkd.students", "fkd.graph.contrast"} <= modules("train_student")
+    assert not {"fkd.losses", "fkd.training.stages", "fkd.text.lines"} & modules("cache_teacher")
+    assert {"fkd.losses", "fkd.study.students", "fkd.graph.contrast"} <= modules("train_student")
     assert "fkd.losses" not in modules("random_student") | modules("export_onnx")
-    assert "fkd.lines" in modules("segment_pages") - modules("list_pages")
+    assert "fkd.text.lines" in modules("segment_pages") - modules("list_pages")

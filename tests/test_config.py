@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fkd import config as configs
 from fkd.errors import FkdError
 from fkd.losses import RESPONSES
 from fkd.models import ARCHITECTURES, CONNECTIONS, Networks, SigNet
-from fkd.recipe import Recipe
-from fkd.students import PAPER, Student
+from fkd.study import config as configs
+from fkd.study.students import PAPER, Student
+from fkd.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

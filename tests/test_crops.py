@@ -7,11 +7,12 @@ import pytest
 import yaml
 from scipy import ndimage
 
-from fkd import shards
-from fkd.crops import CANVASES, RATIOS, ink_boxes, intervals, make_crops
 from fkd.errors import FkdError
+from fkd.figures.appearance import ink_boxes
 from fkd.preprocess import normalize
-from fkd.quarantine import Quarantine
+from fkd.storage import shards
+from fkd.storage.quarantine import Quarantine
+from fkd.text.crops import CANVASES, RATIOS, intervals, make_crops
 
 
 def scribble(height, width, seed=0):

@@ -9,17 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from fkd import shards
-from fkd.datasets import prepare_signatures as prepare
 from fkd.errors import FkdError
-from fkd.files import files_below, natural_order
 from fkd.layouts import (
     LAYOUTS,
     OTHERS,
     list_files,
     missing_data,
 )
-from fkd.quarantine import Quarantine
+from fkd.signatures.prepare import prepare_signatures as prepare
+from fkd.storage import shards
+from fkd.storage.files import files_below, natural_order
+from fkd.storage.quarantine import Quarantine
 
 LIMITS = {"max_pixels": 10**7, "max_share": 0.0}
 

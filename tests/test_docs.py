@@ -18,9 +18,9 @@ import yaml
 
 from fkd import losses, models
 from fkd.__main__ import COMMANDS, STAGES
-from fkd.config import complete
 from fkd.models import ARCHITECTURES, Network
 from fkd.preprocess import INPUT
+from fkd.study.config import complete
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

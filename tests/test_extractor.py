@@ -7,7 +7,7 @@ from foreign import WEIGHTS, expected, graph, linear
 from onnx import TensorProto, helper
 
 from fkd.errors import FkdError
-from fkd.extractor import Extractor
+from fkd.models.extractor import Extractor
 
 pytestmark = pytest.mark.fidelity("models from elsewhere")
 

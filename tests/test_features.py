@@ -7,8 +7,8 @@ import pytest
 from foreign import expected, linear
 
 from fkd.__main__ import main
-from fkd.features import describe_images
 from fkd.images import read_gray
+from fkd.models.features import describe_images
 from fkd.preprocess import normalize
 from fkd.synthesis import draw_signatures
 

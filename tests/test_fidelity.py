@@ -10,9 +10,9 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from fkd import config as configs
 from fkd.layouts import LAYOUTS
 from fkd.losses import RESPONSES
+from fkd.study import config as configs
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

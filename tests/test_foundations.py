@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from fkd import shards
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.quarantine import Quarantine, check_text
 from fkd.seeding import entropy, generator
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.storage.quarantine import Quarantine
+from fkd.text.check import check_text
 from fkd.threads import ahead
 from fkd.verification.protocol import evaluate
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fkd import graph, models
-from fkd.cache import as_input
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, compiled, neighbors, tree
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop
 
 

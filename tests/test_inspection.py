@@ -14,18 +14,19 @@ from foreign import linear
 from PIL import Image
 from safetensors.torch import save_file
 
-from fkd import models, shards
+from fkd import models
 from fkd.__main__ import main
 from fkd.errors import FkdError
-from fkd.export import export_onnx
-from fkd.fitting import fit
 from fkd.graph import rooted_trees
 from fkd.inspection import describe, inspect_file
-from fkd.interchange import export_signatures
 from fkd.models import Networks
-from fkd.quarantine import Quarantine
-from fkd.recipe import Recipe
-from fkd.students import PAPER
+from fkd.models.export import export_onnx
+from fkd.signatures.npz import export_signatures
+from fkd.storage import shards
+from fkd.storage.quarantine import Quarantine
+from fkd.study.students import PAPER
+from fkd.training.fitting import fit
+from fkd.training.recipe import Recipe
 
 COUNT = 6
 SMALL = Networks(width=0.05, features=8)

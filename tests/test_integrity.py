@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fkd import models, shards
+from fkd import models
 from fkd.__main__ import main
-from fkd.export import export_onnx
 from fkd.models import Networks
+from fkd.models.export import export_onnx
+from fkd.storage import shards
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # to a file the disk is full
 import numpy as np
-from fkd import shards
+from fkd.storage import shards
 from fkd.logs import stage
 with stage():
     draw = np.random.default_rng(0)

@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from fkd import shards
-from fkd.datasets import prepare_signatures
 from fkd.errors import FkdError
-from fkd.interchange import export_signatures, read_npz
+from fkd.signatures.npz import export_signatures, read_npz
+from fkd.signatures.prepare import prepare_signatures
+from fkd.storage import shards
 
 pytestmark = pytest.mark.fidelity("sigver's sets")
 

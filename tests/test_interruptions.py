@@ -76,10 +76,10 @@ def copy_up_to(folder: Path, to: Path, made_anew: str) -> None:
 
 CASES = {
     "drawing pages, between two": ("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
-    "caching, inside a shard": ("fkd.cache:_measure:1", "job", "teacher"),
+    "caching, inside a shard": ("fkd.training.targets:_measure:1", "job", "teacher"),
     "training, inside the second epoch": ("fkd.losses:classification:14", "job", "students"),
     "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
-    "writing, before a file has its name": ("fkd.atomic:_give_name:1", "job", "features"),
+    "writing, before a file has its name": ("fkd.storage.atomic:_give_name:1", "job", "features"),
     "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
     "all of Snakemake, between two tables": ("fkd.report.tables:_wide:1", "run", "tables"),
 }

@@ -8,7 +8,7 @@ import torch
 
 from fkd import losses
 from fkd.errors import FkdError
-from fkd.students import PAPER, Student
+from fkd.study.students import PAPER, Student
 
 B, F = 6, 5
 

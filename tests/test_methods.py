@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 import fkd
-from fkd import shards
-from fkd.config import complete
-from fkd.quarantine import Quarantine
 from fkd.report.data import describe_data, read_data
 from fkd.report.deviations import deviations
 from fkd.report.methods import write_methods
+from fkd.storage import shards
+from fkd.storage.quarantine import Quarantine
+from fkd.study.config import complete
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -9,10 +9,10 @@ import torch
 
 from fkd import models
 from fkd.errors import FkdError
-from fkd.export import CHECKED_BATCHES, check_onnx, export_onnx
 from fkd.graph import neighborhoods, spanning_tree
 from fkd.models import Networks
-from fkd.students import PAPER
+from fkd.models.export import CHECKED_BATCHES, check_onnx, export_onnx
+from fkd.study.students import PAPER
 
 SMALL = Networks(width=0.05, features=32)
 TRAINED = {name: student for name, student in PAPER.items() if student.is_trained}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fkd import shards
 from fkd.errors import FkdError
 from fkd.images import read_gray
-from fkd.lines import find_stripes
-from fkd.pages import list_pages, remove_spaces, segment_pages
-from fkd.quarantine import Quarantine
+from fkd.storage import shards
+from fkd.storage.quarantine import Quarantine
+from fkd.text.lines import find_stripes
+from fkd.text.pages import list_pages, remove_spaces, segment_pages
 
 WORDS = (
     "high gypsy fly",
@@ -608,7 +608,7 @@ def test_stripes_of_20_rows_or_220_columns_are_dropped(tmp_path, monkeypatch):
         for rows in (20, 21)
         for columns in (220, 221)
     ]
-    monkeypatch.setattr("fkd.pages.find_stripes", lambda page: stripes)
+    monkeypatch.setattr("fkd.text.pages.find_stripes", lambda page: stripes)
     save_pages(tmp_path, ann_1=on_paper(draw_lines()))
     listed(tmp_path, "folder")
     found, _ = segmented(tmp_path)

@@ -16,7 +16,7 @@ import fkd.report
 from fkd.errors import FkdError
 from fkd.report.paper_tables import make_paper_table
 from fkd.report.published import read_published, welch
-from fkd.students import PAPER
+from fkd.study.students import PAPER
 from fkd.verification.significance import wilcoxon
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 
-from fkd.provenance import COLUMNS, record_run
+from fkd.study.provenance import COLUMNS, record_run
 
 
 def test_each_run_is_a_row(tmp_path):

@@ -10,11 +10,11 @@ import yaml
 
 from fkd import models
 from fkd.__main__ import main
-from fkd.config import complete
-from fkd.export import export_onnx
 from fkd.models import Networks
+from fkd.models.export import export_onnx
 from fkd.report.documents import drifted, parts_of
 from fkd.report.networks import describe_networks
+from fkd.study.config import complete
 from fkd.synthesis import draw_signatures
 
 ROOT = Path(__file__).resolve().parents[1]

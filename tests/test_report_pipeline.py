@@ -5,17 +5,18 @@ import pandas as pd
 import pytest
 from matplotlib.image import AxesImage
 
-from fkd import models, shards
-from fkd.crops import make_crops
-from fkd.export import export_onnx
-from fkd.features import extract_features
+from fkd import models
 from fkd.figures import pipeline
 from fkd.images import read_gray
 from fkd.models import Networks
-from fkd.pages import list_pages, segment_pages
+from fkd.models.export import export_onnx
+from fkd.models.features import extract_features
 from fkd.preprocess import center_crop
-from fkd.students import PAPER
+from fkd.storage import shards
+from fkd.study.students import PAPER
 from fkd.synthesis import draw_pages
+from fkd.text.crops import make_crops
+from fkd.text.pages import list_pages, segment_pages
 from fkd.verification import evaluate_wd
 
 STUDENTS = {name: PAPER[name].to_dict() for name in ("resnet18_cl", "resnet18_cl_geom_bc")}

@@ -11,9 +11,8 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from fkd import losses, shards
+from fkd import losses
 from fkd.errors import FkdError
-from fkd.figures.choices import compared, contrasted, shown_model
 from fkd.figures.correlations import (
     correlations,
     figure_correlations,
@@ -25,7 +24,9 @@ from fkd.figures.losses import figure_losses, terms_over_epochs
 from fkd.figures.references import figure_references
 from fkd.figures.splits import figure_splits, rates_of_splits
 from fkd.figures.style import by_network, looks
-from fkd.students import PAPER, Response, Student
+from fkd.storage import shards
+from fkd.study.choices import compared, contrasted, shown_model
+from fkd.study.students import PAPER, Response, Student
 from fkd.verification import error_rates, evaluate_wd, svm
 from fkd.verification.metrics import equal_error_threshold
 

@@ -9,8 +9,6 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 
-from fkd import shards
-from fkd.crops import make_crops
 from fkd.errors import FkdError
 from fkd.figures import contrast, page, tree
 from fkd.figures.contrast import figure_contrast, measure
@@ -20,11 +18,13 @@ from fkd.figures.page import TINTS, figure_page, join
 from fkd.figures.tree import Tree, courses, figure_tree, find_tree, ink_of_cells
 from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
 from fkd.images import read_gray
-from fkd.lines import Line, find_lines
 from fkd.models import CONNECTIONS, Networks, build, save
-from fkd.pages import list_pages, segment_pages
 from fkd.preprocess import normalize
-from fkd.students import PAPER
+from fkd.storage import shards
+from fkd.study.students import PAPER
+from fkd.text.crops import make_crops
+from fkd.text.lines import Line, find_lines
+from fkd.text.pages import list_pages, segment_pages
 
 
 def write_page(file, words, slope):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fkd import shards
-from fkd.datasets import prepare_signatures
 from fkd.errors import FkdError
-from fkd.side_by_side import side_by_side
+from fkd.signatures.prepare import prepare_signatures
+from fkd.storage import shards
+from fkd.threads import side_by_side
 
 
 @pytest.mark.parametrize("threads", [1, 2, None])

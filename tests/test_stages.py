@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from docstring_parser import parse
 
-from fkd import shards
 from fkd.__main__ import COMMANDS, STAGES, load, main
+from fkd.storage import shards
 
 
 @pytest.mark.parametrize("name", STAGES)

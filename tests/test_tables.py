@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
-from fkd.report.naming import in_order
 from fkd.report.tables import make_tables
-from fkd.students import PAPER
+from fkd.study.naming import in_order
+from fkd.study.students import PAPER
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,

@@ -15,9 +15,9 @@ from fkd.__main__ import main
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.models import Networks, published
+from fkd.models.teacher import check_teacher, import_teacher
 from fkd.preprocess import normalize
 from fkd.synthesis import draw_signatures
-from fkd.teacher import check_teacher, import_teacher
 
 SMALL = Networks(width=0.05, features=16)
 

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from fkd import cache, fitting, models, shards, training
+from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import Networks
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop
-from fkd.recipe import Recipe
+from fkd.storage import shards
+from fkd.training import fitting, stages, targets
+from fkd.training.recipe import Recipe
 
 NETWORKS = Networks(width=0.05, features=16)
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))
@@ -50,8 +53,8 @@ def study(tmp_path_factory):
         paths["crops"].append(crops)
         for kind in ("responses", "geometry"):
             paths[kind].append(folder / f"{kind}{shard}.h5")
-        targets = {kind: paths[kind][-1] for kind in ("responses", "geometry")}
-        cache.cache_teacher(crops=crops, teacher=teacher, batch=7, threads=1, **targets)
+        wanted = {kind: paths[kind][-1] for kind in ("responses", "geometry")}
+        targets.cache_teacher(crops=crops, teacher=teacher, batch=7, threads=1, **wanted)
     return paths | {"teacher": teacher}
 
 
@@ -68,7 +71,7 @@ def train(study, out, student="resnet18_cl_geom_bc", **changes):
         "recipe": RECIPE,
         "threads": 1,
     }
-    training.train_student(**arguments | changes)
+    stages.train_student(**arguments | changes)
     return models.checksum(models.load(out / "weights.safetensors")[0])
 
 
@@ -77,7 +80,7 @@ def test_cached_targets_are_what_the_teacher_says(study):
     teacher, _ = models.load(study["teacher"])
     crops = center_crop(shards.read(study["crops"][1], "crops")["image"])
     with torch.inference_mode():
-        maps, feature = teacher.describe(cache.as_input(np.ascontiguousarray(crops)))
+        maps, feature = teacher.describe(as_input(np.ascontiguousarray(crops)))
     responses = shards.read(study["responses"][1], "responses")
     torch.testing.assert_close(
         torch.from_numpy(responses["feature"]), feature, rtol=1e-4, atol=1e-5
@@ -119,8 +122,8 @@ def test_losses_are_logged_and_fall(study, tmp_path):
 
 def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
     ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
-    cache.cache_teacher(**ask, responses=tmp_path / "r.h5")
-    cache.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv5"], radius=2)
+    targets.cache_teacher(**ask, responses=tmp_path / "r.h5")
+    targets.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv5"], radius=2)
     both = shards.read(study["responses"][0], "responses")
     alone = shards.read(tmp_path / "r.h5", "responses")
     np.testing.assert_array_equal(alone["feature"], both["feature"])
@@ -130,7 +133,7 @@ def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
     trees = shards.read(study["geometry"][0], "geometry")["tree_conv5"]
     np.testing.assert_array_equal(geometry["tree_conv5"], trees)
     with pytest.raises(FkdError, match="no maps conv9"):
-        cache.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv9"])
+        targets.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv9"])
 
 
 class InterruptError(Exception):
@@ -215,7 +218,7 @@ def test_a_student_that_cannot_be(study, tmp_path, student, message):
 
 def test_students_of_one_architecture_start_alike(study, tmp_path):
     random = tmp_path / "random.safetensors"
-    training.random_student(out=random, architecture="resnet18", networks=NETWORKS)
+    stages.random_student(out=random, architecture="resnet18", networks=NETWORKS)
     start = models.build("resnet18", 3, NETWORKS)
     loaded, _ = models.load(random)
     for name, value in loaded.state_dict().items():
@@ -259,7 +262,7 @@ def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
     for path in sets:
         arrays = {"image": image, "writer": writer.astype(object), "forgery": forgery}
         shards.write(path, "signatures", arrays, {"set": path.stem})
-    training.train_teacher(
+    stages.train_teacher(
         signatures=sets,
         out=tmp_path / "teacher.safetensors",
         losses=tmp_path / "losses.csv",
@@ -277,7 +280,7 @@ def test_the_teacher_learns_from_genuine_signatures_alone(tmp_path):
 
 @pytest.mark.fidelity("network input")
 def test_networks_see_gray_levels_from_0_to_1():
-    found = cache.as_input(np.array([[[0, 51, 255]]], np.uint8))
+    found = as_input(np.array([[[0, 51, 255]]], np.uint8))
     assert found.dtype == torch.float32 and found.shape == (1, 1, 1, 3)
     torch.testing.assert_close(found.flatten(), torch.tensor([0, 0.2, 1.0]))
 
@@ -337,7 +340,7 @@ def fits(monkeypatch):
     def note(network, loss_terms, batches, validation_batches, *rest):
         calls.append({"batches": batches, "validation": validation_batches})
 
-    monkeypatch.setattr(training, "fit", note)
+    monkeypatch.setattr(stages, "fit", note)
     monkeypatch.setattr(models, "load", lambda path: (torch.nn.Linear(1, 1), {}))
     return calls
 
@@ -377,9 +380,7 @@ def test_the_teacher_sees_random_windows(tmp_path, fits):
         tmp_path / "s.h5", "signatures", arrays | {"forgery": np.zeros(120, bool)}, {"set": "s"}
     )
     paths = {name: tmp_path / name for name in ("out", "losses", "checkpoint")}
-    training.train_teacher(
-        signatures=[tmp_path / "s.h5"], networks=NETWORKS, recipe=RECIPE, **paths
-    )
+    stages.train_teacher(signatures=[tmp_path / "s.h5"], networks=NETWORKS, recipe=RECIPE, **paths)
     rows, columns = [], []
     for epoch in range(3):
         for batch in fits[0]["batches"](epoch):
@@ -415,7 +416,7 @@ def test_reading_as_needed_trains_the_same_as_holding(study, tmp_path):
 
 def test_targets_in_half_precision_are_the_same_to_three_digits(study, tmp_path):
     ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
-    cache.cache_teacher(**ask, responses=tmp_path / "r.h5", half_precision=True)
+    targets.cache_teacher(**ask, responses=tmp_path / "r.h5", half_precision=True)
     half = shards.read(tmp_path / "r.h5", "responses")["feature"]
     whole = shards.read(study["responses"][0], "responses")["feature"]
     assert half.dtype == np.float16

@@ -15,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fkd import shards
-from fkd.config import complete
 from fkd.errors import FkdError
+from fkd.storage import shards
+from fkd.study.config import complete
 from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, solver, svm
 
 RATES = (

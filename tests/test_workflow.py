@@ -11,9 +11,9 @@ import pytest
 import yaml
 from foreign import expected, linear
 
-from fkd import shards
 from fkd.preprocess import center_crop
-from fkd.report.naming import label
+from fkd.storage import shards
+from fkd.study.naming import label
 from fkd.synthesis import draw_pages
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fkd import shards
-from fkd.atomic import writing
-from fkd.crops import ink_boxes
 from fkd.figures.style import figure, save, styled
 from fkd.seeding import generator
+from fkd.storage import shards
+from fkd.storage.atomic import writing
 
 PERCENTILES = (5, 50, 95)
 
@@ -110,3 +109,28 @@ def _draw(groups: dict[str, np.ndarray], *paths: Path) -> None:
             for axis, image in zip(row, images, strict=False):
                 axis.imshow(255 - image, vmin=0, vmax=255)
         save(drawing, *paths)
+
+
+def ink_boxes(images: np.ndarray) -> np.ndarray:
+    """Measure the ink in prepared images.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width)
+        Bright ink on 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        Height and width of the box around all pixels over 0, and the brightest pixel.
+        All are 0 for an image without ink.
+    """
+    rows, columns = images.any(axis=2), images.any(axis=1)
+    brightest = images.max(axis=(1, 2), initial=0).astype(int)
+    return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
+
+
+def _extent(marked: np.ndarray) -> np.ndarray:
+    """Count from the first to the last mark of each row of (n, length) marks."""
+    first, after = marked.argmax(axis=1), marked.shape[1] - marked[:, ::-1].argmax(axis=1)
+    return np.where(marked.any(axis=1), after - first, 0)

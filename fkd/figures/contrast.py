@@ -10,14 +10,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from torch import Tensor
 
-from fkd.cache import MAPS
 from fkd.errors import FkdError
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.style import GRAY, WIDTH, figure, save, styled
-from fkd.graph import RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
+from fkd.graph import MAPS, RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import CONNECTIONS
-from fkd.report.naming import label
-from fkd.students import TEACHER, Student
+from fkd.study.naming import label
+from fkd.study.students import TEACHER, Student
 
 COLORS = "magma_r"
 """Even to the eye and in print: the lightest is 0."""
@@ -67,7 +66,7 @@ def figure_contrast(
     weights : dict of str to Path
         The weights of the students to show, by name and in this order.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure.
     png : Path

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fkd import shards
 from fkd.errors import FkdError
 from fkd.figures.style import GREEN, PURPLE, figure, save, styled
 from fkd.losses import standardize
-from fkd.report.naming import in_order, label
-from fkd.students import Student
+from fkd.storage import shards
+from fkd.study.naming import in_order, label
+from fkd.study.students import Student
 
 ELEMENTS = 48
 """How many feature elements the images show."""
@@ -30,9 +30,9 @@ def figure_correlations(
     teacher : Path
         The teacher's shard of kind "features" for one set.
     features : list of Path
-        Some students' shards for the same set, such as those of :func:`fkd.figures.choices.compared`.
+        Some students' shards for the same set, such as those of :func:`fkd.study.choices.compared`.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure, a column a student: the first elements with the teacher's of the same
         numbers, then with the teacher's with which each correlates most, and how both

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from fkd import shards
 from fkd.errors import FkdError
 from fkd.figures.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
-from fkd.report.naming import in_order, label
-from fkd.students import Student
+from fkd.storage import shards
+from fkd.study.naming import in_order, label
+from fkd.study.students import Student
 from fkd.verification.metrics import equal_error_threshold, roc
 
 TICKS = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80]) / 100
@@ -47,7 +47,7 @@ def figure_curves(*, scores: list[Path], students: dict[str, dict], svg: Path, p
     scores : list of Path
         Shards of kind "scores", one a model, of one set at one NREF.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure: detection error trade-off above, receiver operating characteristic
         below, a column a network.

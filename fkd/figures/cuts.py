@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fkd import shards
-from fkd.crops import Piece, intervals
 from fkd.errors import FkdError
-from fkd.lines import Line
-from fkd.pages import written_columns
 from fkd.preprocess import normalize
 from fkd.seeding import generator
+from fkd.storage import shards
+from fkd.text.crops import Piece, intervals
+from fkd.text.lines import Line
+from fkd.text.pages import written_columns
 
 
 class Stripe(NamedTuple):
@@ -25,7 +25,7 @@ class Stripe(NamedTuple):
     top : int
         Where the band begins on the page, made level.
     pixels : ndarray of uint8, shape (rows, kept columns)
-        As :func:`fkd.pages.segment_pages` wrote them, spaces removed.
+        As :func:`fkd.text.pages.segment_pages` wrote them, spaces removed.
     columns : ndarray of int, shape (kept columns,)
         Where each of them is on the page.
     pieces : list of Piece
@@ -90,7 +90,7 @@ def file_of(pages: Path, page: str) -> str:
     Parameters
     ----------
     pages : Path
-        List written by :func:`fkd.pages.list_pages`.
+        List written by :func:`fkd.text.pages.list_pages`.
     page : str
         Its name there.
 
@@ -119,7 +119,7 @@ def find_stripes(
     page : str
         Its name in the shard.
     lines : sequence of Line
-        What :func:`fkd.lines.find_lines` finds on it.
+        What :func:`fkd.text.lines.find_lines` finds on it.
     stripes : Path
         The shard of its stripes.
     settings : mapping of str to Any

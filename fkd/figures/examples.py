@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fkd import models, shards
-from fkd.cache import as_input
+from fkd import models
 from fkd.errors import FkdError
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop
 from fkd.seeding import generator
+from fkd.storage import shards
 
 
 def genuine_signatures(signatures: Path, count: int, seed: int) -> np.ndarray:

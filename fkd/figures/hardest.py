@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import SubFigure
 
-from fkd import shards
 from fkd.errors import FkdError
 from fkd.figures.style import FORGED, GENUINE, GRAY, WIDTH, figure, save, styled
-from fkd.files import natural_order
+from fkd.storage import shards
+from fkd.storage.files import natural_order
 from fkd.verification.metrics import equal_error_threshold
 from fkd.verification.protocol import splits_of
 

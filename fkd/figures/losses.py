@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fkd.figures.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
-from fkd.report.naming import RESPONSES, in_order, label
-from fkd.students import Student
+from fkd.study.naming import RESPONSES, in_order, label
+from fkd.study.students import Student
 
 ROW = 1.2
 """Inches that a term takes."""
@@ -27,7 +27,7 @@ def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, p
     losses : list of Path
         CSV files of the training stages, each in a folder with the model's name.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure: a row a term, a column a network and subset.
     png : Path

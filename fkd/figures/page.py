@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Rectangle
 
-from fkd import shards
-from fkd.crops import Piece
 from fkd.figures.cuts import Stripe, choose_crops, file_of, find_stripes, most_cut
 from fkd.figures.style import BLACK, BLUE, DPI, GRAY, RED, WIDTH, figure, save, styled
 from fkd.images import read_gray
-from fkd.lines import Line, find_lines
 from fkd.preprocess import INPUT, SIZE
+from fkd.storage import shards
+from fkd.text.crops import Piece
+from fkd.text.lines import Line, find_lines
 
 SHOWN = 4
 """Crops of the page that are shown on their canvases."""
@@ -42,7 +42,7 @@ class Crop(NamedTuple):
     piece : Piece
         Where, and what was drawn for it.
     image : ndarray of uint8, shape (170, 242)
-        As :func:`fkd.crops.make_crops` wrote it, ink bright on black.
+        As :func:`fkd.text.crops.make_crops` wrote it, ink bright on black.
     """
 
     stripe: Stripe
@@ -66,7 +66,7 @@ def figure_page(
     Parameters
     ----------
     pages : Path
-        List written by :func:`fkd.pages.list_pages`.
+        List written by :func:`fkd.text.pages.list_pages`.
     stripes : list of Path
         Shards of kind "stripes".
     crops : list of Path

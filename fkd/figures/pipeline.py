@@ -10,19 +10,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 
-from fkd import shards
-from fkd.cache import MAPS
-from fkd.crops import ink_boxes
+from fkd.figures.appearance import ink_boxes
 from fkd.figures.contrast import COLORS, measure
 from fkd.figures.cuts import file_of, most_cut
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
 from fkd.figures.tree import Tree, find_tree
-from fkd.graph import RADIUS
+from fkd.graph import MAPS, RADIUS
 from fkd.images import read_gray
 from fkd.preprocess import INPUT, center_crop
-from fkd.report.naming import label
-from fkd.students import TEACHER, Student
+from fkd.storage import shards
+from fkd.study.naming import label
+from fkd.study.students import TEACHER, Student
 
 CROPS = 3
 """Text crops, and signatures, that are shown one over the other."""
@@ -51,7 +50,7 @@ def figure_pipeline(
     Parameters
     ----------
     pages : Path
-        List written by :func:`fkd.pages.list_pages`.
+        List written by :func:`fkd.text.pages.list_pages`.
     crops : list of Path
         Shards of kind "crops".
     teacher : Path
@@ -67,7 +66,7 @@ def figure_pipeline(
     student : str
         Whose features and scores they are.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure.
     png : Path

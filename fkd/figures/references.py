@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from fkd.figures.style import by_network, figure, legend, legend_height, looks, save, styled
-from fkd.report.naming import in_order, label
-from fkd.report.tables import summarize
-from fkd.students import Student
+from fkd.study.naming import in_order, label
+from fkd.study.students import Student
+from fkd.study.summary import summarize
 
 SPAN = 0.6
 """References between the first and the last model, which stand side by side at each NREF."""
@@ -24,7 +24,7 @@ def figure_references(
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`, of all models, sets and NREF.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure: mean and population standard deviation over the splits; a row a set, a
         column a network.

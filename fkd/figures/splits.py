@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from fkd.figures.style import GRAY, figure, looks, save, styled
-from fkd.report.naming import in_order, label
-from fkd.students import TEACHER, Student
+from fkd.study.naming import in_order, label
+from fkd.study.students import TEACHER, Student
 
 ROW = 0.27
 """Inches that a model takes."""
@@ -24,7 +24,7 @@ def figure_splits(*, metrics: list[Path], students: dict[str, dict], svg: Path, 
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`, of all models, sets and NREF.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     svg : Path
         The figure: a row a model, in the order of the tables; a column a set, at its
         largest NREF.

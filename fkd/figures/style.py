@@ -11,9 +11,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from fkd.atomic import writing
-from fkd.report.naming import network_name
-from fkd.students import TEACHER, Student
+from fkd.storage.atomic import writing
+from fkd.study.naming import network_name
+from fkd.study.students import TEACHER, Student
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",

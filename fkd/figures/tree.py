@@ -9,10 +9,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from torch import Tensor
 
-from fkd.cache import MAPS
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.style import BLACK, BLUE, GRAY, ORANGE, RED, WIDTH, figure, save, styled
-from fkd.graph import RADIUS, neighborhoods, spanning_tree, vectors_of_map
+from fkd.graph import MAPS, RADIUS, neighborhoods, spanning_tree, vectors_of_map
 from fkd.preprocess import INPUT
 
 ABREAST = 2

@@ -9,11 +9,12 @@ says which vectors are neighbors, and the Neighborhood Affinity Contrast
 says how close a vector is to its neighbors, measured by its distance to all.
 """
 
-from fkd.graph.contrast import nac, vectors_of_map
+from fkd.graph.contrast import MAPS, nac, vectors_of_map
 from fkd.graph.neighbors import RADIUS, Neighborhoods, neighborhoods
 from fkd.graph.tree import rooted_trees, spanning_tree
 
 __all__ = [
+    "MAPS",
     "RADIUS",
     "Neighborhoods",
     "nac",

@@ -8,6 +8,9 @@ from fkd.graph import compiled
 from fkd.graph.neighbors import Neighborhoods
 from fkd.threads import over_rows
 
+MAPS = ["conv2", "conv5"]
+"""The maps of the teacher whose geometry guides the paper's students."""
+
 
 def nac(
     vectors: np.ndarray | Tensor, mask: np.ndarray | Tensor | Neighborhoods

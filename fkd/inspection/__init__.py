@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fkd.errors import FkdError
-from fkd.files import check_file, shown
 from fkd.inspection.finding import Finding, plain
 from fkd.inspection.models import describe_archive, describe_onnx, describe_pth, describe_weights
 from fkd.inspection.shards import describe_shard
 from fkd.inspection.tables import describe_table
+from fkd.storage.files import check_file, shown
 
 __all__ = ["Finding", "inspect_file"]
 

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from fkd import models
 from fkd.errors import FkdError
-from fkd.extractor import read_onnx
 from fkd.figures import pictures
-from fkd.files import shown
 from fkd.inspection.finding import Finding, counted, plain, times
-from fkd.interchange import read_npz
-from fkd.students import Student
+from fkd.models.extractor import read_onnx
+from fkd.signatures.npz import read_npz
+from fkd.storage.files import shown
+from fkd.study.students import Student
 
 Draw = Callable[[Path], None] | None
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fkd.errors import FkdError
 from fkd.figures import pictures
-from fkd.files import shown
 from fkd.inspection.finding import Finding, counted, plain
-from fkd.quarantine import PASSED_OVER
+from fkd.storage.files import shown
+from fkd.storage.quarantine import PASSED_OVER
 
 LARGEST = 1 << 28
 """Bytes of a table that is read."""

@@ -5,14 +5,15 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import check_file
+from fkd.storage.atomic import writing
+from fkd.storage.files import check_file
 
 FEATURES = 2048
 """Elements of the response, the feature by which signatures are compared."""
@@ -84,6 +85,22 @@ class Network(nn.Module):
         """
         _, feature = self.describe(images)
         return feature if self.classifier is None else self.classifier(feature)
+
+
+def as_input(images: np.ndarray | Tensor) -> Tensor:
+    """Turn grey images into a network's input.
+
+    Parameters
+    ----------
+    images : ndarray or Tensor, (B, H, W), uint8
+        Preprocessed images, ink bright on black.
+
+    Returns
+    -------
+    Tensor, (B, 1, H, W), float32
+        Grey levels in [0, 1].
+    """
+    return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
 
 
 def initialize(

@@ -10,12 +10,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fkd.errors import FkdError
-from fkd.extractor import Extractor, read_onnx
-from fkd.files import check_file
+from fkd.models.extractor import Extractor, read_onnx
 from fkd.models.network import check_tensors
 from fkd.models.signet import SigNet
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
+from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
 """Largest difference between an ONNX file and the SigNet read from it, as a share of the

@@ -11,20 +11,20 @@ import pandas as pd
 import torch
 
 from fkd import __version__
-from fkd.atomic import writing
-from fkd.consistency import SYNTHETIC
 from fkd.errors import FkdError
-from fkd.files import check_file
+from fkd.layouts import SYNTHETIC
 from fkd.models import ARCHITECTURES
 from fkd.report.data import SIGNATURES, TEXT, read_data
-from fkd.report.naming import label, network_name
 from fkd.report.wording import (
     TEXT_NAMES,
     recipe_in_words,
     several,
     terms_in_words,
 )
-from fkd.students import TEACHER, Student
+from fkd.storage.atomic import writing
+from fkd.storage.files import check_file
+from fkd.study.naming import label, network_name
+from fkd.study.students import TEACHER, Student
 
 NOT_STATED = "not stated: the terms of the data that it was trained on apply"
 
@@ -45,7 +45,7 @@ describes scans, dark ink on light paper, as the study did: prepared, cut to the
 ```python
 import numpy as np
 import onnxruntime
-from fkd.features import prepare_image
+from fkd.models.features import prepare_image
 
 image = prepare_image("signature.png")[None, None].astype(np.float32) / 255  # (1, 1, 150, 220)
 (features,) = onnxruntime.InferenceSession("{file}").run(["feature"], {{"image": image}})
@@ -67,7 +67,7 @@ def write_card(
     Parameters
     ----------
     model : Path
-        Its ONNX file, of :func:`fkd.export.export_onnx`.
+        Its ONNX file, of :func:`fkd.models.export.export_onnx`.
     teacher : Path
         The teacher's; the same file for the card of the teacher.
     eer : Path

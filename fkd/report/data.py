@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fkd import shards
-from fkd.atomic import writing
-from fkd.consistency import SYNTHETIC
-from fkd.quarantine import Quarantine
+from fkd.layouts import SYNTHETIC
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.storage.quarantine import Quarantine
 
 TEXT = "text"
 SIGNATURES = "signatures"
@@ -55,7 +55,7 @@ def describe_data(
     Parameters
     ----------
     pages : Path
-        List of pages of :func:`fkd.pages.list_pages`.
+        List of pages of :func:`fkd.text.pages.list_pages`.
     crops : list of Path
         Shards of kind "crops".
     text_aside : Path

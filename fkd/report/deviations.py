@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from fkd.report.naming import network_name
 from fkd.report.published import SETS
 from fkd.report.wording import TEXT_NAMES, several
-from fkd.students import PAPER, Student
+from fkd.study.naming import network_name
+from fkd.study.students import PAPER, Student
 
 TEXT = "cvl"
 

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.storage.atomic import writing
 
 _PART = re.compile(
     r"<!-- begin: (?P<path>\S+)(?: (?P<digest>[0-9a-f]{16}))? -->\n"

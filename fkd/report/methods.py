@@ -9,20 +9,20 @@ from pathlib import Path
 import pandas as pd
 
 from fkd import __version__
-from fkd.atomic import writing
-from fkd.consistency import SYNTHETIC
+from fkd.layouts import SYNTHETIC
 from fkd.preprocess import CANVAS, INPUT, SIZE
 from fkd.report.data import SIGNATURES, TEXT, read_data
 from fkd.report.deviations import deviations
-from fkd.report.naming import in_order, label, network_name
-from fkd.report.tables import SIGNIFICANCE
 from fkd.report.wording import (
     TEXT_NAMES,
     recipe_in_words,
     several,
     terms_in_words,
 )
-from fkd.students import PAPER, Student
+from fkd.storage.atomic import writing
+from fkd.study.naming import in_order, label, network_name
+from fkd.study.students import PAPER, Student
+from fkd.study.summary import SIGNIFICANCE
 
 PACKAGES = {
     "torch": "PyTorch",
@@ -41,7 +41,7 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
     Parameters
     ----------
     settings : dict
-        The completed config, see :func:`fkd.config.complete`.
+        The completed config, see :func:`fkd.study.config.complete`.
     data : Path
         CSV of :func:`fkd.report.data.describe_data`.
     schema : Path

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fkd.atomic import writing
 from fkd.models import ARCHITECTURES, FEATURES
 from fkd.preprocess import INPUT
+from fkd.storage.atomic import writing
 
 
 def describe_networks(*, out: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.report.published import (
     NO_DATA,
@@ -21,10 +20,12 @@ from fkd.report.published import (
     TESTS,
     beside_published,
 )
-from fkd.report.tables import SIGNIFICANCE, warning
+from fkd.report.tables import warning
 from fkd.report.typeset import Rate, Sheet, escape_markdown
 from fkd.report.wording import several
-from fkd.students import PAPER, Student
+from fkd.storage.atomic import writing
+from fkd.study.students import PAPER, Student
+from fkd.study.summary import SIGNIFICANCE
 
 RATES = {
     "FRR": "FRR",
@@ -74,7 +75,7 @@ def make_paper_table(
     title : str
         What the study is.
     students : dict of str to dict
-        The students of the study, as :meth:`fkd.students.Student.to_dict` gives them.
+        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
     synthetic : list of str
         What of the data is drawn and not real, such as ``text``.
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fkd.report.naming import label
-from fkd.report.tables import wilcoxon_tests
-from fkd.students import PAPER, TEACHER, Student
+from fkd.study.naming import label
+from fkd.study.students import PAPER, TEACHER, Student
+from fkd.study.summary import wilcoxon_tests
 
 SETS = {"gpds300": "GPDS300GRAY", "mcyt75": "MCYT75", "cedar": "CEDAR"}
 """The paper's sets, by the names under which a study's sets are taken for them."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fkd.atomic import writing
+from fkd.storage.atomic import writing
 
 COLUMNS = {
     "jobs": "jobs",

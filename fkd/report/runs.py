@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.report.run_times import COLUMNS
+from fkd.storage.atomic import writing
 
 
 def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> None:
@@ -17,7 +17,7 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
     commands : list of str
         What was typed for each study.
     results : list of Path
-        The study's ``results``, with ``runs.csv`` (see :func:`fkd.provenance.record_run`)
+        The study's ``results``, with ``runs.csv`` (see :func:`fkd.study.provenance.record_run`)
         and ``tables/run_times.csv``.
     out : Path
         A Markdown table.

@@ -5,7 +5,7 @@ from inspect import signature
 from typing import Any
 
 from fkd.losses import RESPONSES
-from fkd.students import Student
+from fkd.study.students import Student
 
 RESPONSE_NAMES = {
     "temperature_cross_entropy": "temperature cross-entropy",
@@ -34,7 +34,7 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
     Parameters
     ----------
     recipe : mapping
-        What :class:`fkd.recipe.Recipe` holds.
+        What :class:`fkd.training.recipe.Recipe` holds.
     """
     peak, epochs = f"{recipe['learning_rate']:g}", recipe["epochs"]
     divided = [str(epoch) for epoch in recipe["milestones"] if epoch < epochs]

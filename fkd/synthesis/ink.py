@@ -5,8 +5,8 @@ from pathlib import Path as File
 import cv2
 import numpy as np
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
+from fkd.storage.atomic import writing
 from fkd.synthesis.strokes import STEP, Path
 
 _ZOOM = 2  # drawn larger, then averaged down

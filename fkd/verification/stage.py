@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fkd import shards
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import natural_order
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.storage.files import natural_order
 from fkd.verification.protocol import MEMORY_MB, scores_of_splits
 
 

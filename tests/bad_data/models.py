@@ -21,8 +21,8 @@ from bad_data.case import Case, Payload, SystemPayload
 from bad_data.paths import read_vector
 from bad_data.sets import npy
 from fkd import models
-from fkd.extractor import Extractor
 from fkd.models import Networks
+from fkd.models.extractor import Extractor
 
 SMALL = Networks(width=0.05, features=16)
 """A SigNet of few channels; the tests put it in place of the published size."""

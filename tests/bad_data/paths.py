@@ -8,13 +8,14 @@ from pathlib import Path
 
 from bad_data.case import Case
 from bad_data.images import GRAY, encode
-from fkd import models, shards
+from fkd import models
 from fkd.errors import FkdError
-from fkd.extractor import Extractor
 from fkd.images import read_gray
-from fkd.interchange import read_npz
 from fkd.layouts import missing_data
-from fkd.teacher import check_teacher
+from fkd.models.extractor import Extractor
+from fkd.models.teacher import check_teacher
+from fkd.signatures.npz import read_npz
+from fkd.storage import shards
 
 NO_FILE, NOT_REGULAR, NOT_READ = "no such file", "not a regular file", "cannot be read"
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from bad_data.case import Case, Payload, SystemPayload
-from fkd import shards
-from fkd.datasets import prepare_signatures
-from fkd.interchange import read_npz
+from fkd.signatures.npz import read_npz
+from fkd.signatures.prepare import prepare_signatures
+from fkd.storage import shards
 
 ROWS = 4
 ARRAYS: dict[str, np.ndarray] = {

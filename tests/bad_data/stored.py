@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from bad_data.case import Case, Payload
-from fkd import shards
+from fkd.storage import shards
 
 ARRAYS = {
     "image": np.random.default_rng(0).integers(0, 256, (6, 17, 24), dtype=np.uint8),

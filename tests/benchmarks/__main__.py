@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from benchmarks import geometry, preprocessing, training, verification
-from fkd.provenance import processor
+from fkd.study.provenance import processor
 
 TARGETS = {
     "normalize": ">= 8",

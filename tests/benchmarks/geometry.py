@@ -11,9 +11,9 @@ from torch import Tensor
 from benchmarks.preprocessing import draw_scans
 from benchmarks.timing import Benchmark, Memory
 from fkd import models
-from fkd.cache import as_input
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.losses import geometry
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop, normalize
 
 MAPS = ("conv2", "conv3", "conv5")

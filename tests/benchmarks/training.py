@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Benchmark, Memory
-from fkd import models, shards
-from fkd.cache import MAPS, as_input, cache_teacher
-from fkd.graph import rooted_trees
+from fkd import models
+from fkd.graph import MAPS, rooted_trees
 from fkd.models import SigNet
+from fkd.models.network import as_input
 from fkd.preprocess import SIZE, center_crop
-from fkd.recipe import Recipe
-from fkd.students import PAPER
-from fkd.text_images import TextImages
+from fkd.storage import shards
+from fkd.study.students import PAPER
+from fkd.training.recipe import Recipe
+from fkd.training.targets import cache_teacher
+from fkd.training.text_images import TextImages
 
 BATCH = 64
 CROPS = 1024

@@ -6,14 +6,14 @@ from pathlib import Path
 from time import time
 
 import fkd
-from fkd.code import Library
-from fkd.config import SYNTHETIC, complete
-from fkd.layouts import missing_data
+from fkd.study.code import Library
+from fkd.study.config import complete
+from fkd.layouts import SYNTHETIC, missing_data
 from fkd.errors import FkdError
-from fkd.provenance import record_run
-from fkd.quarantine import Quarantine
-from fkd.figures.choices import compared, contrasted, shown_model
-from fkd.students import TEACHER, Student
+from fkd.study.provenance import record_run
+from fkd.storage.quarantine import Quarantine
+from fkd.study.choices import compared, contrasted, shown_model
+from fkd.study.students import TEACHER, Student
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 

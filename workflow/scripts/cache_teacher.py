@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.cache import cache_teacher
 from fkd.logs import stage
+from fkd.training.targets import cache_teacher
 
 with stage(snakemake.log[0]):
     cache_teacher(

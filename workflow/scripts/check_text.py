@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.quarantine import check_text
+from fkd.text.check import check_text
 
 with stage(snakemake.log[0]):
     check_text(

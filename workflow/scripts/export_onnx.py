@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.export import export_onnx
 from fkd.logs import stage
+from fkd.models.export import export_onnx
 
 with stage(snakemake.log[0]):
     export_onnx(

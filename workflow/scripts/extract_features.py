@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.features import extract_features
 from fkd.logs import stage
+from fkd.models.features import extract_features
 
 with stage(snakemake.log[0]):
     extract_features(

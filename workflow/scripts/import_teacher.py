@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.teacher import import_teacher
+from fkd.models.teacher import import_teacher
 
 with stage(snakemake.log[0]):
     import_teacher(weights=Path(snakemake.input[0]), out=Path(snakemake.output[0]))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.crops import make_crops
 from fkd.logs import stage
+from fkd.text.crops import make_crops
 
 with stage(snakemake.log[0]):
     make_crops(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fkd.datasets import prepare_signatures
 from fkd.logs import stage
+from fkd.signatures.prepare import prepare_signatures
 
 with stage(snakemake.log[0]):
     prepare_signatures(

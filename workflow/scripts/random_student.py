@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fkd.logs import stage
 from fkd.models import Networks
-from fkd.training import random_student
+from fkd.training.stages import random_student
 
 with stage(snakemake.log[0]):
     random_student(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fkd.logs import stage
 from fkd.models import Networks
-from fkd.recipe import Recipe
-from fkd.training import train_student
+from fkd.training.recipe import Recipe
+from fkd.training.stages import train_student
 
 with stage(snakemake.log[0]):
     train_student(

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from fkd.report.naming import in_order
-from fkd.students import PAPER, TEACHER, Student
+from fkd.study.naming import in_order
+from fkd.study.students import PAPER, TEACHER, Student
 
 KINDS = (None, "barlow_twins", "barlow_colleagues")
 """The response losses whose students are compared."""

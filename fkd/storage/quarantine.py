@@ -5,10 +5,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from fkd import shards
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import shown
+from fkd.storage.atomic import writing
+from fkd.storage.files import shown
 
 PASSED_OVER = "passed over: "
 """How the reason of a file begins that is listed but not counted."""
@@ -98,38 +97,3 @@ class Quarantine:
             "The log of this stage lists them all. Mend or remove these files, or raise "
             "quarantine.max_share."
         )
-
-
-def check_text(
-    *,
-    pages: Path,
-    crops: list[Path],
-    page_lists: list[Path],
-    crop_lists: list[Path],
-    out: Path,
-    max_share: float,
-) -> None:
-    """Join what was set aside on the way from pages to crops, and stop where it is too much.
-
-    Parameters
-    ----------
-    pages : Path
-        The list of pages of :func:`fkd.pages.list_pages`.
-    crops : list of Path
-        The shards of kind "crops".
-    page_lists : list of Path
-        What was set aside of the pages.
-    crop_lists : list of Path
-        What was set aside of the crops.
-    out : Path
-        CSV of both.
-    max_share : float
-        See :meth:`Quarantine.check`; held for pages and for crops.
-    """
-    of_pages, of_crops = Quarantine.read(*page_lists), Quarantine.read(*crop_lists)
-    Quarantine(of_pages.rows + of_crops.rows).write(out)
-    with Path(pages).open(newline="", encoding="utf-8") as stream:
-        named = {row["file"] for row in csv.DictReader(stream)}
-    of_pages.check(len(named | {file for file, _ in of_pages.rows}), max_share, "pages")
-    kept = sum(len(shards.read(path, "crops", ["line"])["line"]) for path in crops)
-    of_crops.check(kept + len(of_crops), max_share, "text crops")

@@ -20,9 +20,9 @@ import hdf5plugin
 import numpy as np
 
 from fkd import __version__
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import check_file
+from fkd.storage.atomic import writing
+from fkd.storage.files import check_file
 
 VERSION = 2
 """Version of the format; raised whenever a reader of the old one would be wrong."""

@@ -5,13 +5,10 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
-from fkd.layouts import LAYOUTS
+from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.losses import RESPONSES
 from fkd.models import ARCHITECTURES, FEATURES
-from fkd.students import TEACHER, Student
-
-SYNTHETIC = "synthetic"
-"""The layout of pages and signatures that the study draws for itself."""
+from fkd.study.students import TEACHER, Student
 
 
 def contradictions(config: Mapping[str, Any]) -> Iterator[str]:

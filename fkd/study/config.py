@@ -12,14 +12,12 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from fkd.consistency import SYNTHETIC, contradictions
 from fkd.errors import FkdError
-from fkd.layouts import LAYOUTS
+from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.losses import RESPONSES
 from fkd.models import ARCHITECTURES, CONNECTIONS
-from fkd.students import PAPER, Student
-
-__all__ = ["SYNTHETIC", "complete"]
+from fkd.study.consistency import contradictions
+from fkd.study.students import PAPER, Student
 
 _Validator = validators.extend(
     Draft202012Validator,

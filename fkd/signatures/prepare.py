@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fkd import shards
 from fkd.errors import FkdError
-from fkd.files import NOT_UTF8, files_below, natural_order, shown
 from fkd.images import read_gray
-from fkd.interchange import read_npz
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare
-from fkd.quarantine import Quarantine
-from fkd.side_by_side import side_by_side
+from fkd.signatures.npz import read_npz
+from fkd.storage import shards
+from fkd.storage.files import NOT_UTF8, files_below, natural_order, shown
+from fkd.storage.quarantine import Quarantine
+from fkd.threads import side_by_side
 
 _log = logging.getLogger(__name__)
 

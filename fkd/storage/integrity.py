@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 from safetensors import SafetensorError, safe_open
 
-from fkd import shards
 from fkd.errors import FkdError
+from fkd.storage import shards
 
 _log = logging.getLogger(__name__)
 

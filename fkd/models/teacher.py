@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from fkd import models
-from fkd.cache import as_input
 from fkd.errors import FkdError
-from fkd.features import prepare_image
-from fkd.files import check_file
+from fkd.models.features import prepare_image
+from fkd.models.network import as_input
+from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
 """Largest difference of an element of the feature, as SigNet's authors check theirs."""

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods
 from fkd.models import Network, save
-from fkd.recipe import Recipe
+from fkd.storage.atomic import writing
+from fkd.training.recipe import Recipe
 
 Batch = Mapping[str, Tensor | Neighborhoods]
 """``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""

@@ -14,30 +14,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fkd import device as devices
-from fkd import models, shards
+from fkd import models
 from fkd.errors import FkdError
-from fkd.graph import RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
+from fkd.graph import MAPS, RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop
+from fkd.storage import shards
 from fkd.threads import ahead
-
-MAPS = ["conv2", "conv5"]
-"""The maps of the teacher whose geometry guides the paper's students."""
-
-
-def as_input(images: np.ndarray | Tensor) -> Tensor:
-    """Turn grey images into a network's input.
-
-    Parameters
-    ----------
-    images : ndarray or Tensor, (B, H, W), uint8
-        Preprocessed images, ink bright on black.
-
-    Returns
-    -------
-    Tensor, (B, 1, H, W), float32
-        Grey levels in [0, 1].
-    """
-    return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
 
 
 def cache_teacher(

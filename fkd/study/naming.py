@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from fkd.students import PAPER, TEACHER, Student
+from fkd.study.students import PAPER, TEACHER, Student
 
 _NETWORKS = {"resnet18": "ResNet-18", "signet": "SigNet"}
 

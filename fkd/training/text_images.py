@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fkd import shards
-from fkd.cache import as_input
 from fkd.errors import FkdError
-from fkd.fitting import Batch
 from fkd.graph import Neighborhoods
+from fkd.models.network import as_input
 from fkd.preprocess import center_crop
+from fkd.storage import shards
 from fkd.threads import ahead
+from fkd.training.fitting import Batch
 
 _log = logging.getLogger(__name__)
 

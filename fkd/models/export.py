@@ -11,9 +11,9 @@ import onnxruntime
 import torch
 
 from fkd import models
-from fkd.atomic import writing
 from fkd.errors import FkdError
 from fkd.preprocess import INPUT
+from fkd.storage.atomic import writing
 
 TOLERANCE = 1e-5
 """Largest difference between ONNX and PyTorch, as a share of the largest feature."""

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fkd import shards
 from fkd.errors import FkdError
 from fkd.preprocess import SIZE, Prepared, prepare
-from fkd.quarantine import Quarantine
 from fkd.seeding import generator
-from fkd.side_by_side import side_by_side
+from fkd.storage import shards
+from fkd.storage.quarantine import Quarantine
+from fkd.threads import side_by_side
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def make_crops(
     Parameters
     ----------
     stripes : Path
-        Shard written by :func:`fkd.pages.segment_pages`.
+        Shard written by :func:`fkd.text.pages.segment_pages`.
     out : Path
         Shard of kind ``crops``, a row per text image: image (uint8, 170 x 242), writer
         (int32, index into the attribute writers), page (str), line and crop (int32,
@@ -138,31 +138,6 @@ def make_crops(
         },
     )
     aside.write(quarantine)
-
-
-def ink_boxes(images: np.ndarray) -> np.ndarray:
-    """Measure the ink in prepared images.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width)
-        Bright ink on 0.
-
-    Returns
-    -------
-    ndarray of int64, shape (n, 3)
-        Height and width of the box around all pixels over 0, and the brightest pixel.
-        All are 0 for an image without ink.
-    """
-    rows, columns = images.any(axis=2), images.any(axis=1)
-    brightest = images.max(axis=(1, 2), initial=0).astype(int)
-    return np.stack([_extent(rows), _extent(columns), brightest], axis=1)
-
-
-def _extent(marked: np.ndarray) -> np.ndarray:
-    """Count from the first to the last mark of each row of (n, length) marks."""
-    first, after = marked.argmax(axis=1), marked.shape[1] - marked[:, ::-1].argmax(axis=1)
-    return np.where(marked.any(axis=1), after - first, 0)
 
 
 class Piece(NamedTuple):

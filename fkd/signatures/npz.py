@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fkd import shards
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import check_file, natural_order
 from fkd.layouts import SignatureFile, row_order
 from fkd.preprocess import SIZE
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.storage.files import check_file, natural_order
 
 SIMPLE = 2
 """What ``yforg`` says of a simple forgery, which no protocol here uses."""

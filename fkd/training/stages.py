@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from fkd import device as devices
-from fkd import models, shards
-from fkd.cache import as_input
+from fkd import models
 from fkd.errors import FkdError
-from fkd.fitting import Batch, fit, steps_of, whole_batches
 from fkd.losses import classification
 from fkd.models import Network, Networks
+from fkd.models.network import as_input
 from fkd.preprocess import INPUT
-from fkd.recipe import Recipe
 from fkd.seeding import generator
-from fkd.students import student_of
-from fkd.text_images import TextImages
+from fkd.storage import shards
+from fkd.study.students import student_of
+from fkd.training.fitting import Batch, fit, steps_of, whole_batches
+from fkd.training.recipe import Recipe
+from fkd.training.text_images import TextImages
 
 
 def train_student(
@@ -58,7 +59,7 @@ def train_student(
         the same settings and data, and removes it at the end.
     student : str or dict
         A student of the paper by name, such as ``resnet18_cl_geom_bc``, or one of
-        your own as :meth:`fkd.students.Student.from_dict` reads it.
+        your own as :meth:`fkd.study.students.Student.from_dict` reads it.
     connections : dict of str to str, optional
         The student's map for each map of the teacher that guides it; by default
         those of :data:`fkd.models.CONNECTIONS`.

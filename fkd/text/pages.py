@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.files import NOT_UTF8, files_below, shown
 from fkd.images import read_gray
 from fkd.layouts import CVL_PAGE
-from fkd.lines import find_stripes
-from fkd.quarantine import Quarantine
 from fkd.seeding import generator
-from fkd.shards import write as write_shard
-from fkd.side_by_side import side_by_side
+from fkd.storage.atomic import writing
+from fkd.storage.files import NOT_UTF8, files_below, shown
+from fkd.storage.quarantine import Quarantine
+from fkd.storage.shards import write as write_shard
+from fkd.text.lines import find_stripes
+from fkd.threads import side_by_side
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
 

@@ -8,8 +8,8 @@ import onnxruntime
 from tqdm import tqdm
 
 from fkd.errors import FkdError
-from fkd.files import check_file
 from fkd.preprocess import INPUT
+from fkd.storage.files import check_file
 
 FEATURE = "feature"
 """The output that holds the feature, where a model has several."""

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from fkd import shards
-from fkd.atomic import writing
 from fkd.errors import FkdError
-from fkd.extractor import Extractor
-from fkd.files import files_below, natural_order, shown
 from fkd.images import read_gray
+from fkd.models.extractor import Extractor
 from fkd.preprocess import center_crop, normalize
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.storage.files import files_below, natural_order, shown
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 """Names of the files that are taken from a folder for images."""
@@ -33,8 +33,8 @@ def extract_features(
     Parameters
     ----------
     model : Path
-        An ONNX file of :func:`fkd.export.export_onnx`, or of others: see
-        :class:`fkd.extractor.Extractor`.
+        An ONNX file of :func:`fkd.models.export.export_onnx`, or of others: see
+        :class:`fkd.models.extractor.Extractor`.
     signatures : Path
         A shard of kind "signatures".
     out : Path
@@ -70,7 +70,7 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
     Parameters
     ----------
     model : Path
-        An ONNX file, see :class:`fkd.extractor.Extractor`.
+        An ONNX file, see :class:`fkd.models.extractor.Extractor`.
     images : list of Path
         Scans, dark ink on light paper, or folders, whose images are taken at any depth.
     out : Path

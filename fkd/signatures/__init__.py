@@ -1,0 +1,1 @@
+"""From a data set of signatures to prepared images."""

@@ -1,0 +1,1 @@
+"""Files that stages hand on: written whole, read back checked."""

@@ -1,0 +1,1 @@
+"""From a page of handwriting to text crops."""

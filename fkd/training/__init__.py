@@ -1,0 +1,1 @@
+"""Training: the teacher, what it says of text crops, and the students."""
