@@ -30,33 +30,6 @@ include: "workflow/rules/students.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/benchmarks.smk"
-include: "workflow/rules/docs.smk"
-
-
-localrules:
-    all,
-    models,
-    check_text,
-    tables,
-    paper_tables,
-    figure_pipeline,
-    figure_page,
-    figure_tree,
-    figure_contrast,
-    figure_losses,
-    figure_references,
-    figure_splits,
-    figure_curves,
-    figure_correlations,
-    figure_hardest,
-    describe_data,
-    write_methods,
-    write_cards,
-    hypertext,
-    run_times,
-    describe_networks,
-    describe_runs,
-    docs,
 
 
 rule all:
@@ -70,12 +43,14 @@ rule all:
         "results/report/Data/appearance.html",
         "results/report/Methods/methods.html",
         "results/report/Run/run_times.html",
+    localrule: True
 
 
+# All models as ONNX files, without an evaluation.
 rule models:
-    """All models as ONNX files, without an evaluation."""
     input:
         expand("results/models/{model}.onnx", model=MODELS),
+    localrule: True
 
 
 onstart:

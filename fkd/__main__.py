@@ -28,7 +28,7 @@ COMMANDS = {
 STAGES = {
     "draw_pages": "fkd.synthesis.handwriting.draw_pages",
     "list_pages": "fkd.text.pages.list_pages",
-    "segment_pages": "fkd.text.pages.segment_pages",
+    "segment_pages": "fkd.text.stripes.segment_pages",
     "make_crops": "fkd.text.crops.make_crops",
     "check_text": "fkd.text.check.check_text",
     "draw_signatures": "fkd.synthesis.signatures.draw_signatures",
@@ -37,14 +37,15 @@ STAGES = {
     "compare_appearance": "fkd.figures.appearance.compare_appearance",
     "train_teacher": "fkd.training.stages.train_teacher",
     "import_teacher": "fkd.models.teacher.import_teacher",
-    "cache_teacher": "fkd.training.targets.cache_teacher",
+    "cache_responses": "fkd.training.targets.cache_responses",
+    "cache_geometry": "fkd.training.targets.cache_geometry",
     "random_student": "fkd.training.stages.random_student",
     "train_student": "fkd.training.stages.train_student",
     "export_onnx": "fkd.models.export.export_onnx",
     "extract_features": "fkd.models.features.extract_features",
     "evaluate_wd": "fkd.verification.stage.evaluate_wd",
-    "tables": "fkd.report.tables.make_tables",
-    "paper_table": "fkd.report.paper_tables.make_paper_table",
+    "write_tables": "fkd.report.tables.write_tables",
+    "write_paper_table": "fkd.report.paper_tables.write_paper_table",
     "figure_pipeline": "fkd.figures.pipeline.figure_pipeline",
     "figure_page": "fkd.figures.page.figure_page",
     "figure_tree": "fkd.figures.tree.figure_tree",
@@ -57,12 +58,9 @@ STAGES = {
     "figure_hardest": "fkd.figures.hardest.figure_hardest",
     "describe_data": "fkd.report.data.describe_data",
     "write_methods": "fkd.report.methods.write_methods",
-    "write_card": "fkd.report.card.write_card",
+    "write_cards": "fkd.report.card.write_cards",
     "write_hypertext": "fkd.report.hypertext.write_hypertext",
-    "run_times": "fkd.report.run_times.sum_up_times",
-    "describe_networks": "fkd.report.networks.describe_networks",
-    "describe_runs": "fkd.report.runs.describe_runs",
-    "fill_documents": "fkd.report.documents.fill_documents",
+    "sum_up_times": "fkd.report.run_times.sum_up_times",
 }
 """The stages by name, in the order in which a study runs them, and where their functions stand.
 
@@ -75,8 +73,7 @@ GROUPS = {
     "train_teacher": "Teacher",
     "random_student": "Students",
     "export_onnx": "Models, judged",
-    "tables": "Results",
-    "describe_networks": "This project's own pages",
+    "write_tables": "Results",
 }
 """Headings of the list of stages, by the stage that each begins with."""
 

@@ -1,4 +1,4 @@
-"""Scans as they come, read into gray images: the one door through which pixels enter."""
+"""Reading image files of any kind as gray arrays. All images of a study are read here."""
 
 import io
 import logging
@@ -13,13 +13,13 @@ from fkd.errors import FkdError
 from fkd.storage.files import check_file
 
 FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
-"""The formats that are read; the content decides, not the ending of the name."""
+"""The formats that are read. A file's content decides its format, not the ending of its name."""
 
 LARGEST_PIXEL = 8
-"""Bytes of a pixel at most: four channels of 16 bits."""
+"""Bytes: the most that a pixel takes, in four channels of 16 bits."""
 
 OVERHEAD = 1 << 24
-"""Bytes that a file may hold besides."""
+"""Bytes that a file may hold besides its pixels, such as metadata."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ _log = logging.getLogger(__name__)
 def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
     """Read one image as gray.
 
-    Color is weighted by ITU-R 601 luma, transparency is laid on white paper, and
-    16 bits are rounded to 8. Of a file that holds several images, the first is
-    read, and a warning logged. An orientation tag is obeyed.
+    Colors are weighted by ITU-R 601 luma, transparent images are laid on white paper, and
+    16 bits are rounded to 8. Where a file holds several images, the first one is read and
+    a warning is logged. An orientation tag is obeyed.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
     Raises
     ------
     FkdError
-        Where the file is missing, no regular file, empty, of another format or pixel type, larger
-        than `max_pixels`, damaged or cut short. The message starts with the path.
+        Where the file is missing, not a regular file, empty, of another format or pixel type,
+        larger than `max_pixels`, damaged or cut short. The message starts with the path.
     """
     path = Path(path)
     check_file(path)
@@ -60,7 +60,8 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
                 f"{path}: too large ({size} bytes, which is more than {max_pixels} pixels take). "
                 "Save it alone and compressed, or raise the limit."
             )
-        # From memory: of a file, Pillow would make room for as much as a header claims to follow.
+        # Pillow reads from memory, which ends where the file does. From a file, it would
+        # allocate as many bytes as the header claims will follow.
         with _open(io.BytesIO(path.read_bytes())) as image:
             width, height = image.size
             if width * height > max_pixels:
@@ -79,30 +80,32 @@ def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
 
 
 def _open(content: io.BytesIO) -> Image.Image:
-    """Open without Pillow's own limit on the size, which `max_pixels` replaces."""
+    """Open an image without Pillow's own limit on the size, which `max_pixels` replaces."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd tags of scanners' TIFF files
+            warnings.simplefilter("ignore")  # about odd tags in TIFF files of scanners
             return Image.open(content, formats=FORMATS)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
 
 def _to_gray(path: Path, image: Image.Image) -> np.ndarray:
+    """Convert an opened image to gray levels of 8 bits; `path` is for messages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        several = getattr(image, "n_frames", 1)
+        frames = getattr(image, "n_frames", 1)
         tags = getattr(image, "tag_v2", {})
         image.load()
         image = ImageOps.exif_transpose(image)
-    if several > 1:
-        _log.warning("%s: holds %d images, the first is read", path, several)
+    if frames > 1:
+        _log.warning("%s: holds %d images, the first is read", path, frames)
     if image.mode.startswith("I;16"):
         largest = 2 ** max(tags.get(BITSPERSAMPLE, (16,))) - 1
-        values = np.asarray(image).astype(np.uint32)
+        values = np.asarray(image).astype(np.uint32)  # room for 255 times 16 bits
         if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # white is 0, which Pillow obeys up to 8 bits
             values = largest - values
+        # Rounded to the nearest of 256 levels.
         return ((values * 255 + largest // 2) // largest).astype(np.uint8)
     if image.mode in ("I", "F", "LAB"):
         raise FkdError(

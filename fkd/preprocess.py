@@ -1,8 +1,9 @@
 """From a scan to the 170 x 242 image that all networks see: signatures and text alike.
 
-The ink is found on a blurred copy, cut out, centered by its mass on a white canvas,
-freed of its paper, inverted, and shrunk. The canvas sets the scale: all images
-of a set share one, so their sizes stay comparable.
+The steps are those of the published code. The ink is found on a blurred copy of the
+scan, cut out, and centered by its mass on a white canvas; the paper between the strokes
+is made white, and the canvas is inverted and shrunk. The canvas sets the scale: all
+images of a set share one, so their sizes stay comparable.
 """
 
 import logging
@@ -15,20 +16,22 @@ import numpy as np
 from fkd.errors import FkdError
 
 CANVAS = (952, 1360)
-"""Rows and columns of the canvas of all signature sets (the largest of GPDS)."""
+"""Rows and columns of the canvas of all signature sets: the size of the largest of GPDS."""
 
 SIZE = (170, 242)
 """Rows and columns of a prepared image."""
 
 INPUT = (150, 220)
-"""Rows and columns of its center, which the networks take."""
+"""Rows and columns of the center of a prepared image, which is the networks' input."""
 
 BLUR_SIGMA = 2.0
+"""Pixels: the standard deviation of the Gaussian that joins strokes before the threshold."""
+
 BLUR_TRUNCATE = 4.0
-"""The Gaussian that joins the ink before its threshold, in pixels and in sigmas."""
+"""Standard deviations at which that Gaussian is cut off."""
 
 BLUR_REACH = int(BLUR_TRUNCATE * BLUR_SIGMA + 0.5)
-"""Pixels that it sees to each side."""
+"""Pixels to each side that the cut-off Gaussian reaches."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,33 +49,47 @@ def normalize(
     image : ndarray of uint8, shape (height, width)
         Dark ink on light paper.
     canvas : (int, int), optional
-        Rows and columns of the canvas. Larger ink is cut centrally to it, and a
-        warning logged.
+        Rows and columns of the canvas. Larger ink is cut to its central part, and a
+        warning is logged.
     size : (int, int), optional
         Rows and columns of the result.
     threshold : {"image", "blurred"}, optional
         Take Otsu's threshold of the image (the published rule for signatures) or of
         its blurred copy (the published rule for text). Where an image has two levels,
-        its own threshold is the level of the ink itself, which leaves no ink after the
-        blur, or only the heart of thick strokes: the blurred copy's is taken instead.
+        its own threshold is the level of the ink itself. After the blur, no pixel is so
+        dark but in the middle of thick strokes, so the threshold of the blurred copy
+        is taken instead.
 
     Returns
     -------
     ndarray of uint8, shape `size`
-        Ink is bright, paper 0.
+        Ink is bright, paper is 0.
 
     Raises
     ------
     FkdError
         Where the image is blank or no ink is left.
     ValueError
-        Where `threshold` is none of the two.
+        Where `threshold` is neither of the two.
 
     Notes
     -----
-    The canvas is never drawn. All of it but the ink is 0 once inverted, and the
-    resampling is linear along each axis, so the result is ``R @ ink @ C.T`` with the
-    rows and columns of the resampling matrices where the ink lies.
+    The canvas is never drawn. Once inverted, all of it but the ink is 0, and the
+    resampling is linear along each axis. So the result is ``R @ ink @ C.T``, where R and C
+    hold those rows and columns of the resampling matrices that the ink covers.
+
+    Examples
+    --------
+    A dark bar on light paper, first at the size that networks see, then at its own size:
+
+    >>> import numpy as np
+    >>> from fkd.preprocess import normalize
+    >>> scan = np.full((60, 90), 230, np.uint8)
+    >>> scan[20:40, 30:60] = 10
+    >>> normalize(scan).shape
+    (170, 242)
+    >>> np.unique(normalize(scan, canvas=(60, 90), size=(60, 90))).tolist()
+    [0, 245]
     """
     prepared = prepare(image, canvas, size, threshold)
     if prepared.is_cut:
@@ -81,14 +98,14 @@ def normalize(
 
 
 class Prepared(NamedTuple):
-    """What :func:`prepare` gives.
+    """The result of :func:`prepare`.
 
     Attributes
     ----------
     image : ndarray of uint8, shape `size`
-        Ink is bright, paper 0.
+        Ink is bright, paper is 0.
     is_cut : bool
-        Whether the ink was larger than the canvas, and cut to it.
+        Whether the ink was larger than the canvas and was cut to it.
     """
 
     image: np.ndarray
@@ -101,15 +118,22 @@ def prepare(
     size: tuple[int, int] = SIZE,
     threshold: str = "image",
 ) -> Prepared:
-    """Do what :func:`normalize` does, for callers who count what is cut.
+    """Prepare an image as :func:`normalize` does, and say whether its ink was cut.
 
-    Parameters and errors are those of :func:`normalize`.
+    The parameters and errors are those of :func:`normalize`. Nothing is logged.
+
+    Returns
+    -------
+    Prepared
+        The image, and whether the ink was cut to the canvas.
     """
     if threshold not in ("image", "blurred"):
         raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
     level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
     ink = image[top:bottom, left:right]
-    ink = (255 - ink) * (ink <= int(level))  # the same for whole numbers, and faster
+    # Pixels are integers, for which <= level and <= int(level) are the same; integers
+    # are compared faster.
+    ink = (255 - ink) * (ink <= int(level))
     rows, first_row = _place(ink.shape[0], canvas[0], row - top)
     columns, first_column = _place(ink.shape[1], canvas[1], column - left)
     is_cut = rows is not None or columns is not None
@@ -119,17 +143,17 @@ def prepare(
 
 
 class Ink(NamedTuple):
-    """What :func:`find_ink` finds.
+    """The result of :func:`find_ink`.
 
     Attributes
     ----------
     level : float
         The threshold: lighter pixels are paper.
     box : tuple of int
-        Top, bottom, left and right of the ink. The last row and column with ink are
-        left out, as published.
+        Top, bottom, left and right of the ink, as bounds of two slices. As in the published
+        code, bottom and right are the last row and column with ink, which slices leave out.
     center : (float, float)
-        Row and column of the ink's center of mass.
+        Row and column of the ink's center of mass in the image.
     """
 
     level: float
@@ -150,7 +174,8 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     Returns
     -------
     Ink
-        Where the blurred image is not over the threshold.
+        The place of the ink: the pixels at which the blurred image is at most at the
+        threshold.
 
     Raises
     ------
@@ -160,10 +185,12 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     if image.size == 0 or image.min() == image.max():
         raise FkdError("blank: all pixels are equal")
     level = otsu(image) if threshold == "image" else None
+    # A threshold at the darkest level means ink of a single level; see `normalize`.
     if level in (None, image.min()):
         top, left, blurred = 0, 0, blur(image)
         level = otsu(blurred)
     else:
+        # The same ink as on the whole blurred image, for less work.
         top, left, bottom, right = _surroundings(image <= level)
         blurred = blur(image[top:bottom, left:right])
     ink = (blurred <= level).view(np.uint8)
@@ -171,6 +198,7 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
         cv2.reduce(ink, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (1, 0)
     )
     rows, columns = top + np.flatnonzero(in_row), left + np.flatnonzero(in_column)
+    # The box leaves out the last row and column, so a single one would leave nothing.
     if len(rows) < 2 or len(columns) < 2:
         raise FkdError("no ink is left under the threshold")
     mass = in_row.sum()
@@ -195,25 +223,43 @@ def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray
     -------
     ndarray, shape (..., *size)
         A view of `images`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.preprocess import center_crop
+    >>> center_crop(np.arange(20).reshape(4, 5), size=(2, 3)).tolist()
+    [[6, 7, 8], [11, 12, 13]]
     """
     top, left = ((full - part) // 2 for full, part in zip(images.shape[-2:], size, strict=True))
     return images[..., top : top + size[0], left : left + size[1]]
 
 
 def otsu(image: np.ndarray) -> float:
-    """Find Otsu's threshold, which best separates an image's levels in two classes.
+    """Find Otsu's threshold, which best separates an image's levels into two classes.
+
+    The threshold maximizes n_0 n_1 (m_0 - m_1)^2, with the sizes n and the mean levels m
+    of the two classes (N. Otsu, A threshold selection method from gray-level histograms,
+    1979).
 
     Parameters
     ----------
     image : ndarray of uint8 or float
-        Its histogram has one bin per level for uint8, and 256 bins from the smallest
-        to the largest value for float, each standing for its middle.
+        For uint8, the histogram has one bin for each level. For float, it has 256 bins
+        from the smallest to the largest value, each represented by its middle.
 
     Returns
     -------
     float
         The largest level of the darker class; the first one where several separate
         equally well. For an image of one level, that level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.preprocess import otsu
+    >>> otsu(np.array([[10, 12, 200], [202, 10, 201]], np.uint8))
+    12.0
     """
     if image.dtype == np.uint8:
         bins, levels = image, np.arange(256.0)
@@ -227,6 +273,7 @@ def otsu(image: np.ndarray) -> float:
         edges = np.linspace(low, high, 257)
         levels = (edges[:-1] + edges[1:]) / 2
     counts = cv2.calcHist([bins], [0], None, [256], [0, 256]).ravel().astype(float)
+    # Without the empty bins at the ends, neither class is ever empty.
     used = np.flatnonzero(counts)
     counts, levels = counts[used[0] : used[-1] + 1], levels[used[0] : used[-1] + 1]
     if len(levels) == 1:
@@ -234,13 +281,14 @@ def otsu(image: np.ndarray) -> float:
     below, mass = np.cumsum(counts), np.cumsum(counts * levels)
     below, above = below[:-1], below[-1] - below[:-1]
     gap = mass[:-1] / below - (mass[-1] - mass[:-1]) / above
-    # Single precision here decides near-ties as the published images have them.
+    # scikit-image, by which the published images were made, counts in single precision,
+    # which decides between thresholds that are nearly equally good.
     pairs = below.astype(np.float32) * above.astype(np.float32)
     return float(levels[np.argmax(pairs * gap**2)])
 
 
 def blur(image: np.ndarray) -> np.ndarray:
-    """Blur as the ink search does.
+    """Blur an image as :func:`find_ink` does.
 
     Parameters
     ----------
@@ -250,7 +298,8 @@ def blur(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (height, width)
-        Gaussian of sigma 2, cut off at 4 sigma, the edges replicated.
+        The image under a Gaussian of sigma 2 that is cut off at 4 sigma, with the edges
+        replicated.
     """
     width = 2 * BLUR_REACH + 1
     return cv2.GaussianBlur(
@@ -261,7 +310,8 @@ def blur(image: np.ndarray) -> np.ndarray:
 def _surroundings(dark: np.ndarray) -> tuple[int, int, int, int]:
     """Find the top, left, bottom and right outside which no blurred pixel can be dark.
 
-    One that is dark has a dark pixel within the blur's reach, and sees as far again.
+    A blurred pixel that is dark has a dark pixel within the reach of the blur. Its own value
+    depends on pixels as far away again, hence twice the reach.
     """
     left, top, width, height = cv2.boundingRect(dark.view(np.uint8))
     reach = 2 * BLUR_REACH
@@ -269,37 +319,84 @@ def _surroundings(dark: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _place(extent: int, canvas: int, center: float) -> tuple[slice | None, int]:
-    """Place ink on one axis of the canvas: which part of it to keep, and where it starts."""
+    """Place ink on one axis of the canvas.
+
+    Parameters
+    ----------
+    extent, canvas : int
+        Lengths of the ink and of the canvas.
+    center : float
+        The ink's center of mass, from its start.
+
+    Returns
+    -------
+    kept : slice or None
+        The part of the ink to keep; None for all of it.
+    start : int
+        Where that part starts on the canvas.
+    """
     if extent > canvas:
         cut = (extent - canvas) // 2
         return slice(cut, cut + canvas), 0
+    # Centered by its mass, truncated as published, then moved back inside at the edges.
     return None, min(max(canvas // 2 - int(center), 0), canvas - extent)
 
 
 def _shrink(
     ink: np.ndarray, first: tuple[int, int], canvas: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """Resample inverted ink that lies at `first` on an empty canvas to cover `size`."""
+    """Shrink a canvas that is empty but for inverted ink.
+
+    Parameters
+    ----------
+    ink : ndarray of uint8, shape (rows, columns)
+        The ink.
+    first : (int, int)
+        Row and column of the canvas at which the ink starts.
+    canvas : (int, int)
+        Rows and columns of the canvas.
+    size : (int, int)
+        Rows and columns of the result. The canvas is shrunk until it just covers them,
+        and cut to the center.
+
+    Returns
+    -------
+    ndarray of uint8, shape `size`
+        The image.
+    """
     factor = min(canvas[0] / size[0], canvas[1] / size[1])
     weights, reached = [], []
     for axis in (0, 1):
         resized = round(canvas[axis] / factor)
-        matrix = _resampling(canvas[axis], resized)
+        matrix = resampling_matrix(canvas[axis], resized)
         start = round((resized - size[axis]) / 2)
         matrix = matrix[start : start + size[axis], first[axis] : first[axis] + ink.shape[axis]]
+        # Rows of the result that no ink reaches are 0 and left out of the products.
         reached.append(matrix.any(axis=1))
         weights.append(matrix[reached[axis]])
     by_row, by_column = weights
     image = np.zeros(size, np.uint8)
+    # Assignment truncates to whole levels, as the published code does.
     image[np.ix_(*reached)] = by_row @ ink.astype(np.float64) @ by_column.T
     return image
 
 
 @lru_cache(maxsize=64)
-def _resampling(source: int, target: int) -> np.ndarray:
-    """Build the matrix (target, source) of a Gaussian of sigma (factor - 1) / 2 and bilinear steps.
+def resampling_matrix(source: int, target: int) -> np.ndarray:
+    """Build the matrix that shrinks one axis as scikit-image's resize does.
 
-    Pixel centers are aligned, and outside the source all is 0.
+    It is a Gaussian of sigma (factor - 1) / 2 against aliasing, then linear interpolation
+    between pixels. Pixel centers are aligned, and everything outside the source is 0.
+
+    Parameters
+    ----------
+    source, target : int
+        Pixels along the axis, before and after; factor is source / target.
+
+    Returns
+    -------
+    ndarray of float64, shape (target, source)
+        Read-only. Times the pixels along the axis, it gives those of the shrunk axis.
     """
     factor = source / target
     sigma = max(0.0, (factor - 1) / 2)
@@ -307,6 +404,7 @@ def _resampling(source: int, target: int) -> np.ndarray:
     reach = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (reach / sigma) ** 2) if sigma > 0 else np.ones(1)
     kernel /= kernel.sum()
+    # Pixel k spans k to k + 1, so its center lies at k + 0.5.
     position = (np.arange(target) + 0.5) * factor - 0.5
     left = np.floor(position).astype(int)
     matrix = np.zeros((target, source))
@@ -315,5 +413,5 @@ def _resampling(source: int, target: int) -> np.ndarray:
             columns = neighbor[row] + reach
             inside = (columns >= 0) & (columns < source)
             matrix[row, columns[inside]] += share[row] * kernel[inside]
-    matrix.setflags(write=False)
+    matrix.setflags(write=False)  # the cache hands out the same array again
     return matrix

@@ -1,16 +1,20 @@
 """Work on parts of the data in threads: on the rows of arrays, on many images, on what comes next."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TypeVar
 
-import cv2
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Count the CPU cores that this process may use, as containers and schedulers limit them."""
+    return cpu_count()
 
 
 def over_rows(work: Callable[[int, int], None], rows: int) -> None:
@@ -77,8 +81,10 @@ def side_by_side(
     Result
         What `work` gives. What it raises is raised here, in its turn.
     """
+    import cv2  # only those who work on images need it
+
     before = cv2.getNumThreads()
-    with threadpool_limits(1), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(threads or cores()) as pool:
         cv2.setNumThreads(1)
         try:
             yield from map(work, items) if threads == 1 else pool.map(work, items)

@@ -34,7 +34,8 @@ from fkd.storage import shards
 from fkd.storage.files import shown
 from fkd.storage.quarantine import Quarantine
 from fkd.text.crops import make_crops
-from fkd.text.pages import list_pages, segment_pages
+from fkd.text.pages import list_pages
+from fkd.text.stripes import segment_pages
 
 pytestmark = [
     pytest.mark.operations,

@@ -13,10 +13,10 @@ import pytest
 from fkd import models
 from fkd.__main__ import main
 from fkd.errors import FkdError
-from fkd.models import Networks
 from fkd.models.export import export_onnx
 from fkd.models.features import prepare_image
-from fkd.report.card import NOT_STATED, write_card
+from fkd.report.card import NOT_STATED, write_cards
+from fkd.study.parts import Networks
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_signatures
 from fkd.training.recipe import Recipe
@@ -25,7 +25,7 @@ NETWORKS = Networks(width=0.05, features=8)
 TRAINED = {"recipe": asdict(Recipe(epochs=7)), "networks": asdict(NETWORKS), "seed": 3}
 OF_TEACHER = {"architecture": "signet", "sets": ["development"], "images": 840, **TRAINED}
 OF_STUDENT = {
-    "student": PAPER["resnet18_cl_geom_bc"].to_dict(),
+    "student": asdict(PAPER["resnet18_cl_geom_bc"]),
     "half": True,
     "radius": 4,
     "images": 1117,
@@ -77,19 +77,19 @@ def card(exported, tmp_path):
         path, teacher = exported[0], tmp_path / "teacher.onnx"
         about = {
             "name": "teacher",
-            "architecture": "SigNet",
+            "architecture": "signet",
             "trained_with": json.dumps(of_teacher),
         }
         relabel(path, teacher, **about)
         if changes and changes["name"] != "teacher":
             path = relabel(path, tmp_path / f"{changes['name']}.onnx", **changes)
-        write_card(
-            model=teacher if changes.get("name") == "teacher" else path,
+        write_cards(
+            models=[teacher if changes.get("name") == "teacher" else path],
             teacher=teacher,
             eer=tmp_path / "eer.csv",
             data=tmp_path / "data.csv",
             title="A study",
-            markdown=tmp_path / "card.md",
+            markdown=[tmp_path / "card.md"],
             license=license,
         )
         return (tmp_path / "card.md").read_text()
@@ -178,7 +178,7 @@ def test_synthetic_data_is_named_on_the_face(card, drawn, learned, judged):
 
 
 def test_drawn_signatures_of_the_teacher_do_not_touch_a_student_of_cl_alone(card):
-    about = json.dumps(OF_STUDENT | {"student": PAPER["resnet18_cl"].to_dict()})
+    about = json.dumps(OF_STUDENT | {"student": asdict(PAPER["resnet18_cl"])})
     text = card(["development"], name="resnet18_cl", trained_with=about)
     assert "ynthetic" not in text
     assert "Teacher:" not in text
@@ -217,11 +217,11 @@ def test_other_files_are_refused(card, exported, tmp_path, content):
     card()
     (tmp_path / "bad.onnx").write_bytes(content)
     with pytest.raises(FkdError, match=r"bad\.onnx: no ONNX model of a study"):
-        write_card(
-            model=tmp_path / "bad.onnx",
+        write_cards(
+            models=[tmp_path / "bad.onnx"],
             teacher=tmp_path / "teacher.onnx",
             eer=tmp_path / "eer.csv",
             data=tmp_path / "data.csv",
             title="A study",
-            markdown=tmp_path / "card.md",
+            markdown=[tmp_path / "card.md"],
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fkd.study.code import Library
+from fkd.study.parts import ARCHITECTURES
 
 FILES = {
     "lib/__init__.py": '"""The library."""\n__version__ = "1"\n',
@@ -82,6 +83,30 @@ def test_what_it_does_not_reach_does_not_count(project, file, old, new):
     assert number(project) == before
 
 
+def test_a_part_counts_where_it_is_named(project):
+    library, script = Library(project / "lib"), project / "script.py"
+    plain, cut = library.digest(script), library.digest(script, ["lib.geometry.tree.cut"])
+    assert plain != cut
+    tree = project / "lib/geometry/tree.py"
+    tree.write_text(tree.read_text().replace("return x\n", "return -x\n"))
+    edited = Library(project / "lib")
+    assert edited.digest(script) == plain
+    assert edited.digest(script, ["lib.geometry.tree.cut"]) != cut
+
+
+def test_a_package_may_list_its_names_in_a_stub(project):
+    """Names that are loaded when they are asked for lead to the same code."""
+    init = project / "lib/geometry/__init__.py"
+    init.with_suffix(".pyi").write_text(init.read_text().replace("lib.geometry", ""))
+    init.write_text("import lazy_loader\n")
+    before = number(project)
+    reached = Library(project / "lib").reached(project / "script.py")
+    assert any(line.startswith("lib.geometry.tree: def span") for line in reached)
+    tree = project / "lib/geometry/tree.py"
+    tree.write_text(tree.read_text().replace("np.sort(x)", "np.sort(-x)"))
+    assert number(project) != before
+
+
 def test_the_order_of_definitions_does_not_count(project):
     before = number(project)
     definitions = FILES["lib/late.py"].split("\n\n\n")
@@ -93,14 +118,21 @@ def test_a_stage_reaches_its_part_of_the_library():
     root = Path(__file__).resolve().parents[1]
     library = Library(root / "fkd")
 
-    def modules(stage: str) -> set[str]:
-        reached = library.reached(root / "workflow/scripts" / f"{stage}.py")
+    resnet18, signet = (ARCHITECTURES[name].network for name in ("resnet18", "signet"))
+
+    def modules(stage: str, *parts: str) -> set[str]:
+        reached = library.reached(root / "workflow/scripts" / f"{stage}.py", parts)
         return {statement.partition(":")[0] for statement in reached}
 
     assert {"fkd.verification.svm", "fkd.verification.solver"} <= modules("evaluate_wd")
     assert not {"fkd.verification.significance", "fkd.losses"} & modules("evaluate_wd")
-    assert {"fkd.graph.tree", "fkd.models.signet"} <= modules("cache_teacher")
-    assert not {"fkd.losses", "fkd.training.stages", "fkd.text.lines"} & modules("cache_teacher")
+    assert {"fkd.graph.tree", "fkd.models.signet"} <= modules("cache_geometry", signet)
+    assert not {"fkd.losses", "fkd.training.stages", "fkd.text.lines"} & modules("cache_geometry")
     assert {"fkd.losses", "fkd.study.students", "fkd.graph.contrast"} <= modules("train_student")
     assert "fkd.losses" not in modules("random_student") | modules("export_onnx")
     assert "fkd.text.lines" in modules("segment_pages") - modules("list_pages")
+    # Networks count where a job builds them, and for what people read nothing of them counts.
+    assert "fkd.models.signet" not in modules("train_student", resnet18)
+    computed = {"fkd.graph.tree", "fkd.models.network", "fkd.losses", "fkd.training.students"}
+    for stage in ("write_tables", "write_paper_table", "write_methods", "figure_references"):
+        assert not computed & modules(stage), stage

@@ -1,20 +1,33 @@
 """The config: defaults, students by name, sizes, and what is refused."""
 
 import datetime
+import inspect
+import json
 import re
 import tomllib
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from fkd.__main__ import load
 from fkd.errors import FkdError
-from fkd.losses import RESPONSES
-from fkd.models import ARCHITECTURES, CONNECTIONS, Networks, SigNet
+from fkd.graph import RADIUS
 from fkd.study import config as configs
+from fkd.study.parts import (
+    ARCHITECTURES,
+    RESPONSE_LOSSES,
+    Architecture,
+    Networks,
+    ResponseLoss,
+    code_of_part,
+)
 from fkd.study.students import PAPER, Student
+from fkd.text.crops import CANVASES, RATIOS
 from fkd.training.recipe import Recipe
+from fkd.verification import Protocol, protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -47,7 +60,7 @@ def complete(**changes):
             del place[key]
         else:
             place[key] = value
-    return configs.complete(config, SCHEMA)
+    return configs.complete(config, SCHEMA).settings
 
 
 def refusal(**changes):
@@ -68,8 +81,55 @@ def test_defaults_of_the_schema_are_those_of_the_library():
     config = complete()
     assert Recipe(**config["training"] | {"milestones": (20, 40)}) == Recipe()
     assert Networks(**config["networks"]) == Networks()
+    judged = config["evaluation"]
+    assert (judged["C"], judged["gamma"]) == (protocol.C, protocol.GAMMA)
+    assert Protocol(3, 1, 1) == Protocol(3, 1, 1, judged["splits"], judged["seed"])
+    assert config["geometry"]["radius"] == RADIUS
+    assert [list(canvas) for canvas in CANVASES] == config["crops"]["canvases"]
+    assert list(RATIOS) == config["crops"]["ratios"]
+
+
+def test_a_default_of_a_stage_is_that_of_the_schema():
+    """A parameter that a stage and the schema share by name has one default."""
+    config = complete()
+    settings = {
+        "segment_pages": config["pages"],
+        "make_crops": config["crops"],
+        "prepare_signatures": config["signatures"]["cedar"] | {"max_pixels": config["max_pixels"]},
+        "train_student": {"half": config["geometry"]["half"], "memory": config["memory"]},
+        "train_teacher": {"architecture": config["teacher"]["architecture"]},
+        "cache_responses": {"half_precision": config["teacher"]["half_precision"]},
+        "cache_geometry": config["geometry"],
+        "evaluate_wd": config["evaluation"],
+        "figure_tree": config["geometry"],
+        "figure_contrast": config["geometry"],
+        "figure_pipeline": config["geometry"] | {"max_pixels": config["max_pixels"]},
+    }
+    # Where a stage by hand keeps more: pages keep black ink, and each geometry its own maps.
+    chosen = {("segment_pages", "ink_gray"), ("figure_contrast", "connections")}
+    compared = set()
+    for stage, of_schema in settings.items():
+        for name, parameter in inspect.signature(load(stage)).parameters.items():
+            known = name in of_schema and parameter.default is not parameter.empty
+            if known and (stage, name) not in chosen:
+                default = json.loads(json.dumps(parameter.default))
+                assert default == of_schema[name], (stage, name)
+                compared.add(name)
+    assert {"min_rows", "min_columns", "ratio_per", "threshold", "radius", "gamma"} <= compared
+    assert {"C", "half", "memory", "max_pixels", "half_precision", "max_per_page"} <= compared
+
+
+def test_a_registered_loss_has_the_defaults_of_its_function():
+    for name, loss in RESPONSE_LOSSES.items():
+        known = list(inspect.signature(code_of_part(loss.function)).parameters.values())[2:]
+        assert {p.name: p.default for p in known} == dict(loss.parameters), name
+
+
+@pytest.mark.fidelity("connections")
+def test_the_connections_of_the_schema_are_those_of_the_networks():
+    config = complete()
     for architecture, pairs in config["geometry"]["connections"].items():
-        assert pairs.items() <= CONNECTIONS[architecture].items()
+        assert pairs.items() <= ARCHITECTURES[architecture].connections.items()
         assert list(pairs) == ["conv2", "conv5"]
 
 
@@ -84,12 +144,12 @@ def test_a_partial_section_keeps_the_other_defaults():
 @pytest.mark.parametrize("name", PAPER)
 def test_students_of_the_paper_need_only_their_name(name):
     config = complete(students={name: None})
-    assert Student.from_dict(config["students"][name]) == PAPER[name]
+    assert Student.from_settings(config["students"][name]) == PAPER[name]
 
 
 def test_what_a_student_says_replaces_the_published_value():
     config = complete(students={"resnet18_cl_geom_bc": {"geometry": {"conv2": 5}}})
-    student = Student.from_dict(config["students"]["resnet18_cl_geom_bc"])
+    student = Student.from_settings(config["students"]["resnet18_cl_geom_bc"])
     assert student.geometry == {"conv2": 5, "conv5": 100.0}
     assert student.response == PAPER["resnet18_cl_geom_bc"].response
 
@@ -99,27 +159,28 @@ def test_a_size_is_laid_over_the_rest():
     config = complete(sizes=sizes, size="small", training={"batch": 8})
     assert (config["training"]["epochs"], config["training"]["batch"]) == (2, 8)
     assert list(config["students"]) == ["resnet18_cl", "signet_cl"]
-    again = configs.complete(config, SCHEMA)
+    again = configs.complete(config, SCHEMA).settings
     assert again == config
     assert "sizes: small" in refusal(sizes=sizes, size="large")
 
 
-def chebyshev(student, teacher, power, absolute=True):
-    """A response loss of one's own, with a parameter that has no default."""
+CHEBYSHEV = ResponseLoss(
+    "CH", "Chebyshev", "my_parts.chebyshev", {"power": None, "absolute": True}
+)
+"""A response loss of one's own, with a parameter that has no default."""
 
-
-class Narrow(SigNet):
-    """A network of one's own."""
-
-    map_sizes = {"early": (17, 26), "late": (8, 12)}  # noqa: RUF012
+NARROW = Architecture(
+    "Narrow", "my_parts.Narrow", {"early": (17, 26), "late": (8, 12)}, ("he", "he")
+)
+"""A network of one's own."""
 
 
 def own(**response):
     return {"architecture": "signet", "response": {"loss": "chebyshev", "weight": 1.0} | response}
 
 
-def test_a_loss_is_one_function_and_one_entry(monkeypatch):
-    monkeypatch.setitem(RESPONSES, "chebyshev", chebyshev)
+def test_a_loss_is_one_entry(monkeypatch):
+    monkeypatch.setitem(RESPONSE_LOSSES, "chebyshev", CHEBYSHEV)
     given = {"power": 3, "absolute": False}
     config = complete(students={"mine": own(parameters=given)})
     assert config["students"]["mine"]["response"]["parameters"] == given
@@ -130,18 +191,19 @@ def test_a_loss_is_one_function_and_one_entry(monkeypatch):
     assert 'parameters.power: expected number or boolean, found "3"' in message
 
 
-def test_a_network_is_one_class_and_its_entries(monkeypatch):
-    monkeypatch.setitem(ARCHITECTURES, "narrow", Narrow)
+def test_a_network_is_one_entry(monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "narrow", NARROW)
     mine = {"architecture": "narrow", "classification": 1}
     config = complete(students={"mine": mine})
     assert config["geometry"]["connections"]["narrow"] == {}
     assert "mine.geometry.conv2: not connected" in refusal(
         students={"mine": mine | {"geometry": {"conv2": 1}}}
     )
-    monkeypatch.setitem(CONNECTIONS, "narrow", {"conv2": "early", "conv5": "late"})
+    pairs = {"conv2": "early", "conv5": "late"}
+    monkeypatch.setitem(ARCHITECTURES, "narrow", replace(NARROW, connections=pairs))
     config = complete(students={"mine": mine | {"geometry": {"conv2": 1}}})
-    assert config["geometry"]["connections"]["narrow"] == CONNECTIONS["narrow"]
-    assert configs.complete(config, SCHEMA) == config
+    assert config["geometry"]["connections"]["narrow"] == pairs
+    assert configs.complete(config, SCHEMA).settings == config
     changed = complete(
         students={"mine": mine}, **{"geometry.connections": {"narrow": {"conv3": "late"}}}
     )
@@ -160,7 +222,7 @@ def test_a_teacher_of_another_network_guides_by_its_own_maps():
     config = complete(**guided_by_resnet18({"stage2": 10, "stage3": 1}, stage3="stage3"))
     pairs = {"stage2": "stage2", "stage3": "stage3"}
     assert config["geometry"]["connections"] == {"resnet18": pairs, "signet": {}}
-    assert configs.complete(config, SCHEMA) == config
+    assert configs.complete(config, SCHEMA).settings == config
     assert complete()["geometry"]["connections"]["signet"] == {"conv2": "conv2", "conv5": "conv5"}
 
 

@@ -12,7 +12,7 @@ from fkd.figures.appearance import ink_boxes
 from fkd.preprocess import normalize
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
-from fkd.text.crops import CANVASES, RATIOS, intervals, make_crops
+from fkd.text.crops import CANVASES, RATIOS, draw_intervals, make_crops
 
 
 def scribble(height, width, seed=0):
@@ -195,7 +195,7 @@ def test_oversized_pieces_are_told_in_one_line(tmp_path, stripes, caplog):
 
 def test_an_interval_has_a_column_at_least():
     """A tiny ratio must not cut the same empty interval for ever."""
-    found = intervals((30, 40), (1e-6, 1e-6), "interval", [[60, 90]], (0, "crop", "page", 0))
+    found = draw_intervals((30, 40), (1e-6, 1e-6), "interval", [[60, 90]], (0, "crop", "page", 0))
     assert [(left, width) for left, width, *_ in islice(found, 50)] == [(n, 1) for n in range(40)]
 
 

@@ -16,11 +16,12 @@ import pytest
 import torch
 import yaml
 
-from fkd import losses, models
+from fkd import models
 from fkd.__main__ import COMMANDS, STAGES
-from fkd.models import ARCHITECTURES, Network
+from fkd.models import Network
 from fkd.preprocess import INPUT
 from fkd.study.config import complete
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_part
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -86,11 +87,15 @@ def follow(block, folder):
         path.write_text(block.code)
         return
     where, _, name = block.place.rpartition(" ")
-    start = r"^from fkd" if where == "with the" else rf"^{name}\b.*\{{$"
-    lines = path.read_text().splitlines(keepends=True)
-    at = next(at for at, line in enumerate(lines) if re.match(start, line))
-    lines.insert(at + (where == "in"), block.code)
-    path.write_text("".join(lines))
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    if block.place == "at the end":
+        lines.append(f"\n\n{block.code}")
+    else:
+        assert where == "in", block.place
+        start = rf"^{name}\b.*\{{$"
+        at = next(at for at, line in enumerate(lines) if re.match(start, line))
+        lines.insert(at + 1, block.code)
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def enter(page, monkeypatch):
@@ -99,7 +104,7 @@ def enter(page, monkeypatch):
     for block in blocks(page):
         if block.language != "python" or not block.file.startswith("fkd/"):
             continue
-        code = compile(block.code, block.file, "exec") if "in " not in block.place[:3] else None
+        code = compile(block.code, block.file, "exec") if block.place[:3] != "in " else None
         if not block.place:
             made = ModuleType(block.module)
             exec(code, vars(made))
@@ -109,6 +114,8 @@ def enter(page, monkeypatch):
         known = names.setdefault(block.module, dict(vars(module)))
         if code:
             exec(code, known)
+            for name in known.keys() - vars(module).keys():
+                monkeypatch.setattr(module, name, known[name], raising=False)
         else:
             table = getattr(module, block.place.removeprefix("in "))
             for name, value in eval("{" + block.code + "}", known).items():
@@ -122,7 +129,7 @@ def test_blocks_are_valid(page, monkeypatch):
     configs = {block.file: block.code for block in found if block.language == "yaml"}
     for text in configs.values():
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
-        config = complete(laid_over(config, yaml.safe_load(text)), SCHEMA)
+        config = complete(laid_over(config, yaml.safe_load(text)), SCHEMA).settings
         assert complete(config | {"size": "smallest"}, SCHEMA)
     used = []
     for block in found:
@@ -147,9 +154,7 @@ def laid_over(base, top):
 
 def test_the_network_keeps_what_its_class_promises(monkeypatch):
     enter("student", monkeypatch)
-    started = models.INITIALIZATIONS["code"]
-    monkeypatch.setitem(started, "plain", ARCHITECTURES["plain"].initialization)
-    network = models.build("plain", 4, models.Networks(width=0.1, features=12))
+    network = models.build("plain", 4, Networks(width=0.1, features=12))
     maps, feature = network.describe(torch.rand(2, 1, *INPUT))
     sizes = {name: tuple(values.shape[2:]) for name, values in maps.items()}
     assert isinstance(network, Network) and sizes == ARCHITECTURES["plain"].map_sizes
@@ -161,7 +166,9 @@ def test_the_network_keeps_what_its_class_promises(monkeypatch):
 @pytest.mark.parametrize("centered", [True, False])
 def test_the_loss_is_its_formula(centered, monkeypatch):
     enter("loss", monkeypatch)
-    loss = losses.RESPONSES["similarity"]
+    known = RESPONSE_LOSSES["similarity"]
+    loss = code_of_part(known.function)
+    assert dict(known.parameters) == {"centered": True}
     student, teacher = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 4).double()
     student.requires_grad_(True)
     found = loss(student, teacher, centered=centered)

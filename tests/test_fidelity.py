@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from fkd.layouts import LAYOUTS
-from fkd.losses import RESPONSES
 from fkd.study import config as configs
+from fkd.study.parts import RESPONSE_LOSSES, code_of_part
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -233,10 +233,11 @@ def look_up(config: object, key: str) -> object:
 
 def completed(config: dict) -> dict:
     """Complete a config, and the parameters of response losses by the functions' defaults."""
-    config = configs.complete(config, SCHEMA)
+    config = configs.complete(config, SCHEMA).settings
     for spec in config["students"].values():
         if spec["response"]:
-            parameters = inspect.signature(RESPONSES[spec["response"]["loss"]]).parameters
+            function = code_of_part(RESPONSE_LOSSES[spec["response"]["loss"]].function)
+            parameters = inspect.signature(function).parameters
             own = {name: p.default for name, p in list(parameters.items())[2:]}
             spec["response"]["parameters"] = own | spec["response"]["parameters"]
     return config

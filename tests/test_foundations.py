@@ -10,7 +10,7 @@ from fkd.storage.atomic import writing
 from fkd.storage.quarantine import Quarantine
 from fkd.text.check import check_text
 from fkd.threads import ahead
-from fkd.verification.protocol import evaluate
+from fkd.verification import evaluate
 
 
 def test_shard_gives_back_what_was_written(tmp_path):

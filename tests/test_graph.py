@@ -11,23 +11,27 @@ from hypothesis import strategies as st
 
 from fkd import graph, models
 from fkd.errors import FkdError
-from fkd.graph import Neighborhoods, compiled, neighbors, tree
-from fkd.models.network import as_input
+from fkd.graph import Neighborhoods, compiled
+from fkd.graph.neighbors import sum_by_levels, sum_over_neighbors
+from fkd.graph.tree import grow_together
+from fkd.models import as_input
 from fkd.preprocess import center_crop
 
 
-def on_gpu(vectors):
-    """Grow trees on a GPU."""
+def grow_on_gpu(vectors):
     return graph.rooted_trees(vectors.cuda()).cpu()
 
 
-no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
-WAYS = [
-    pytest.param(graph.rooted_trees, id="cpu"),
-    # What a GPU runs, here on the CPU.
-    pytest.param(tree._grow_together, id="together"),
-    pytest.param(on_gpu, id="cuda", marks=no_gpu),
-]
+def sum_on_gpu(values, trees, radius):
+    return sum_over_neighbors(values.cuda(), trees.cuda(), radius).cpu()
+
+
+# The second of each is what a GPU runs, here on the CPU; the third runs where a GPU is there.
+WAYS = {"cpu": graph.rooted_trees, "together": grow_together}
+SUMS = {"cpu": sum_over_neighbors, "by levels": sum_by_levels}
+if torch.cuda.is_available():
+    WAYS["cuda"], SUMS["cuda"] = grow_on_gpu, sum_on_gpu
+ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 def kruskal(vectors):
@@ -85,7 +89,7 @@ def real_maps(shared):
 
 
 @pytest.mark.fidelity("spanning tree")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 @settings(max_examples=150, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_tree_equals_kruskal_under_ties_and_duplicates(way, n, d, seed):
@@ -102,7 +106,7 @@ def test_tree_equals_kruskal_under_ties_and_duplicates(way, n, d, seed):
 
 
 @pytest.mark.fidelity("spanning tree")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 def test_large_maps_of_few_levels_equal_kruskal(way):
     vectors = np.random.default_rng(4).integers(0, 2, (1, 17 * 26, 6)).astype(np.float32)
     assert edges_of(way(torch.from_numpy(vectors))[0].numpy()) == kruskal(vectors[0])
@@ -122,7 +126,7 @@ def least_weights(real_maps):
 
 
 @pytest.mark.fidelity("spanning tree")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 @pytest.mark.parametrize("name", ["conv2", "conv5"])
 def test_trees_of_real_maps_have_the_weight_of_networkx(real_maps, least_weights, way, name):
     trees = way(real_maps[name]).numpy()
@@ -132,7 +136,7 @@ def test_trees_of_real_maps_have_the_weight_of_networkx(real_maps, least_weights
 
 
 @pytest.mark.fidelity("zero distances")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 def test_equal_vectors_are_at_distance_zero(way, sparse_map):
     """Equal vectors are joined first, each to the first of them, whatever a product rounds to."""
     vectors = sparse_map + np.float32(1e3)
@@ -144,7 +148,7 @@ def test_equal_vectors_are_at_distance_zero(way, sparse_map):
 
 
 @pytest.mark.fidelity("zero distances")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 def test_equal_vectors_far_from_the_first_are_at_distance_zero(way):
     """Where a product rounds by position, and does so to other than 0."""
     rng = np.random.default_rng(3)
@@ -157,17 +161,24 @@ def test_equal_vectors_far_from_the_first_are_at_distance_zero(way):
 
 
 @pytest.mark.fidelity("zero distances")
-def test_equal_vectors_are_measured_once(sparse_map):
-    """So that they are at one distance from any other, whatever a product rounds to."""
-    odd = np.arange(1, 65, 2, dtype=np.uint64)
-    distinct, place = tree._distinct(sparse_map, sparse_map.view(np.uint32), odd)
-    firsts, index = np.unique(sparse_map, axis=0, return_index=True, return_inverse=True)[1:]
-    assert distinct.tolist() == sorted(firsts)
-    np.testing.assert_array_equal(distinct[place], firsts[index.ravel()])
+@ways
+def test_equal_vectors_are_at_one_distance_from_any_other(way):
+    """Whatever a product rounds to: so their ties are broken by order, for the first of them."""
+    rng = np.random.default_rng(5)
+    kind = rng.integers(150, size=442)
+    vectors = rng.normal(size=(150, 256))[kind]
+    firsts, index = np.unique(kind, return_index=True, return_inverse=True)[1:]
+    first = firsts[index]  # (442,): the first vector that equals each
+    edges = edges_of(way(torch.from_numpy(vectors)[None])[0].numpy())
+    assert edges == kruskal(vectors)
+    between = [edge for edge in edges if kind[edge[0]] != kind[edge[1]]]
+    assert len(between) == len(set(kind)) - 1 > 100
+    assert all(first[i] == i and first[j] == j for i, j in between)
+    assert all(first[j] == i for i, j in set(edges) - set(between))
 
 
 @pytest.mark.fidelity("zero distances")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 def test_zero_and_minus_zero_are_equal(way):
     vectors = torch.tensor([[[0.0], [5.0], [-0.0], [5.0]]])
     assert way(vectors).tolist() == [[0, 0, 0, 1]]
@@ -205,7 +216,7 @@ def test_neighbors_on_real_maps(real_maps):
 
 
 @pytest.mark.fidelity("neighborhoods")
-@pytest.mark.parametrize("way", [neighbors._sum_each, neighbors._sum_by_levels])
+@pytest.mark.parametrize("way", SUMS.values(), ids=SUMS)
 @pytest.mark.parametrize("columns", [1, 3, compiled.COLUMNS + 1])
 def test_sums_over_neighbors_equal_the_matrix_product(way, columns):
     g = torch.Generator().manual_seed(columns)
@@ -305,6 +316,26 @@ def test_the_two_ways_of_nac_have_one_gradient(sparse_map):
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5 * largest)
 
 
+def test_a_gpu_gives_the_contrast_and_gradient_of_the_cpu(request, sparse_map):
+    """On a GPU, where all checks that name a way run too."""
+    if not torch.cuda.is_available():
+        ran = [item for item in request.session.items if item.path == request.path]
+        count = sum("way" in item.fixturenames for item in ran)
+        pytest.skip(f"no CUDA device is there: {count} checks of this file ran on the CPU alone")
+    trees = graph.rooted_trees(torch.from_numpy(sparse_map)[None])
+    weight = torch.rand(1, len(sparse_map), generator=torch.Generator().manual_seed(0))
+    results = []
+    for device in ("cpu", "cuda"):
+        vectors = torch.from_numpy(sparse_map)[None].to(device).requires_grad_()
+        contrast = graph.nac(vectors, Neighborhoods(trees.to(device)))
+        (contrast * weight.to(device)).sum().backward()
+        results.append((contrast.detach().cpu(), vectors.grad.cpu()))
+    for ours, on_gpu in zip(*results, strict=True):
+        largest = ours.abs().max().item()
+        assert largest > 0
+        torch.testing.assert_close(on_gpu, ours, rtol=1e-4, atol=1e-5 * largest)
+
+
 @pytest.mark.fidelity("degenerate maps")
 @pytest.mark.parametrize("held", [dense, as_trees])
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e3])
@@ -341,7 +372,7 @@ def test_vectors_of_one_element():
 
 
 @pytest.mark.fidelity("degenerate maps")
-@pytest.mark.parametrize("way", WAYS)
+@ways
 def test_one_vector_is_a_tree_of_no_edges(way):
     assert way(torch.ones(2, 1, 4)).tolist() == [[0], [0]]
     edges = graph.spanning_tree(np.ones((1, 4)))

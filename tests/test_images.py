@@ -1,3 +1,5 @@
+"""Reading images: what formats and depths give, and what is refused."""
+
 import zlib
 
 import numpy as np

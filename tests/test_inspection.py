@@ -3,6 +3,7 @@
 import json
 import pickle
 import zipfile
+from dataclasses import asdict
 
 import h5py
 import numpy as np
@@ -19,18 +20,19 @@ from fkd.__main__ import main
 from fkd.errors import FkdError
 from fkd.graph import rooted_trees
 from fkd.inspection import describe, inspect_file
-from fkd.models import Networks
 from fkd.models.export import export_onnx
+from fkd.models.weights import METADATA
 from fkd.signatures.npz import export_signatures
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
+from fkd.study.parts import Networks
 from fkd.study.students import PAPER
-from fkd.training.fitting import fit
+from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
 
 COUNT = 6
 SMALL = Networks(width=0.05, features=8)
-ABOUT = {"student": PAPER["resnet18_cl_geom_bc"].to_dict(), "images": 77, "seed": 1}
+ABOUT = {"student": asdict(PAPER["resnet18_cl_geom_bc"]), "images": 77, "seed": 1}
 draw = np.random.default_rng(3)
 
 
@@ -227,12 +229,12 @@ def test_weights_and_model_of_a_study(tmp_path, capsys):
     told = (
         "a student, trained on 77 text images with CL + GEOM on conv2, conv5 + barlow_colleagues."
     )
-    assert f"Weights of a ResNet18: {told}" in text
+    assert f"Weights of a ResNet-18: {told}" in text
     assert "They fit the network" in text
     assert "network.num_classes" in text and "about.student.geometry.conv5" in text
     export_onnx(weights=weights, out=model, name="mine")
     text = shown(model, capsys)
-    assert f"The model mine, a ResNet18: {told}" in text
+    assert f"The model mine, a ResNet-18: {told}" in text
     assert "Takes image: float (batch, 1, 150, 220)." in text
     assert "Gives feature: float (batch, 8)." in text
 
@@ -290,14 +292,14 @@ def test_a_checkpoint(tmp_path, capsys):
         fit(
             models.build("resnet18", 2, SMALL),
             terms,
-            batches,
-            None,
-            1,
+            Batches(batches, 1),
             Recipe(epochs=3),
-            tmp_path / "checkpoint.pt",
-            tmp_path / "losses.csv",
-            tmp_path / "weights.safetensors",
-            ABOUT | {"recipe": {"epochs": 3}},
+            Record(
+                tmp_path / "weights.safetensors",
+                tmp_path / "losses.csv",
+                tmp_path / "checkpoint.pt",
+                ABOUT | {"recipe": {"epochs": 3}},
+            ),
         )
     text = shown(tmp_path / "checkpoint.pt", capsys)
     assert "1 of 3 epochs are done. a student, trained on 77" in text
@@ -374,8 +376,8 @@ def damaged_shard(path):
 
 def other_weights(path):
     network = models.build("resnet18", None, SMALL)
-    about = {"architecture": "ResNet18", "settings": json.dumps(network.settings), "about": "{}"}
-    save_file({"fc.weight": torch.ones(2)}, path, about)
+    about = {"architecture": network.architecture, "settings": network.settings, "about": {}}
+    save_file({"fc.weight": torch.ones(2)}, path, {METADATA: json.dumps(about)})
 
 
 def strange_about(path):

@@ -1,6 +1,7 @@
 """Each loss against a loop in double precision, written from its formula."""
 
 import math
+from dataclasses import asdict
 from itertools import product
 
 import pytest
@@ -9,14 +10,11 @@ import torch
 from fkd import losses
 from fkd.errors import FkdError
 from fkd.study.students import PAPER, Student
+from fkd.training.students import loss_terms
 
 B, F = 6, 5
 
-CUDA = pytest.param(
-    "cuda",
-    marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is there"),
-)
-devices = pytest.mark.parametrize("device", ["cpu", CUDA])
+devices = pytest.mark.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()])
 
 
 def draw_responses():
@@ -178,6 +176,19 @@ def test_gradient(loss, parameters, device):
     assert torch.autograd.gradcheck(lambda s: loss(s, teacher, **parameters), student)
 
 
+def test_losses_lie_where_the_responses_do(request):
+    """On a GPU, where all checks above that name a device run too."""
+    if not torch.cuda.is_available():
+        ran = [item for item in request.session.items if item.path == request.path]
+        count = sum("device" in item.fixturenames for item in ran)
+        pytest.skip(f"no CUDA device is there: {count} checks of this file ran on the CPU alone")
+    student, teacher = (f.cuda() for f in draw_responses())
+    writers = torch.arange(B, device="cuda") % F
+    found = [loss(student, teacher, **parameters) for loss, parameters in VARIANTS]
+    for loss in (*found, losses.classification(student, writers)):
+        assert loss.device.type == "cuda"
+
+
 @pytest.mark.fidelity("Barlow Colleagues")
 def test_colleagues_may_have_other_numbers_of_elements(responses):
     student, teacher = responses
@@ -284,7 +295,7 @@ def drawn(responses):
     batch = {"image": None, "writer": torch.tensor([0, 1, 2, 0, 1, 2]), "feature": teacher}
     for name in ("conv2", "conv5"):
         mask = torch.rand(B, 12, 12, generator=g).triu(1) > 0.6
-        batch[f"mask_{name}"] = mask | mask.mT
+        batch[f"neighborhoods_{name}"] = mask | mask.mT
         batch[f"nac_{name}"] = torch.rand(B, 12, generator=g)
     return Drawn(maps, student), batch
 
@@ -306,12 +317,13 @@ VALUES = {
 )
 def test_the_total_with_each_value_of_a_config(drawn, name, half, parameters, weight, naive):
     network, batch = drawn
-    spec = PAPER[name].to_dict()
-    spec["response"]["parameters"] = parameters
-    terms, logits = Student.from_dict(spec).loss_terms(network, batch, half=half)
+    settings = asdict(PAPER[name])
+    settings["response"]["parameters"] = parameters
+    terms, logits = loss_terms(Student.from_settings(settings), network, batch, half=half)
     expected = naive_classification(logits, batch["writer"])
     expected += weight * naive(network.feature, batch["feature"], **parameters)
     for teacher_map, student_map, share in (("conv2", "stage2", 10), ("conv5", "stage3", 100)):
-        contrast = naive_contrast(network.maps[student_map], batch[f"mask_{teacher_map}"])
+        near = batch[f"neighborhoods_{teacher_map}"]
+        contrast = naive_contrast(network.maps[student_map], near)
         expected += share * naive_geometry(contrast, batch[f"nac_{teacher_map}"], half)
     assert terms["total"].item() == pytest.approx(expected, rel=1e-5)

@@ -123,7 +123,7 @@ def study(name="default", **edits):
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
-    return complete(config, SCHEMA)
+    return complete(config, SCHEMA).settings
 
 
 def methods(config, data):
@@ -266,16 +266,16 @@ def test_other_tests_and_sets_are_named():
     sets["cedar"][0]["references"] = [12, 14]
     found = deviations(config | {"evaluation": config["evaluation"] | {"sets": sets}}, SCHEMA)
     assert found == [
-        "mcyt75, 12 references: tested on 2 genuine signatures and 15 skilled forgeries; "
-        "published, tested on 3 genuine signatures and 15 skilled forgeries.",
         "cedar, 14 references: tested on 10 genuine signatures and 10 skilled forgeries; "
         "published, no such number.",
+        "mcyt75, 12 references: tested on 2 genuine signatures and 15 skilled forgeries; "
+        "published, tested on 3 genuine signatures and 15 skilled forgeries.",
     ]
     del sets["mcyt75"]
     sets["cedar"][0]["references"] = [12]
     found = deviations(config | {"evaluation": config["evaluation"] | {"sets": sets}}, SCHEMA)
     assert found == [
-        "Models are judged on gpds300 and cedar; published, GPDS300GRAY, MCYT75 and CEDAR."
+        "Models are judged on cedar and gpds300; published, GPDS300GRAY, MCYT75 and CEDAR."
     ]
 
 

@@ -1,6 +1,7 @@
 """Networks: sizes, gradients, initialization, files, ONNX."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,9 +11,10 @@ import torch
 from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import neighborhoods, spanning_tree
-from fkd.models import Networks
 from fkd.models.export import CHECKED_BATCHES, check_onnx, export_onnx
+from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
 from fkd.study.students import PAPER
+from fkd.training.students import loss_terms
 
 SMALL = Networks(width=0.05, features=32)
 TRAINED = {name: student for name, student in PAPER.items() if student.is_trained}
@@ -22,9 +24,9 @@ TRAINED = {name: student for name, student in PAPER.items() if student.is_traine
 @pytest.mark.fidelity("ResNet-18")
 @pytest.mark.parametrize(("name", "count"), [("signet", 15_792_160), ("resnet18", 13_072_320)])
 def test_number_of_parameters(name, count):
-    network = models.ARCHITECTURES[name]()
+    network = code_of_part(ARCHITECTURES[name].network)()
     assert sum(p.numel() for p in network.parameters()) == count
-    with_classifier = models.ARCHITECTURES[name](num_classes=7)
+    with_classifier = code_of_part(ARCHITECTURES[name].network)(num_classes=7)
     assert sum(p.numel() for p in with_classifier.parameters()) == count + 7 * 2048
 
 
@@ -54,12 +56,12 @@ def test_the_published_sizes_of_maps():
 
 
 @pytest.mark.fidelity("connections")
-@pytest.mark.parametrize("student", models.CONNECTIONS)
+@pytest.mark.parametrize("student", ARCHITECTURES)
 def test_connected_maps_have_equal_sizes(student):
-    sizes = models.ARCHITECTURES[student].map_sizes
-    for teacher_map, student_map in models.CONNECTIONS[student].items():
-        assert models.SigNet.map_sizes[teacher_map] == sizes[student_map]
-    network = models.ARCHITECTURES[student](width=0.05).eval()
+    sizes = ARCHITECTURES[student].map_sizes
+    for teacher_map, student_map in ARCHITECTURES[student].connections.items():
+        assert ARCHITECTURES["signet"].map_sizes[teacher_map] == sizes[student_map]
+    network = code_of_part(ARCHITECTURES[student].network)(width=0.05).eval()
     maps, _ = network.describe(torch.zeros(1, 1, 150, 220))
     assert {name: tuple(m.shape[2:]) for name, m in maps.items()} == sizes
 
@@ -79,9 +81,9 @@ def batch():
         "feature": torch.rand(4, 32, generator=g),
     }
     for name in ("conv2", "conv5"):
-        rows, columns = models.SigNet.map_sizes[name]
+        rows, columns = ARCHITECTURES["signet"].map_sizes[name]
         tree = spanning_tree(torch.rand(rows * columns, 3, generator=g).numpy())
-        batch[f"mask_{name}"] = torch.from_numpy(neighborhoods(np.stack([tree] * 4)))
+        batch[f"neighborhoods_{name}"] = torch.from_numpy(neighborhoods(np.stack([tree] * 4)))
         batch[f"nac_{name}"] = torch.rand(4, rows * columns, generator=g)
     return batch
 
@@ -91,8 +93,8 @@ def batch():
 def test_every_parameter_has_a_gradient(name, batch):
     student = TRAINED[name]
     network = models.build(student.architecture, 3, SMALL)
-    terms, _ = student.loss_terms(network, batch)
-    expected = {"classification", "total"} | {f"geometry_{m}" for m in student.maps}
+    terms, _ = loss_terms(student, network, batch)
+    expected = {"classification", "total"} | {f"geometry_{m}" for m in student.guiding_maps}
     assert set(terms) == expected | ({"response"} if student.response else set())
     terms["total"].backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
@@ -103,7 +105,7 @@ def test_every_parameter_has_a_gradient(name, batch):
 @pytest.mark.fidelity("total loss")
 def test_total_is_the_weighted_sum(batch):
     network = models.build("resnet18", 3, SMALL)
-    terms, _ = TRAINED["resnet18_cl_geom_bc"].loss_terms(network, batch)
+    terms, _ = loss_terms(TRAINED["resnet18_cl_geom_bc"], network, batch)
     expected = (
         terms["classification"]
         + 10 * terms["geometry_conv2"]
@@ -125,15 +127,35 @@ def test_weights_depend_on_the_seed_and_the_rule():
 
 
 @pytest.mark.fidelity("initialization")
-@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_public_classes_start_as_published(name):
-    network = models.ARCHITECTURES[name]()
+    network = code_of_part(ARCHITECTURES[name].network)()
     fc = dict(network.named_modules())["fc" if name == "resnet18" else "fc_layers.fc1.fc"]
     assert fc.weight.std().item() == pytest.approx((2 / 3840) ** 0.5, rel=0.02)
 
 
+class Narrow(models.SigNet):
+    """A network of one's own."""
+
+    architecture = "narrow"
+
+
+@pytest.mark.parametrize("rule", ["code", "xavier"])
+def test_a_network_registered_at_run_time_is_built(tmp_path, monkeypatch, rule):
+    signet = ARCHITECTURES["signet"]
+    narrow = replace(signet, label="Narrow", network=f"{__name__}.Narrow")
+    monkeypatch.setitem(ARCHITECTURES, "narrow", narrow)
+    network = models.build("narrow", 3, replace(SMALL, initialization=rule), seed=2).eval()
+    assert type(network) is Narrow and network.map_sizes == signet.map_sizes
+    models.save(network, tmp_path / "narrow.safetensors")
+    loaded, _ = models.load(tmp_path / "narrow.safetensors")
+    assert type(loaded) is Narrow
+    images = torch.rand(2, 1, 150, 220)
+    torch.testing.assert_close(loaded(images), network.describe(images)[1])
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_saved_networks_come_back(tmp_path, architecture, layout):
     network = models.build(architecture, 5, SMALL).to(memory_format=layout).eval()
     models.save(network, tmp_path / "a.safetensors", {"seed": 3})
@@ -153,7 +175,7 @@ def test_loading_names_the_fault(tmp_path):
         models.load(tmp_path / "a.safetensors")
 
 
-@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_onnx_equals_torch(tmp_path, architecture):
     network = models.build(architecture, 5, Networks(features=64)).eval()
     models.save(network, tmp_path / "a.safetensors", {"seed": 3})

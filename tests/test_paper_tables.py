@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import stats
 
 import fkd.report
 from fkd.errors import FkdError
-from fkd.report.paper_tables import make_paper_table
+from fkd.report.paper_tables import write_paper_table
 from fkd.report.published import read_published, welch
 from fkd.study.students import PAPER
 from fkd.verification.significance import wilcoxon
@@ -111,10 +112,10 @@ def test_the_published_values_are_installed():
 # ------------------------------------------------------------------------------- a study
 
 STUDENTS = {
-    name: PAPER[name].to_dict()
+    name: PAPER[name]
     for name in ("resnet18_cl", "resnet18_cl_geom", "resnet18_cl_geom_bc", "resnet18_cl_bt")
 }
-STUDENTS["resnet18_cl_bt"] |= {"classification": 2.0}
+STUDENTS["resnet18_cl_bt"] = replace(STUDENTS["resnet18_cl_bt"], classification=2.0)
 BASE = {"teacher": 0.05, "resnet18_cl": 0.06, "resnet18_cl_geom": 0.0224}
 BASE |= {"resnet18_cl_geom_bc": 0.03, "resnet18_cl_bt": 0.055}
 ASKED = {"cedar": (3, 5, 12), "mcyt75": (3, 12), "of_mine": (3, 5)}
@@ -151,7 +152,7 @@ def made(metrics, tmp_path_factory):
 
 
 def make(table, metrics, paths, synthetic=()):
-    make_paper_table(
+    write_paper_table(
         table=table,
         metrics=metrics,
         **dict(zip(("csv", "markdown", "latex"), paths, strict=True)),

@@ -1,3 +1,5 @@
+"""Preparing images: each step against SciPy or a naive way, and against the published images."""
+
 import logging
 
 import numpy as np
@@ -10,12 +12,12 @@ from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.preprocess import (
     SIZE,
-    _resampling,
     blur,
     center_crop,
     find_ink,
     normalize,
     otsu,
+    resampling_matrix,
 )
 
 
@@ -261,17 +263,30 @@ def test_otsu_of_floats_takes_the_middle_of_one_of_256_bins(seed):
 
 
 @pytest.mark.fidelity("blur")
-@pytest.mark.fidelity("blur")
 def test_blur_equals_scipy():
     image = scan()
     naive = ndimage.gaussian_filter(image.astype(float), 2, mode="nearest", truncate=4)
     assert np.abs(blur(image) - naive).max() < 1e-9
 
 
+axes = pytest.mark.parametrize(("source", "target"), [(952, 170), (1440, 191), (50, 50), (30, 60)])
+
+
 @pytest.mark.fidelity("resizing")
-@pytest.mark.parametrize(("source", "target"), [(952, 170), (1440, 191), (50, 50), (30, 60)])
+@axes
+def test_resampling_equals_scipy(source, target):
+    pixels = np.random.default_rng(0).uniform(0, 255, (source, 3))
+    factor = source / target
+    smooth = ndimage.gaussian_filter(pixels, (max(0, (factor - 1) / 2), 0), mode="constant")
+    grid = np.meshgrid((np.arange(target) + 0.5) * factor - 0.5, np.arange(3), indexing="ij")
+    expected = ndimage.map_coordinates(smooth, grid, order=1, mode="grid-constant")
+    np.testing.assert_allclose(resampling_matrix(source, target) @ pixels, expected, atol=1e-9)
+
+
+@pytest.mark.fidelity("resizing")
+@axes
 def test_resampling_keeps_an_even_level_inside(source, target):
-    matrix = _resampling(source, target)
+    matrix = resampling_matrix(source, target)
     assert matrix.shape == (target, source)
     sums = matrix.sum(axis=1)
     assert np.allclose(sums[5:-5], 1) and (sums <= 1 + 1e-12).all()

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from measured.describe_networks import describe_networks
+from measured.fill_documents import drifted, parts_of
 
 from fkd import models
 from fkd.__main__ import main
-from fkd.models import Networks
 from fkd.models.export import export_onnx
-from fkd.report.documents import drifted, parts_of
-from fkd.report.networks import describe_networks
 from fkd.study.config import complete
+from fkd.study.parts import Networks
 from fkd.synthesis import draw_signatures
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -48,12 +48,12 @@ def test_the_public_names():
 
 
 def test_the_settings_shown_are_valid():
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     for block in blocks("yaml"):
         for section, value in yaml.safe_load(block).items():
             config[section] = {**config.get(section, {}), **value}
     config["sizes"] = {"standard": {}}
-    completed = complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+    completed = complete(config, ROOT / "workflow/schemas/config.schema.yaml").settings
     assert completed["models"] == {"theirs": {"onnx": "models/theirs.onnx"}}
     assert completed["evaluation"]["sets"]["mine"][0]["references"] == [3, 5]
 
@@ -62,7 +62,7 @@ def test_ci_does_what_the_readme_says():
     """CI installs and runs in the README's words, so that a step left out shows."""
     install, (study, _) = (block.splitlines() for block in blocks("bash")[:2])
     (tests,) = (block.strip() for block in blocks("bash") if block.startswith("pytest"))
-    script = (ROOT / ".ci/run").read_text().replace(" --quiet", "").splitlines()
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8").replace(" --quiet", "").splitlines()
     assert [line for line in script if line in install] == install
     assert f"{study} --config size=smallest" in script
     assert tests in script
@@ -90,7 +90,7 @@ def test_the_parts_are_as_a_rule_filled_them(document):
     ids=lambda path: path.name,
 )
 def test_no_number_is_typed_by_hand(document):
-    text = " ".join(document.read_text().split())
+    text = " ".join(document.read_text(encoding="utf-8").split())
     for left_out in (r"<!-- begin.*?end -->", r"```.*?```", r"`[^`]*`", r"\]\([^)]*\)", NAMES):
         text = re.sub(left_out, " ", text)
     assert re.findall(r"\S*\d\S*", text) == []
@@ -99,4 +99,4 @@ def test_no_number_is_typed_by_hand(document):
 def test_the_networks_are_those_of_the_code(tmp_path):
     describe_networks(out=tmp_path / "networks.md")
     (part,) = (p for p in parts_of(ROOT / "README.md") if p.path.endswith("networks.md"))
-    assert part.content == (tmp_path / "networks.md").read_text().strip()
+    assert part.content == (tmp_path / "networks.md").read_text(encoding="utf-8").strip()

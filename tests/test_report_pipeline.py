@@ -8,18 +8,19 @@ from matplotlib.image import AxesImage
 from fkd import models
 from fkd.figures import pipeline
 from fkd.images import read_gray
-from fkd.models import Networks
 from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
 from fkd.preprocess import center_crop
 from fkd.storage import shards
+from fkd.study.parts import Networks
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_pages
 from fkd.text.crops import make_crops
-from fkd.text.pages import list_pages, segment_pages
-from fkd.verification import evaluate_wd
+from fkd.text.pages import list_pages
+from fkd.text.stripes import segment_pages
+from fkd.verification import Protocol, evaluate_wd
 
-STUDENTS = {name: PAPER[name].to_dict() for name in ("resnet18_cl", "resnet18_cl_geom_bc")}
+STUDENTS = {name: PAPER[name] for name in ("resnet18_cl", "resnet18_cl_geom_bc")}
 SHOWN = "resnet18_cl_geom_bc"
 NETWORKS = Networks(width=0.05, features=16)
 
@@ -64,10 +65,7 @@ def drawn(tmp_path_factory):
             features=features,
             metrics=metrics[-1],
             scores=folder / f"{name}.scores.h5",
-            references=2,
-            test_genuine=3,
-            test_skilled=3,
-            splits=2,
+            protocol=Protocol(2, 3, 3, splits=2),
         )
     kept = []
     save = pipeline.save

@@ -23,15 +23,16 @@ from fkd.figures.hardest import figure_hardest, hardest
 from fkd.figures.losses import figure_losses, terms_over_epochs
 from fkd.figures.references import figure_references
 from fkd.figures.splits import figure_splits, rates_of_splits
-from fkd.figures.style import by_network, looks
 from fkd.storage import shards
 from fkd.study.choices import compared, contrasted, shown_model
 from fkd.study.students import PAPER, Response, Student
-from fkd.verification import error_rates, evaluate_wd, svm
+from fkd.study.style import by_network, looks
+from fkd.verification import Protocol, error_rates, evaluate_wd
 from fkd.verification.metrics import equal_error_threshold
+from fkd.verification.scoring import splits_of
 
 NAMES = ("signet_cl_tce", "resnet18_random", "resnet18_cl", "resnet18_cl_bt", "resnet18_cl_geom_bc")
-STUDENTS = {name: PAPER[name].to_dict() for name in NAMES}
+STUDENTS = {name: PAPER[name] for name in NAMES}
 
 
 @pytest.fixture
@@ -458,10 +459,7 @@ def verified(tmp_path_factory):
         features=paths["features"],
         metrics=folder / "metrics.csv",
         scores=paths["scores"],
-        references=3,
-        test_genuine=3,
-        test_skilled=4,
-        splits=4,
+        protocol=Protocol(3, 3, 4, splits=4),
         gamma=0.1,
         threads=1,
     )
@@ -471,10 +469,7 @@ def verified(tmp_path_factory):
 def read_cases(verified, cases=4):
     shard = shards.read(verified["scores"])
     tested = pd.DataFrame({k: shard[k] for k in ("split", "row", "forgery", "score", "writer")})
-    signatures = shards.read(verified["signatures"], names=["writer", "forgery"])
-    who = signatures["writer"], signatures["forgery"]
-    found = hardest(tested.drop(columns="writer"), *who, shard.attributes["protocol"], cases)
-    return tested, found
+    return tested, hardest(tested, shard.attributes["writers"], shard["references"], cases)
 
 
 def test_the_hardest_cases_are_the_extremes(verified):
@@ -498,35 +493,25 @@ def test_the_hardest_cases_are_the_extremes(verified):
         assert writer[case.row] == f"name{case.writer}"  # by number, 2 before 10
 
 
-def test_references_are_those_that_the_model_was_trained_with(verified, monkeypatch, tmp_path):
+def test_references_are_those_that_the_model_was_trained_with(verified):
     _, (rejected, accepted) = read_cases(verified)
-    trained = []
-    feature = shards.read(verified["features"])["feature"]
-    fitted = svm.fit_shared
-
-    def note(x, orders, *rest):
-        trained.append((x, orders))
-        return fitted(x, orders, *rest)
-
-    monkeypatch.setattr(svm, "fit_shared", note)
-    protocol = shards.read(verified["scores"]).attributes["protocol"]
-    paths = {"metrics": tmp_path / "m.csv", "scores": tmp_path / "s.h5"}
-    evaluate_wd(features=verified["features"], threads=1, **paths, **protocol)
+    features = shards.read(verified["features"])
+    number = {f"name{n}": n - 1 for n in range(1, 13)}
+    y = np.array([number[name] for name in features["writer"]])
+    drawn = splits_of(y, features["forgery"], Protocol(3, 3, 4, splits=4))
+    trained = [split.train for split in drawn]
     for case in rejected + accepted:
-        x, orders = trained[case.split]
-        own = x[orders[case.writer - 1][:3]]  # a model's positives stand first
-        np.testing.assert_array_equal(own, feature[list(case.references)])
+        assert case.references == tuple(trained[case.split][case.writer - 1])
         assert case.row not in case.references
+        assert {y[row] for row in case.references} == {case.writer - 1}
 
 
 def test_a_model_without_errors_has_no_hard_cases(verified, tmp_path):
     shard = shards.read(verified["scores"])
-    tested = pd.DataFrame({k: shard[k] for k in ("split", "row", "forgery")})
+    tested = pd.DataFrame({k: shard[k] for k in ("split", "row", "writer", "forgery")})
     tested["score"] = np.where(tested["forgery"], -1.0, 1.0)
-    signatures = shards.read(verified["signatures"], names=["writer", "forgery"])
-    protocol = shard.attributes["protocol"]
-    who = signatures["writer"], signatures["forgery"]
-    assert hardest(tested, *who, protocol, 4) == ([], [])
+    writers = shard.attributes["writers"]
+    assert hardest(tested, writers, shard["references"], 4) == ([], [])
     perfect = tmp_path / "perfect.h5"
     shards.write(perfect, "scores", dict(shard.arrays, score=tested["score"]), shard.attributes)
     to = {"svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}

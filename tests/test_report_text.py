@@ -1,7 +1,7 @@
 """Figures of pages, trees and contrasts show what the stages made, and nothing else."""
 
 import csv
-from itertools import pairwise
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -12,19 +12,21 @@ from matplotlib.collections import LineCollection
 from fkd.errors import FkdError
 from fkd.figures import contrast, page, tree
 from fkd.figures.contrast import figure_contrast, measure
-from fkd.figures.cuts import Piece, Stripe, choose_crops, find_stripes, most_cut
+from fkd.figures.cuts import Crop, Stripe, choose_crops, most_cut, read_cuts
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.page import TINTS, figure_page, join
 from fkd.figures.tree import Tree, courses, figure_tree, find_tree, ink_of_cells
 from fkd.graph import nac, neighborhoods, spanning_tree, vectors_of_map
 from fkd.images import read_gray
-from fkd.models import CONNECTIONS, Networks, build, save
+from fkd.models import build, save
 from fkd.preprocess import normalize
 from fkd.storage import shards
+from fkd.study.parts import ARCHITECTURES, Networks
 from fkd.study.students import PAPER
 from fkd.text.crops import make_crops
-from fkd.text.lines import Line, find_lines
-from fkd.text.pages import list_pages, segment_pages
+from fkd.text.lines import find_lines
+from fkd.text.pages import list_pages
+from fkd.text.stripes import segment_pages
 
 
 def write_page(file, words, slope):
@@ -79,11 +81,9 @@ def lines_of(text, name):
 
 @pytest.fixture(scope="module")
 def cut(text):
-    """Lines, stripes and crops of the larger page."""
-    crops = shards.read(text["crops"][1], "crops")
-    lines = lines_of(text, "cat/3.png")
-    found = find_stripes("cat/3.png", lines, text["stripes"][1], crops.attributes)
-    return lines, found, crops
+    """Lines, stripes, crops and the shard of crops of the larger page."""
+    stripes, crops = read_cuts("cat/3.png", text["stripes"][1], text["crops"][1])
+    return lines_of(text, "cat/3.png"), stripes, crops, shards.read(text["crops"][1], "crops")
 
 
 @pytest.fixture
@@ -110,41 +110,42 @@ def contents(folder):
 
 
 def test_cuts_are_those_of_the_crops(cut):
-    _, stripes, crops = cut
-    assert (crops["page"] == "cat/3.png").sum() == 4 < sum(len(stripe.pieces) for stripe in stripes)
-    for row in np.flatnonzero(crops["page"] == "cat/3.png"):
-        stripe = stripes[crops["line"][row]]
-        piece = stripe.pieces[crops["crop"][row]]
-        assert piece.index == crops["crop"][row]
-        assert piece.canvas == tuple(crops["canvas"][row])
-        assert piece.ratio == pytest.approx(crops["ratio"][row])
-        shown = normalize(stripe.cut_out(piece), piece.canvas, threshold="blurred")
-        assert np.array_equal(shown, crops["image"][row])
-    for stripe in stripes:
-        ends = [(piece.left, piece.left + piece.width) for piece in stripe.pieces]
-        assert ends[0][0] == 0
-        assert all(end == start for (_, end), (start, _) in pairwise(ends))
+    _, stripes, crops, source = cut
+    rows = np.flatnonzero(source["page"] == "cat/3.png")
+    assert [crop.row for crop in crops] == list(rows) and len(rows) == 4
+    for crop in crops:
+        row = crop.row
+        assert crop.canvas == tuple(source["canvas"][row])
+        assert crop.ratio == pytest.approx(source["ratio"][row])
+        assert crop.stripe is stripes[source["line"][row]]
+        assert crop.width == max(1, round(len(crop.stripe.pixels) * crop.ratio))
+        shown = normalize(crop.cut_out(), crop.canvas, threshold="blurred")
+        assert np.array_equal(shown, source["image"][row])
+    for one, other in combinations(crops, 2):  # no two share a column of a stripe
+        if one.stripe is other.stripe:
+            assert one.left + one.width <= other.left or other.left + other.width <= one.left
 
 
 def test_cuts_lie_on_the_page_where_their_columns_are(cut):
-    lines, stripes, _ = cut
+    lines, stripes, crops, _ = cut
     assert len(lines) == 4
     assert [stripe.top for stripe in stripes] == [lines[at].top for at in (0, 2, 3)]
-    for stripe, at in zip(stripes, (0, 2, 3), strict=True):
-        band = lines[at].pixels
-        kept = np.isin(np.arange(band.shape[1]), stripe.columns)
-        for piece, cut_at in zip(stripe.pieces, stripe.cuts(), strict=False):
-            start, end = stripe.ends(piece)
-            assert cut_at == start
-            shown = band[:, start:end][:, kept[start:end]]
-            assert np.array_equal(shown, stripe.cut_out(piece))
-        assert stripe.cuts()[-1] == stripe.ends(stripe.pieces[-1])[1]
+    band_of = dict(zip(map(id, stripes), (lines[at].pixels for at in (0, 2, 3)), strict=True))
+    for stripe in stripes:
+        assert np.array_equal(band_of[id(stripe)][:, stripe.columns], stripe.pixels)
+    for crop in crops:
+        start, end = crop.ends
+        band = band_of[id(crop.stripe)]
+        kept = np.isin(np.arange(band.shape[1]), crop.stripe.columns)
+        assert np.array_equal(band[:, start:end][:, kept[start:end]], crop.cut_out())
 
 
-def test_another_page_is_refused(text):
-    settings = shards.read(text["crops"][1], "crops", []).attributes
-    with pytest.raises(FkdError, match="are not the lines found there now"):
-        find_stripes("cat/3.png", lines_of(text, "bob/2.png"), text["stripes"][1], settings)
+def test_crops_of_other_stripes_are_refused(text, tmp_path):
+    shard = shards.read(text["crops"][1], "crops")
+    moved = tmp_path / "moved.h5"
+    shards.write(moved, "crops", shard.arrays | {"stripe": shard["stripe"] + 7}, shard.attributes)
+    with pytest.raises(FkdError, match="cut out of other stripes than"):
+        read_cuts("cat/3.png", text["stripes"][1], moved)
 
 
 def write_crops(path, pages, canvases=None):
@@ -164,31 +165,29 @@ def test_the_page_is_the_first_of_those_with_most_crops(tmp_path):
         most_cut([write_crops(tmp_path / "none.h5", [])])
 
 
+def crop_at(row, canvas=(9, 9), stripe=None, left=0, width=1):
+    return Crop(stripe, left, width, 1.0, canvas, row)
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_crops_of_each_canvas_are_chosen_before_a_second(tmp_path, seed):
-    canvases = [(1, 1)] * 8 + [(2, 2), (3, 3)] + [(4, 4)]
-    path = write_crops(tmp_path / "crops.h5", ["b"] * 10 + ["other"], canvases)
-    source = shards.read(path)
-    source.attributes["seed"] = seed
-    rows = choose_crops(source, "b", 4)
-    assert sorted(rows) == list(rows) and len(set(rows)) == 4
+def test_crops_of_each_canvas_are_chosen_before_a_second(seed):
+    canvases = [(1, 1)] * 8 + [(2, 2), (3, 3)]
+    crops = [crop_at(row, canvas) for row, canvas in enumerate(canvases)]
+    rows = [crop.row for crop in choose_crops(crops, "b", seed, 4)]
+    assert sorted(rows) == rows and len(set(rows)) == 4
     assert {8, 9} < set(rows)
-    assert set(choose_crops(source, "b", 20)) == set(range(10))
+    assert [crop.row for crop in choose_crops(crops, "b", seed, 20)] == list(range(10))
 
 
-def test_bands_are_tinted_between_the_cuts_and_strokes_show_through_each_other():
+def test_crops_are_tinted_and_strokes_show_through_each_other():
     upper, lower = np.full((2, 6, 40), 200, np.uint8)
     upper[5, 10] = lower[0, 12] = 50  # where both bands overlap
-    lines = [Line(0, upper), Line(4, lower)]
     columns = np.arange(2, 38)
-    stripes = [
-        Stripe(0, upper[:, columns], columns, [Piece(0, 0, 0, 10, 1.0, (9, 9))]),
-        Stripe(
-            4, lower[:, columns], columns, [Piece(1, n, 12 * n, 12, 2.0, (9, 9)) for n in (0, 1)]
-        ),
-    ]
-    colors = join(lines, stripes)
-    assert colors.shape == (10, 40, 3)
+    stripes = [Stripe(0, columns, upper[:, columns]), Stripe(4, columns, lower[:, columns])]
+    crops = [crop_at(0, stripe=stripes[0], width=10)]
+    crops += [crop_at(1 + n, stripe=stripes[1], left=12 * n, width=12) for n in (0, 1)]
+    colors = join(stripes, crops)
+    assert colors.shape == (10, 38, 3)
     first, second = np.float32(TINTS)
     np.testing.assert_allclose(colors[:4, 2:12], np.broadcast_to(first, (4, 10, 3)))
     np.testing.assert_allclose(colors[6:, 2:26], np.broadcast_to(second, (4, 24, 3)))
@@ -199,28 +198,30 @@ def test_bands_are_tinted_between_the_cuts_and_strokes_show_through_each_other()
 
 
 def test_the_figure_of_a_page_shows_these_cuts_and_crops(text, cut, tmp_path, drawn):
-    _, stripes, crops = cut
+    _, _, crops, source = cut
     kept = drawn(page)
-    figure_page(**text, **outputs(tmp_path))
+    given = {"stripes": text["stripes"], "crops": text["crops"], "seed": 3}
+    figure_page(**given, **outputs(tmp_path))
     before = contents(tmp_path)
-    figure_page(**text, **outputs(tmp_path))
+    figure_page(**given, **outputs(tmp_path))
     assert contents(tmp_path) == before
     above, *below = kept[0].axes
     assert len(below) == 12
     lines = [c.get_segments() for c in above.collections if isinstance(c, LineCollection)]
-    for stripe, segments in zip(stripes, lines, strict=True):
-        assert [segment[0, 0] for segment in segments] == stripe.cuts()
-        assert {tuple(segment[:, 1]) for segment in segments} == {(stripe.top, stripe.bottom)}
-    rows = choose_crops(crops, "cat/3.png", 4)
-    for name, row, cut_out, canvas, crop in zip(
-        "ABCD", rows, below[:4], below[4:8], below[8:], strict=True
+    for crop, segments in zip(crops, lines, strict=True):
+        assert tuple(segment[0, 0] for segment in segments) == crop.ends
+        ends = (crop.stripe.top, crop.stripe.bottom)
+        assert {tuple(segment[:, 1]) for segment in segments} == {ends}
+    chosen = choose_crops(crops, "cat/3.png", 3, 4)
+    for name, crop, cut_out, canvas, small in zip(
+        "ABCD", chosen, below[:4], below[4:8], below[8:], strict=True
     ):
-        assert cut_out.get_title() == f"{name}: ratio {crops['ratio'][row]:.2f}"
-        assert canvas.get_title() == "{} × {}".format(*crops["canvas"][row])
+        assert cut_out.get_title() == f"{name}: ratio {crop.ratio:.2f}"
+        assert canvas.get_title() == "{} × {}".format(*crop.canvas)
         width, height = np.array(canvas.images[0].get_extent())[[1, 2]]
-        assert (height, width) == tuple(crops["canvas"][row])
-        image = crops["image"][row] / crops["image"][row].max()
-        np.testing.assert_allclose(crop.images[0].get_array(), 1 - image, atol=1e-6)
+        assert (height, width) == crop.canvas
+        image = source["image"][crop.row] / source["image"][crop.row].max()
+        np.testing.assert_allclose(small.images[0].get_array(), 1 - image, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -364,8 +365,8 @@ def test_contrasts_are_measured_in_the_teachers_neighborhoods():
     mask = np.array([neighborhoods(spanning_tree(of), 2) for of in vectors["teacher"]])
     for name in maps:
         expected = nac(vectors[name], mask).reshape(2, 5, 6)
-        np.testing.assert_allclose(found.of[name], expected, rtol=1e-4, atol=1e-6)
-    difference = (found.of["a"] - found.of["teacher"]).reshape(2, -1)
+        np.testing.assert_allclose(found.by_model[name], expected, rtol=1e-4, atol=1e-6)
+    difference = (found.by_model["a"] - found.by_model["teacher"]).reshape(2, -1)
     np.testing.assert_allclose(found.apart("a"), (difference**2).mean(axis=1), rtol=1e-6)
     with pytest.raises(FkdError, match="grid of 6 x 5, the teacher's 5 x 6"):
         measure("conv2", maps | {"b": maps["a"].mT}, radius=2)
@@ -376,7 +377,7 @@ def contrast_inputs(models, *names):
         "signatures": models / "signatures.h5",
         "teacher": models / "teacher.safetensors",
         "weights": {name: models / f"{name}.safetensors" for name in names},
-        "students": {name: PAPER[name].to_dict() for name in names},
+        "students": {name: PAPER[name] for name in names},
         "seed": 2,
     }
 
@@ -395,7 +396,7 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
     for block, name in zip(kept[0].subfigs, ("conv2", "conv5"), strict=True):
         maps = {"teacher": describe_by_maps(given["teacher"], images, [name])[name]}
         for student, path in given["weights"].items():
-            answer = CONNECTIONS[PAPER[student].architecture][name]
+            answer = ARCHITECTURES[PAPER[student].architecture].connections[name]
             maps[student] = describe_by_maps(path, images, [answer])[answer]
         found = measure(name, maps, 3)
         *axes, bar = block.axes
@@ -407,14 +408,16 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
             "ResNet-18 CL+GEOM",
         ]
         assert bar.get_ylabel() == "NAC"
-        largest = max(values.max() for values in found.of.values())
+        largest = max(values.max() for values in found.by_model.values())
         for at, row in enumerate(axes):
             for axis, model in zip(row[1:], maps, strict=True):
-                assert np.array_equal(axis.images[0].get_array(), found.of[model][at])
+                assert np.array_equal(axis.images[0].get_array(), found.by_model[model][at])
                 assert axis.images[0].get_clim() == (0, largest)
                 if model != "teacher":
                     said = axis.get_xlabel().strip("$").replace(r" \times 10^{", "e")
-                    wanted = ((found.of[model][at] - found.of["teacher"][at]) ** 2).mean()
+                    wanted = (
+                        (found.by_model[model][at] - found.by_model["teacher"][at]) ** 2
+                    ).mean()
                     assert float(said.rstrip("}")) == pytest.approx(wanted, rel=0.05)
 
 

@@ -304,7 +304,7 @@ CODE = {
     ("losses", "classification"): TEACHER | trained(*TRAINED),
     ("verification/svm", "gram_matrix"): verified(*MODELS) | TABLES,
     ("verification/significance", "wilcoxon"): TABLES,
-    ("report/tables", "make_tables"): TABLES,
+    ("report/tables", "write_tables"): TABLES,
     ("graph/tree", "rooted_trees"): RESPONSES | TREES | trained(*GUIDED),
     ("graph/contrast", "nac"): RESPONSES | TREES | trained(*TRAINED),
     ("lines", "find_stripes"): STRIPES,

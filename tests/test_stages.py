@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 
 import onnx
 import pandas as pd
@@ -13,6 +14,7 @@ from docstring_parser import parse
 
 from fkd.__main__ import COMMANDS, STAGES, load, main
 from fkd.storage import shards
+from fkd.study.students import PAPER
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -148,7 +150,8 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
         **recipe,
     )
     teacher = {"crops": "crops.h5", "teacher": "teacher.safetensors", "threads": 1}
-    run("cache_teacher", responses="responses.h5", geometry="geometry.h5", **teacher)
+    run("cache_responses", out="responses.h5", **teacher)
+    run("cache_geometry", out="geometry.h5", **teacher)
     run(
         "train_student",
         crops=["crops.h5"],
@@ -179,18 +182,21 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             features=f"{model}.h5",
             metrics=metrics[-1],
             scores=f"{model}.scores.h5",
-            references=3,
-            test_genuine=3,
-            test_skilled=3,
-            splits=3,
+            protocol__references=3,
+            protocol__test_genuine=3,
+            protocol__test_skilled=3,
+            protocol__splits=3,
         )
     run(
-        "tables",
+        "write_tables",
         metrics=metrics,
         csv="eer.csv",
         markdown="eer.md",
         title="By hand",
-        students={},
+        students={
+            "student": {"architecture": "signet", "classification": 1},
+            "random": asdict(PAPER["resnet18_cl_geom_bc"]),
+        },
         synthetic=["text", "signatures"],
     )
     table = pd.read_csv("eer.csv")

@@ -1,5 +1,6 @@
 """Drawn handwriting and signatures."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from fkd.errors import FkdError
 from fkd.seeding import generator
 from fkd.synthesis import draw_pages, draw_signatures
+from fkd.synthesis.ink import Sheet
 from fkd.synthesis.letters import ALPHABET
 from fkd.synthesis.signers import make_signature
-from fkd.synthesis.specimens import forge, sign
+from fkd.synthesis.specimens import forge, sign, write_forgery, write_genuine
 from fkd.synthesis.spelling import make_word, spell
 from fkd.synthesis.strokes import STEP, plan, trace
 from fkd.synthesis.style import draw_hand
@@ -24,16 +26,16 @@ def _files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _plan(runs, crispness=3.0, bend=1.0, rng=None):
+def planned(runs, crispness=3.0):
     return plan(
         runs,
         unit=40.0,
-        bend=bend,
+        bend=1.0,
         crispness=crispness,
         sigma=0.25,
         tempo=0.1,
         timing=0.0,
-        rng=rng or generator(0, "plan"),
+        rng=generator(0, "plan"),
     )
 
 
@@ -41,7 +43,7 @@ def _plan(runs, crispness=3.0, bend=1.0, rng=None):
 
 
 def test_speed_of_one_stroke_is_a_lognormal_that_integrates_to_its_length():
-    strokes = _plan([np.array([[0.0, 0.0], [300.0, 0.0]])])
+    strokes = planned([np.array([[0.0, 0.0], [300.0, 0.0]])])
     path = trace(strokes)
     assert strokes.D == pytest.approx([300])
     assert path.speed.sum() * STEP == pytest.approx(300, rel=1e-3)
@@ -56,7 +58,7 @@ def test_speed_of_one_stroke_is_a_lognormal_that_integrates_to_its_length():
 def test_targets_on_a_circle_give_arcs_of_that_circle():
     angle = np.linspace(0, 2 * np.pi, 9)
     circle = 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    path = trace(_plan([circle], crispness=12.0))
+    path = trace(planned([circle], crispness=12.0))
     radius = np.hypot(*path.points.T)
     assert radius.min() > 97
     assert radius.max() < 103
@@ -64,7 +66,7 @@ def test_targets_on_a_circle_give_arcs_of_that_circle():
 
 def test_every_run_starts_and_ends_at_its_own_targets():
     runs = [np.array([[0.0, 0], [50, 80], [90, 10]]), np.array([[400.0, 5], [420, 5]])]
-    strokes = _plan(runs)
+    strokes = planned(runs)
     path = trace(strokes)
     for number, targets in enumerate(runs):
         points = path.points[path.run == number]
@@ -74,7 +76,7 @@ def test_every_run_starts_and_ends_at_its_own_targets():
 
 def test_strokes_that_overlap_cut_corners():
     zigzag = [np.array([[0.0, 0], [50, 100], [100, 0], [150, 100], [200, 0]])]
-    heights = [np.ptp(trace(_plan(zigzag, crispness)).points[:, 1]) for crispness in (2.0, 8.0)]
+    heights = [np.ptp(trace(planned(zigzag, crispness)).points[:, 1]) for crispness in (2.0, 8.0)]
     assert heights[0] < 0.9 * heights[1]
 
 
@@ -189,20 +191,33 @@ def test_skilled_forgeries_lie_between_genuine_and_random_ones():
     assert forged > random + 0.1
 
 
-def test_forgers_press_harder_since_they_draw_slowly(monkeypatch):
-    """Median pen speed, caught where the ink is drawn."""
-    speeds = []
+def test_forgers_press_harder_since_they_draw_slowly():
+    """Median pen speed, as a share of the speed at which the line has the pen's width."""
 
-    def catch(_, path, **settings):
-        speeds.append(np.median(path.speed) / settings["usual"])
+    def speed(written):
+        return np.median(written.path.speed) / written.usual
 
-    monkeypatch.setattr("fkd.synthesis.specimens.Sheet.draw", catch)
+    genuine, skilled = [], []
     for writer in range(10):
         signature = make_signature(generator(2, "signature writer", writer))
-        sign(signature, generator(2, "g", writer))
-        forge(signature, generator(2, "f", writer))
-    genuine, skilled = np.array(speeds).reshape(-1, 2).T
-    assert np.mean(skilled < genuine) >= 0.9
+        genuine.append(speed(write_genuine(signature, generator(2, "g", writer))))
+        skilled.append(speed(write_forgery(signature, generator(2, "f", writer))))
+    assert np.mean(np.array(skilled) < genuine) >= 0.9
+
+
+def test_a_slower_pen_leaves_wider_and_darker_lines():
+    path = trace(planned([np.array([[30.0, 40.0], [370.0, 40.0]])]))
+    usual = np.median(path.speed)
+    wide, dark = [], []
+    for factor in (2, 1, 0.5):
+        sheet = Sheet(80, 400)
+        moved = replace(path, speed=factor * path.speed)
+        sheet.draw(moved, pen=5.0, usual=usual, pressure=0.2)
+        ink = 240 - sheet.scan(ink=30, paper=240, rng=generator(0, "scan")).astype(float)
+        wide.append(np.count_nonzero(ink > 30))
+        dark.append(ink[ink > 30].mean())
+    assert wide == sorted(set(wide))
+    assert dark == sorted(set(dark))
 
 
 # --- errors ------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Tables: numbers, order, marks, and the word that data is synthetic."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
-from fkd.report.tables import make_tables
-from fkd.study.naming import in_order
+from fkd.report.tables import write_tables
+from fkd.study.models import in_order
 from fkd.study.students import PAPER
 from fkd.verification.significance import (
     average_ranks,
@@ -17,10 +19,9 @@ from fkd.verification.significance import (
 )
 
 STUDENTS = {
-    name: PAPER[name].to_dict()
-    for name in ("resnet18_cl_geom", "resnet18_cl", "signet_random", "signet_cl")
+    name: PAPER[name] for name in ("resnet18_cl_geom", "resnet18_cl", "signet_random", "signet_cl")
 }
-STUDENTS["mine"] = STUDENTS["resnet18_cl"] | {"classification": 2.0}
+STUDENTS["mine"] = replace(STUDENTS["resnet18_cl"], classification=2.0)
 BASE = {"teacher": 0.05, "resnet18_cl": 0.06, "resnet18_cl_geom": 0.03, "signet_random": 0.12}
 BASE |= {"signet_cl": 0.07, "mine": 0.06}
 
@@ -42,7 +43,7 @@ def made(tmp_path):
     paths = {"csv": tmp_path / "eer.csv", "markdown": tmp_path / "eer.md"}
 
     def make(synthetic=()):
-        make_tables(
+        write_tables(
             metrics=metrics, title="A study", students=STUDENTS, synthetic=synthetic, **paths
         )
         return pd.read_csv(paths["csv"]), paths["markdown"].read_text(), metrics
@@ -157,7 +158,7 @@ def tables_of(tmp_path, models):
         where = {"model": model, "set": "cedar", "references": 3, "split": range(len(rates))}
         rates = {"EER_userthresholds": rates, "EER": rates}
         pd.DataFrame(where | rates | others).to_csv(tmp_path / f"{model}.csv", index=False)
-    make_tables(
+    write_tables(
         metrics=[tmp_path / f"{model}.csv" for model in models],
         csv=tmp_path / "eer.csv",
         markdown=tmp_path / "eer.md",

@@ -14,9 +14,10 @@ from fkd import models
 from fkd.__main__ import main
 from fkd.errors import FkdError
 from fkd.images import read_gray
-from fkd.models import Networks, published
+from fkd.models import published
 from fkd.models.teacher import check_teacher, import_teacher
 from fkd.preprocess import normalize
+from fkd.study.parts import Networks
 from fkd.synthesis import draw_signatures
 
 SMALL = Networks(width=0.05, features=16)

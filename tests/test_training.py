@@ -10,12 +10,15 @@ import torch
 from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
-from fkd.models import Networks
-from fkd.models.network import as_input
+from fkd.models import as_input
 from fkd.preprocess import center_crop
 from fkd.storage import shards
+from fkd.study.parts import Networks
+from fkd.study.students import Student
 from fkd.training import fitting, stages, targets
+from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
+from fkd.training.students import loss_terms
 
 NETWORKS = Networks(width=0.05, features=16)
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.01, milestones=(1, 2))
@@ -32,11 +35,11 @@ def write_crops(path, seed, images=24, writers=3):
         "crops",
         {
             "image": image,
-            "writer": writer.astype(np.int32),
+            "writer": np.array(list("abc"), object)[writer],
             "validation": np.arange(images) >= images * 2 // 3,
             "line": np.zeros(images, np.int32),
         },
-        {"writers": [f"w{k}" for k in range(writers)]},
+        {"writers": list("abc")},
     )
 
 
@@ -54,7 +57,9 @@ def study(tmp_path_factory):
         for kind in ("responses", "geometry"):
             paths[kind].append(folder / f"{kind}{shard}.h5")
         wanted = {kind: paths[kind][-1] for kind in ("responses", "geometry")}
-        targets.cache_teacher(crops=crops, teacher=teacher, batch=7, threads=1, **wanted)
+        ask = {"crops": crops, "teacher": teacher, "batch": 7, "threads": 1}
+        targets.cache_responses(**ask, out=wanted["responses"])
+        targets.cache_geometry(**ask, out=wanted["geometry"])
     return paths | {"teacher": teacher}
 
 
@@ -122,8 +127,8 @@ def test_losses_are_logged_and_fall(study, tmp_path):
 
 def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
     ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
-    targets.cache_teacher(**ask, responses=tmp_path / "r.h5")
-    targets.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv5"], radius=2)
+    targets.cache_responses(**ask, out=tmp_path / "r.h5")
+    targets.cache_geometry(**ask, out=tmp_path / "g.h5", maps=["conv5"], radius=2)
     both = shards.read(study["responses"][0], "responses")
     alone = shards.read(tmp_path / "r.h5", "responses")
     np.testing.assert_array_equal(alone["feature"], both["feature"])
@@ -133,7 +138,7 @@ def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
     trees = shards.read(study["geometry"][0], "geometry")["tree_conv5"]
     np.testing.assert_array_equal(geometry["tree_conv5"], trees)
     with pytest.raises(FkdError, match="no maps conv9"):
-        targets.cache_teacher(**ask, geometry=tmp_path / "g.h5", maps=["conv9"])
+        targets.cache_geometry(**ask, out=tmp_path / "g.h5", maps=["conv9"])
 
 
 class InterruptError(Exception):
@@ -141,15 +146,15 @@ class InterruptError(Exception):
 
 
 def interrupt_after(epoch, monkeypatch):
-    """Let training die once the checkpoint of an epoch is written."""
-    save = fitting._save_checkpoint
+    """Let training die in the first step after an epoch."""
+    steps = iter(range(epoch * (32 // RECIPE.batch)))
 
-    def save_and_die(path, about, done, *rest):
-        save(path, about, done, *rest)
-        if done == epoch:
+    def terms_or_death(student, network, *rest):
+        if network.training and next(steps, None) is None:
             raise InterruptError
+        return loss_terms(student, network, *rest)
 
-    monkeypatch.setattr(fitting, "_save_checkpoint", save_and_die)
+    monkeypatch.setattr(stages, "loss_terms", terms_or_death)
 
 
 @pytest.mark.parametrize("schedule", ["steps", "one_cycle"])
@@ -182,7 +187,8 @@ def test_a_checkpoint_of_other_labels_is_not_resumed(study, tmp_path, monkeypatc
     relabeled = []
     for path in study["crops"]:
         shard = shards.read(path, "crops")
-        shard.arrays["writer"] = 2 - shard["writer"]
+        other = {"a": "c", "b": "b", "c": "a"}
+        shard.arrays["writer"] = np.array([other[name] for name in shard["writer"]], object)
         relabeled.append(tmp_path / path.name)
         shards.write(relabeled[-1], "crops", shard.arrays, shard.attributes)
     other = train(study, tmp_path / "cut", **alone | {"crops": relabeled})
@@ -204,6 +210,23 @@ def test_guidance_that_is_not_given_is_asked_for(study, tmp_path):
         train(study, tmp_path, responses=study["responses"][:1])
 
 
+def test_crops_of_two_lists_of_writers_are_refused(study, tmp_path):
+    shard = shards.read(study["crops"][1], "crops")
+    other = tmp_path / "other.h5"
+    names = {"a": "b", "b": "c", "c": "d"}
+    arrays = shard.arrays | {"writer": np.array([names[w] for w in shard["writer"]], object)}
+    shards.write(other, "crops", arrays, shard.attributes | {"writers": list("bcd")})
+    with pytest.raises(FkdError, match=r"other\.h5: its list of writers is not that of .*crops0"):
+        train(
+            study,
+            tmp_path,
+            "resnet18_cl",
+            crops=[study["crops"][0], other],
+            responses=None,
+            geometry=None,
+        )
+
+
 @pytest.mark.parametrize(
     ("student", "message"),
     [
@@ -211,9 +234,9 @@ def test_guidance_that_is_not_given_is_asked_for(study, tmp_path):
         ({"architecture": "signet", "classifikation": 1.0}, "classifikation"),
     ],
 )
-def test_a_student_that_cannot_be(study, tmp_path, student, message):
+def test_a_student_that_cannot_be(student, message):
     with pytest.raises(FkdError, match=message):
-        train(study, tmp_path, student=student)
+        Student.from_settings(student)
 
 
 def test_students_of_one_architecture_start_alike(study, tmp_path):
@@ -337,8 +360,8 @@ def fits(monkeypatch):
     """The arguments of every call of fit, in place of the fit."""
     calls = []
 
-    def note(network, loss_terms, batches, validation_batches, *rest):
-        calls.append({"batches": batches, "validation": validation_batches})
+    def note(network, loss_terms, batches, recipe, record):
+        calls.append(batches)
 
     monkeypatch.setattr(stages, "fit", note)
     monkeypatch.setattr(models, "load", lambda path: (torch.nn.Linear(1, 1), {}))
@@ -359,14 +382,14 @@ def test_every_epoch_is_shuffled_and_cut_into_whole_batches(study, tmp_path, fit
     row_of = {image.tobytes(): row for row, image in enumerate(images)}
     seen = []
     for epoch in (0, 1, 0):
-        batches = [batch["image"].numpy() for batch in fits[0]["batches"](epoch)]
+        batches = [batch["image"].numpy() for batch in fits[0].training(epoch)]
         assert [len(batch) for batch in batches] == [9, 9, 9]  # of 32: the last 5 are left out
         seen.append([row_of[image[0].tobytes()] for batch in batches for image in batch])
     assert all(len(set(rows)) == 27 and rows != sorted(rows) for rows in seen)
     assert seen[0] == seen[2] != seen[1]
-    for one, other in zip(*(call["batches"](1) for call in fits), strict=True):
+    for one, other in zip(*(call.training(1) for call in fits), strict=True):
         assert torch.equal(one["image"], other["image"])  # both students see the same
-    found = [image for batch in fits[0]["validation"]() for image in batch["image"][:, 0].numpy()]
+    found = [image for batch in fits[0].validation() for image in batch["image"][:, 0].numpy()]
     np.testing.assert_array_equal(found, held_out)
 
 
@@ -383,7 +406,7 @@ def test_the_teacher_sees_random_windows(tmp_path, fits):
     stages.train_teacher(signatures=[tmp_path / "s.h5"], networks=NETWORKS, recipe=RECIPE, **paths)
     rows, columns = [], []
     for epoch in range(3):
-        for batch in fits[0]["batches"](epoch):
+        for batch in fits[0].training(epoch):
             for window in (batch["image"][:, 0] * 255).round().int():
                 assert window.shape == (150, 220)
                 (rows if window[0, 0] == window[0, 1] else columns).append(int(window[0, 0]))
@@ -401,9 +424,9 @@ def test_the_last_epochs_weights_are_the_model(tmp_path, monkeypatch):
         return {"total": sign * 3 * network.weight}, torch.zeros(1, 2)
 
     recipe = Recipe(epochs=4, momentum=0.0, nesterov=False, milestones=())
-    paths = [tmp_path / name for name in ("checkpoint", "losses.csv", "out")]
-    batches = [lambda _: iter([batch]), lambda: iter([batch])]
-    fitting.fit(OneWeight(), terms, *batches, 1, recipe, *paths, {})
+    paths = [tmp_path / name for name in ("out", "losses.csv", "checkpoint")]
+    batches = Batches(lambda _: iter([batch]), 1, lambda: iter([batch]))
+    fit(OneWeight(), terms, batches, recipe, Record(*paths, about={}))
     log = pd.read_csv(tmp_path / "losses.csv").query("subset == 'validation'")["total"]
     assert log.is_monotonic_increasing and len(log) == 4
     assert saved == [pytest.approx(2 - 4 * 0.01 * 3)]
@@ -416,7 +439,7 @@ def test_reading_as_needed_trains_the_same_as_holding(study, tmp_path):
 
 def test_targets_in_half_precision_are_the_same_to_three_digits(study, tmp_path):
     ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
-    targets.cache_teacher(**ask, responses=tmp_path / "r.h5", half_precision=True)
+    targets.cache_responses(**ask, out=tmp_path / "r.h5", half_precision=True)
     half = shards.read(tmp_path / "r.h5", "responses")["feature"]
     whole = shards.read(study["responses"][0], "responses")["feature"]
     assert half.dtype == np.float16

@@ -13,12 +13,13 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from fkd.errors import FkdError
 from fkd.storage import shards
 from fkd.study.config import complete
-from fkd.verification import evaluate, evaluate_wd, metrics, scores_of_splits, solver, svm
+from fkd.verification import Protocol, evaluate, evaluate_wd, metrics, scores_of_splits, svm
+from fkd.verification.solver import clip_step, solve
 
 RATES = (
     "FRR",
@@ -47,8 +48,8 @@ def draw(writers, genuine, skilled, features, seed, spread=0.9, forger=0.7):
 
 def assert_equals_stored(case, x, y, yforg):
     protocol = [case[key] for key in ("references", "test_genuine", "test_skilled")]
-    splits = len(case["splits"])
-    found = list(scores_of_splits(x, y, yforg, *protocol, splits=splits))
+    protocol = Protocol(*protocol, splits=len(case["splits"]))
+    found = list(scores_of_splits(x, y, yforg, protocol))
     for scores, stored in zip(found, case["splits"], strict=True):
         rates = scores.rates()
         assert tuple(rates) == RATES
@@ -184,7 +185,7 @@ def test_the_solver_gives_up_where_libsvm_sets_rows_aside():
     model = SVC(C=30, kernel="precomputed", class_weight={True: 129})
     model.fit(gram[np.ix_(order, order)], np.arange(len(rows)) < 8)
     assert model.n_iter_ > 1000
-    dual, intercept = solver.solve(gram, order, 8, 30)
+    dual, intercept = solve(gram, order, 8, 30)
     expected = np.zeros(len(rows))
     expected[order[model.support_]] = model.dual_coef_[0]
     np.testing.assert_allclose(dual, expected, rtol=0, atol=1e-9)
@@ -202,32 +203,31 @@ def test_a_step_goes_as_far_as_the_box_lets_it():
             start = np.array([one, other]) * limits
             room = np.where(change > 0, limits - start, start) / (2 * step)
             expected = start + min(1, *room) * change
-            found = solver._within(*start, *change, *map(float, limits))
+            found = clip_step(*start, *change, *map(float, limits))
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
             stopped += min(room) < 1
     assert 200 < stopped < 1300
 
 
-def test_matrix_products_are_not_cut_by_the_number_of_threads(monkeypatch):
-    seen, gram_matrix = [], svm.gram_matrix
-
-    def watch(*given):
-        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
-        return gram_matrix(*given)
-
-    monkeypatch.setattr(svm, "gram_matrix", watch)
-    with threadpool_limits(2, user_api="blas"):
-        next(scores_of_splits(*draw(5, 9, 8, 6, seed=5), 3, 4, 5))
-    assert seen and set(seen) == {1}
+def test_scores_do_not_depend_on_the_threads_of_matrix_products():
+    """A product is cut by their number and rounds by the cut, which large coefficients show."""
+    features = draw(45, 18, 6, 6, seed=10, spread=2.0)
+    expected = None
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, user_api="blas"):
+            found = next(scores_of_splits(*features, Protocol(12, 6, 6), C=100.0))
+        expected = expected or found
+        for name in ("genuine", "skilled", "random"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_scores_depend_on_neither_threads_nor_memory():
-    x, y, yforg = draw(45, 18, 6, 100, seed=10)  # two tiles of training rows, one of tests
-    protocol = (x, y, yforg, 12, 6, 6)
+    features = draw(45, 18, 6, 100, seed=10)  # two tiles of training rows, one of tests
     for negatives in (None, 2):
+        protocol = Protocol(12, 6, 6, splits=2, negatives=negatives)
         one, *others = (
-            list(scores_of_splits(*protocol, splits=2, negatives=negatives, **given))
-            for given in (dict(threads=1), dict(threads=3), dict(threads=2, memory_mb=1))
+            list(scores_of_splits(*features, protocol, **given))
+            for given in (dict(threads=1), dict(threads=3), dict(threads=2, memory=0.001))
         )
         for other in others:
             for expected, found in zip(one, other, strict=True):
@@ -240,7 +240,7 @@ def test_scores_say_which_row_they_belong_to():
     x, y, yforg = draw(5, 9, 8, 4, seed=4)
     shuffled = np.random.RandomState(0).permutation(len(x))
     x, y, yforg = x[shuffled], y[shuffled], yforg[shuffled]
-    first, second = scores_of_splits(x, y, yforg, 3, 4, 5, splits=2)
+    first, second = scores_of_splits(x, y, yforg, Protocol(3, 4, 5, splits=2))
     assert not np.array_equal(first.genuine_rows, second.genuine_rows)
     for writer in range(5):
         assert (y[first.genuine_rows[writer]] == writer).all()
@@ -248,9 +248,12 @@ def test_scores_say_which_row_they_belong_to():
         assert yforg[first.skilled_rows[writer]].all()
         others = first.random_rows[writer]
         assert sorted(others) == sorted(np.delete(first.genuine_rows, writer, 0).ravel())
-    assert not yforg[first.genuine_rows].any()
+        assert (y[first.reference_rows[writer]] == writer).all()
+        assert not set(first.reference_rows[writer]) & set(first.genuine_rows[writer])
+    assert not yforg[first.genuine_rows].any() and not yforg[first.reference_rows].any()
     assert first.genuine.shape == (5, 4) and first.skilled.shape == (5, 5)
     assert first.random.shape == first.random_rows.shape == (5, 16)
+    assert first.reference_rows.shape == (5, 3)
 
 
 @pytest.mark.fidelity("scaler")
@@ -259,8 +262,8 @@ def test_a_constant_feature_changes_nothing():
     wider = np.insert(x, 2, 7.5, axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = next(scores_of_splits(wider, y, yforg, 3, 4, 5))
-    expected = next(scores_of_splits(x, y, yforg, 3, 4, 5))
+        found = next(scores_of_splits(wider, y, yforg, Protocol(3, 4, 5)))
+    expected = next(scores_of_splits(x, y, yforg, Protocol(3, 4, 5)))
     np.testing.assert_allclose(found.genuine, expected.genuine, atol=1e-9)
     np.testing.assert_allclose(found.skilled, expected.skilled, atol=1e-9)
 
@@ -315,7 +318,7 @@ def test_rates_by_hand():
         (dict(splits=0), "counts from 1"),
         (dict(negatives=0), r"negatives counts from 1 .* references, 5; found 0"),
         (dict(negatives=6), "negatives counts from 1 .* found 6"),
-        (dict(threads=0), "threads and memory count from 1"),
+        (dict(threads=0), "threads count from 1"),
     ],
 )
 def test_too_few_signatures_are_named(change, message):
@@ -331,7 +334,7 @@ def test_the_config_takes_fewer_negatives_than_references(references, negatives)
     ((protocol,),) = study["evaluation"]["sets"].values()
     protocol |= {"references": references, "negatives": negatives}
     schema = ROOT / "workflow/schemas/config.schema.yaml"
-    ((found,),) = complete(study, schema)["evaluation"]["sets"].values()
+    ((found,),) = complete(study, schema).settings["evaluation"]["sets"].values()
     assert found["negatives"] == negatives
     protocol["negatives"] = min(references) + 1
     with pytest.raises(FkdError, match=r"sets\.synthetic\.0\.negatives: \d is more than \d ref"):
@@ -367,25 +370,37 @@ def features(tmp_path):
 
 def test_the_stage_writes_rates_and_scores(tmp_path, features):
     path, (x, y, yforg), arrays = features
-    protocol = dict(references=3, test_genuine=4, test_skilled=5, splits=2, seed=1, C=1.0)
-    protocol |= dict(gamma=0.01, negatives=2)
+    counts = dict(references=3, test_genuine=4, test_skilled=5, splits=2, seed=1, negatives=2)
+    cost = dict(C=1.0, gamma=0.01)
     out = tmp_path / "out"
-    evaluate_wd(features=path, metrics=out / "m.csv", scores=out / "s.h5", **protocol)
+    files = dict(features=path, metrics=out / "m.csv", scores=out / "s.h5")
+    evaluate_wd(**files, protocol=Protocol(**counts), **cost)
     table = pd.read_csv(out / "m.csv")
     assert tuple(table.columns) == ("model", "set", "references", "split", *RATES)
     assert set(table["model"] + table["set"]) == {"studentdrawn"}
-    assert set(table["references"]) == {protocol["references"]}
+    assert set(table["references"]) == {3}
     assert table["split"].tolist() == [0, 1]
     # Writers count in natural order: w2 before w10.
-    expected = evaluate(x, y, yforg, **protocol)
+    expected = evaluate(x, y, yforg, **counts, **cost)
     np.testing.assert_allclose(table[list(RATES)], pd.DataFrame(expected), rtol=0, atol=1e-12)
     scores = shards.read(out / "s.h5", "scores")
-    assert scores.attributes == {"model": "student", "set": "drawn", "protocol": protocol}
-    assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score"}
+    assert scores.attributes == {
+        "model": "student",
+        "set": "drawn",
+        "protocol": counts | cost,
+        "writers": [f"w{number}" for number in range(11)],
+    }
+    assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score", "references"}
     assert len(scores["score"]) == 2 * 11 * (4 + 5)
     assert (scores["writer"] == arrays["writer"][scores["row"]]).all()
     assert (scores["forgery"] == arrays["forgery"][scores["row"]]).all()
+    assert scores["references"].shape == (2, 11, 3)
+    owners = arrays["writer"][scores["references"]]
+    assert (owners == np.array(scores.attributes["writers"])[:, None]).all()
+    assert not arrays["forgery"][scores["references"]].any()
     for split in (0, 1):
+        tested = scores["row"][scores["split"] == split]
+        assert not set(tested) & set(scores["references"][split].ravel())
         at = (scores["split"] == split) & ~scores["forgery"]
         missed = np.mean(scores["score"][at] < table["global_threshold"][split])
         assert missed == table["FRR"][split]
@@ -393,7 +408,7 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
 
 def test_the_stage_names_file_and_writer(tmp_path, features):
     path, *_ = features
-    protocol = dict(references=6, test_genuine=4, test_skilled=5)
+    files = dict(features=path, metrics=tmp_path / "m", scores=tmp_path / "s")
     with pytest.raises(FkdError, match=r"features\.h5: .*writer w0 has 9"):
-        evaluate_wd(features=path, metrics=tmp_path / "m", scores=tmp_path / "s", **protocol)
+        evaluate_wd(**files, protocol=Protocol(6, 4, 5))
     assert not (tmp_path / "m").exists()

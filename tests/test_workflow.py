@@ -13,7 +13,7 @@ from foreign import expected, linear
 
 from fkd.preprocess import center_crop
 from fkd.storage import shards
-from fkd.study.naming import label
+from fkd.study.models import label
 from fkd.synthesis import draw_pages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +44,24 @@ def plan(output):
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
 
 
+def needed_for(output, target):
+    """All files that have to be made for a target, itself included, by a dry run's jobs."""
+    reasons = re.findall(
+        r"Reason: Missing output files: ([^;\n]+)(?:; Input files updated by another job: (.+))?",
+        output,
+    )
+    inputs = {
+        made: given.split(", ") if given else []
+        for outputs, given in reasons
+        for made in outputs.split(", ")
+    }
+    needed, waiting = set(), [target]
+    while waiting:
+        needed.add(file := waiting.pop())
+        waiting += set(inputs[file]) - needed
+    return needed
+
+
 def study(folder, **changes):
     """A copy of the default study with top-level sections replaced."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text()) | changes
@@ -52,14 +70,20 @@ def study(folder, **changes):
     return folder
 
 
-def test_plan_of_the_default_study(tmp_path):
-    status, output = snakemake(study(tmp_path), "-n")
+@pytest.fixture(scope="module")
+def default_plan(tmp_path_factory):
+    """What a dry run of the default study says."""
+    status, output = snakemake(study(tmp_path_factory.mktemp("default")), "-n")
     assert status == 0, output
+    return output
+
+
+def test_plan_of_the_default_study(default_plan):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     students = config["students"]
     ((protocol,),) = config["evaluation"]["sets"].values()
     random = sum(name.endswith("random") for name in students)
-    jobs = plan(output)
+    jobs = plan(default_plan)
     assert jobs["draw_pages"] == 1
     assert jobs["draw_signatures"] == jobs["prepare_signatures"] == 2
     assert jobs["segment_pages"] == jobs["make_crops"] == 2
@@ -69,29 +93,29 @@ def test_plan_of_the_default_study(tmp_path):
     assert jobs["random_student"] == random
     assert jobs["export_onnx"] == len(students) + 1
     assert jobs["evaluate_wd"] == (len(students) + 1) * len(protocol["references"])
-    assert jobs["tables"] == 1
-    assert jobs["paper_tables"] == 3
-    assert jobs["hypertext"] == 8
+    assert jobs["write_tables"] == 1
+    assert jobs["write_paper_table"] == 3
+    assert jobs["write_hypertext"] == 8
     figures = {rule: count for rule, count in jobs.items() if rule.startswith("figure_")}
     assert figures == dict.fromkeys(FIGURES, 1)
 
 
-def test_a_study_without_trained_networks_has_the_figures_that_it_can(tmp_path):
-    (tmp_path / "signet.pth").touch()
-    folder = study(tmp_path, students={"signet_random": None}, teacher={"weights": "signet.pth"})
-    status, output = snakemake(folder, "-n")
-    assert status == 0, output
-    jobs = plan(output)
-    untrained = {"figure_tree", "figure_contrast", "figure_losses", "figure_correlations"}
-    assert {rule for rule in jobs if rule.startswith("figure_")} == FIGURES - untrained
-
-
-def test_a_student_without_geometry_waits_for_no_trees(tmp_path):
-    folder = study(tmp_path, students={"resnet18_cl": None})
-    _, output = snakemake(folder, "-n", "results/models/resnet18_cl.onnx")
-    jobs = plan(output)
-    assert jobs["train_student"] == 1
-    assert {"train_teacher", "cache_geometry", "cache_responses"} & set(jobs) == set()
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [
+        ("resnet18_cl", set()),
+        ("resnet18_cl_geom", {"geometry"}),
+        ("resnet18_cl_geom_bc", {"geometry", "responses"}),
+    ],
+)
+def test_a_student_waits_only_for_what_its_loss_compares(default_plan, name, compared):
+    needed = needed_for(default_plan, f"results/models/{name}.onnx")
+    parts = [Path(file).relative_to("results").parts for file in needed]
+    assert {student for folder, student, *_ in parts if folder == "students"} == {name}
+    of_teacher = {part for folder, part, *_ in parts if folder == "teacher"}
+    assert of_teacher == compared | ({"weights.safetensors"} if compared else set())
+    assert any(folder == "signatures" for folder, *_ in parts) == bool(compared)
+    assert any(folder == "crops" for folder, *_ in parts)
 
 
 @pytest.mark.parametrize(("size", "students"), [("cpu", 6), ("full", 16)])
@@ -183,22 +207,44 @@ def test_a_bad_page_is_set_aside_and_counted(spoiled, max_share, fits):
         assert name in output
 
 
-def test_a_model_from_elsewhere_is_a_row(tmp_path):
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A study that trains nothing and has a model from elsewhere.
+
+    Its folder, what a dry run says before that model is there, and what one says after.
+    """
     folder = study(
-        tmp_path,
+        tmp_path_factory.mktemp("untrained"),
         size="smallest",
         data="elsewhere",
+        teacher={"weights": "signet.pth"},
         students={"resnet18_random": None},
         models={"theirs": {"onnx": "models/a.onnx"}},
     )
-    status, output = snakemake(folder, "-n")
+    (folder / "elsewhere/models").mkdir(parents=True)
+    (folder / "elsewhere/signet.pth").touch()
+    refusal = snakemake(folder, "-n")
+    linear(folder / "elsewhere/models/a.onnx", (1, 1, 150, 220), (1, 1, 6))
+    return folder, refusal, snakemake(folder, "-n")
+
+
+def test_a_study_without_trained_networks_has_the_figures_that_it_can(untrained):
+    _, _, (status, output) = untrained
+    assert status == 0, output
+    without = {"figure_tree", "figure_contrast", "figure_losses", "figure_correlations"}
+    assert {rule for rule in plan(output) if rule.startswith("figure_")} == FIGURES - without
+
+
+def test_a_missing_model_from_elsewhere_is_named(untrained):
+    folder, (status, output), _ = untrained
     assert status != 0
     assert "Traceback" not in output
-    assert f"models.theirs.onnx: {tmp_path}/elsewhere/models/a.onnx does not exist" in output
+    assert f"models.theirs.onnx: {folder}/elsewhere/models/a.onnx does not exist" in output
     assert "one ONNX file, a feature extractor" in output
-    (tmp_path / "elsewhere/models").mkdir(parents=True)
-    linear(tmp_path / "elsewhere/models/a.onnx", (1, 1, 150, 220), (1, 1, 6))
-    status, output = snakemake(folder, "-n")
+
+
+def test_a_model_from_elsewhere_is_a_row(untrained):
+    folder, _, (status, output) = untrained
     assert status == 0, output
     jobs = plan(output)
     assert jobs["extract_features"] == 3
@@ -206,8 +252,8 @@ def test_a_model_from_elsewhere_is_a_row(tmp_path):
     assert jobs["export_onnx"] == 2
     status, output = snakemake(folder, "results/features/synthetic/theirs.h5")
     assert status == 0, output
-    shard = shards.read(tmp_path / "results/features/synthetic/theirs.h5", "features")
+    shard = shards.read(folder / "results/features/synthetic/theirs.h5", "features")
     assert shard.attributes["model"] == "theirs"
-    images = shards.read(tmp_path / "results/signatures/synthetic.h5", "signatures")["image"]
+    images = shards.read(folder / "results/signatures/synthetic.h5", "signatures")["image"]
     np.testing.assert_allclose(shard["feature"], expected(center_crop(images)), atol=1e-3)
     assert label("theirs", {}) == "theirs"

@@ -1,4 +1,4 @@
-"""What people look at first: each figure of a study is a stage in a module of its own.
+"""The figures of a study, each a stage in a module of its own.
 
-All are drawn in one style, :mod:`fkd.figures.style`, as SVG and PNG.
+All figures share one style, see :mod:`fkd.study.style`, and are written as SVG and PNG.
 """

@@ -1,21 +1,22 @@
-"""Whether text crops look like signatures: their ink in numbers, and side by side."""
+"""A comparison of text crops with signatures: the size and shade of their ink, and examples."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fkd.figures.style import figure, save, styled
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.atomic import writing
+from fkd.study.style import figure, save, styled
 
 PERCENTILES = (5, 50, 95)
 
 SHOWN = 6
-"""Images a row of the figure."""
+"""The number of images in a row of the figure."""
 
 MEASURED = {"height": "height of the ink", "width": "width", "brightest": "brightest pixel"}
+"""The columns of :func:`ink_boxes`, with their headings in the table for readers."""
 
 
 def compare_appearance(
@@ -37,21 +38,21 @@ def compare_appearance(
     signatures : list of Path
         Shards of kind "signatures"; their genuine signatures are compared.
     csv : Path
-        5th, 50th and 95th percentile of the box around the ink, in pixels of the
-        170 x 242 images, and of the brightest pixel.
+        5th, 50th and 95th percentile of the height and width of the box around the ink, in
+        pixels of the 170 x 242 images, and of the brightest pixel.
     markdown : Path
         The same for readers.
     svg : Path
-        The figure: a few images of each, drawn at random.
+        The figure: a few images of each group, drawn at random.
     png : Path
         The same figure.
     seed : int
         The study's seed.
     """
-    groups = {"text crops": _look(crops, "crops", seed)}
+    groups = {"text crops": _measure(crops, "crops", seed)}
     for path in signatures:
         name = shards.read(path, "signatures", []).attributes["set"]
-        groups[name] = _look([path], "signatures", seed)
+        groups[name] = _measure([path], "signatures", seed)
     rows = []
     for name, (boxes, _) in groups.items():
         row = {"images of": name, "count": len(boxes)}
@@ -61,13 +62,13 @@ def compare_appearance(
         rows.append(row)
     with writing(csv) as part:
         pd.DataFrame(rows).to_csv(part, index=False)
-    shown = pd.DataFrame(
+    readable = pd.DataFrame(
         {
             "images of": [row["images of"] for row in rows],
             "count": [row["count"] for row in rows],
             **{
-                what: [" / ".join(f"{row[f'{m}_p{p}']:.0f}" for p in PERCENTILES) for row in rows]
-                for m, what in MEASURED.items()
+                title: [" / ".join(f"{row[f'{m}_p{p}']:.0f}" for p in PERCENTILES) for row in rows]
+                for m, title in MEASURED.items()
             },
         }
     )
@@ -75,14 +76,19 @@ def compare_appearance(
         part.write_text(
             "# Ink of text crops and of genuine signatures\n\n"
             "Percentiles 5 / 50 / 95, in pixels of the 170 x 242 images.\n\n"
-            + shown.to_markdown(index=False, disable_numparse=True)
-            + "\n"
+            + readable.to_markdown(index=False, disable_numparse=True)
+            + "\n",
+            encoding="utf-8",
         )
     _draw({name: examples for name, (_, examples) in groups.items()}, svg, png)
 
 
-def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Measure the ink of all images, and choose a few; one shard in memory at a time."""
+def _measure(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the ink of all images, and choose a few of them at random.
+
+    Of each shard only the images to choose from are kept, so that one shard at a time is in
+    memory.
+    """
     boxes, examples = [], []
     for path in paths:
         shard = shards.read(path, kind, ["image"] + ["forgery"] * (kind == "signatures"))
@@ -92,9 +98,9 @@ def _look(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarr
         boxes.append(ink_boxes(images))
         order = generator(seed, "shown", Path(path).name).permutation(len(images))
         examples.append(images[np.sort(order[:SHOWN])])
-    chosen = np.concatenate(examples)
-    order = generator(seed, "shown").permutation(len(chosen))
-    return np.concatenate(boxes), chosen[order[:SHOWN]]
+    candidates = np.concatenate(examples)
+    order = generator(seed, "shown").permutation(len(candidates))
+    return np.concatenate(boxes), candidates[order[:SHOWN]]
 
 
 def _draw(groups: dict[str, np.ndarray], *paths: Path) -> None:
@@ -122,8 +128,8 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (n, 3)
-        Height and width of the box around all pixels over 0, and the brightest pixel.
-        All are 0 for an image without ink.
+        Height and width of the box around all pixels above 0, and the level of the brightest
+        pixel. All three are 0 for an image without ink.
     """
     rows, columns = images.any(axis=2), images.any(axis=1)
     brightest = images.max(axis=(1, 2), initial=0).astype(int)
@@ -131,6 +137,6 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
 
 
 def _extent(marked: np.ndarray) -> np.ndarray:
-    """Count from the first to the last mark of each row of (n, length) marks."""
+    """Measure the span from the first to the last mark in each row of an (n, length) array."""
     first, after = marked.argmax(axis=1), marked.shape[1] - marked[:, ::-1].argmax(axis=1)
     return np.where(marked.any(axis=1), after - first, 0)

@@ -1,10 +1,10 @@
-"""Where on a page its text crops come from: the stripes and the cuts, found again."""
+"""The places on a page from which its text crops were cut, read from the shards."""
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,62 +12,84 @@ from fkd.errors import FkdError
 from fkd.preprocess import normalize
 from fkd.seeding import generator
 from fkd.storage import shards
-from fkd.text.crops import Piece, intervals
-from fkd.text.lines import Line
-from fkd.text.pages import written_columns
 
 
 class Stripe(NamedTuple):
-    """A line of a page that was kept, and how it was cut.
+    """A stripe, that is, a line of a page without spaces, and its place on the page.
 
     Attributes
     ----------
     top : int
-        Where the band begins on the page, made level.
-    pixels : ndarray of uint8, shape (rows, kept columns)
-        As :func:`fkd.text.pages.segment_pages` wrote them, spaces removed.
+        The stripe's first row on the page, after the page was made level.
     columns : ndarray of int, shape (kept columns,)
-        Where each of them is on the page.
-    pieces : list of Piece
-        From left to right; what is left over at the end is in none.
+        For each column of the stripe, its column on the page.
+    pixels : ndarray of uint8, shape (rows, kept columns)
+        The stripe's gray levels.
     """
 
     top: int
-    pixels: np.ndarray
     columns: np.ndarray
-    pieces: list[Piece]
+    pixels: np.ndarray
 
     @property
     def bottom(self) -> int:
-        """The row of the page after the last one."""
+        """The row of the page below the stripe's last row."""
         return self.top + len(self.pixels)
 
-    def ends(self, piece: Piece) -> tuple[int, int]:
-        """First column of a piece on the page, and the one after its last."""
-        last = piece.left + piece.width - 1
-        return int(self.columns[piece.left]), int(self.columns[last]) + 1
 
-    def cuts(self) -> list[int]:
-        """Columns of the page where pieces begin, and the one after the last piece."""
-        starts = [self.ends(piece)[0] for piece in self.pieces]
-        return starts + [self.ends(piece)[1] for piece in self.pieces[-1:]]
+class Crop(NamedTuple):
+    """A text crop and the interval of the stripe from which it was cut.
 
-    def cut_out(self, piece: Piece) -> np.ndarray:
-        """Pixels of a piece."""
-        return self.pixels[:, piece.left : piece.left + piece.width]
+    Attributes
+    ----------
+    stripe : Stripe
+        The stripe.
+    left, width : int
+        The first column of the interval and the number of its columns.
+    ratio : float
+        The ratio of width to height that was drawn for the crop.
+    canvas : (int, int)
+        Rows and columns of the canvas that was drawn for the crop.
+    row : int
+        The crop's row in its shard.
+    """
 
-    def on_canvas(self, piece: Piece) -> np.ndarray:
-        """Lay a piece on its canvas, as it is shrunk to a crop; ink bright on black."""
-        return normalize(self.cut_out(piece), piece.canvas, piece.canvas, threshold="blurred")
+    stripe: Stripe
+    left: int
+    width: int
+    ratio: float
+    canvas: tuple[int, int]
+    row: int
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The interval's first column on the page, and the column after its last one."""
+        last = self.left + self.width - 1
+        return int(self.stripe.columns[self.left]), int(self.stripe.columns[last]) + 1
+
+    def cut_out(self) -> np.ndarray:
+        """Give the gray levels of the interval, as they are in the stripe."""
+        return self.stripe.pixels[:, self.left : self.left + self.width]
+
+    def on_canvas(self) -> np.ndarray:
+        """Lay the interval on the crop's canvas without shrinking it, ink bright on black."""
+        return normalize(self.cut_out(), self.canvas, self.canvas, threshold="blurred")
 
 
 def most_cut(crops: Sequence[Path]) -> tuple[str, int]:
-    """Find the first page of which most crops were made, and the number of its shard.
+    """Find the page with the most crops, and the number of its shard.
 
     Parameters
     ----------
     crops : sequence of Path
         Shards of kind "crops".
+
+    Returns
+    -------
+    page : str
+        The name of the page; the first one if several have as many crops.
+    shard : int
+        The place of its shard in `crops`.
 
     Raises
     ------
@@ -81,7 +103,7 @@ def most_cut(crops: Sequence[Path]) -> tuple[str, int]:
     )
     if not counts:
         raise FkdError(f"{', '.join(map(str, crops))}: there is no crop. Give more pages.")
-    return counts.most_common(1)[0][0]  # of equal counts the first that was seen
+    return counts.most_common(1)[0][0]  # of equal counts, the one that was counted first
 
 
 def file_of(pages: Path, page: str) -> str:
@@ -92,12 +114,12 @@ def file_of(pages: Path, page: str) -> str:
     pages : Path
         List written by :func:`fkd.text.pages.list_pages`.
     page : str
-        Its name there.
+        The name of the page in the list.
 
     Raises
     ------
     FkdError
-        Where the list does not name it.
+        Where the list does not contain the page.
     """
     with Path(pages).open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
@@ -106,89 +128,82 @@ def file_of(pages: Path, page: str) -> str:
     raise FkdError(f"{pages}: does not list {page}, of which there are crops. List pages anew.")
 
 
-def find_stripes(
-    page: str,
-    lines: Sequence[Line],
-    stripes: Path,
-    settings: Mapping[str, Any],
-) -> list[Stripe]:
-    """Find the stripes of a page on it again, and where they were cut.
+def read_cuts(page: str, stripes: Path, crops: Path) -> tuple[list[Stripe], list[Crop]]:
+    """Read the stripes of a page, and the crops that were cut from them.
 
     Parameters
     ----------
     page : str
-        Its name in the shard.
-    lines : sequence of Line
-        What :func:`fkd.text.lines.find_lines` finds on it.
+        The name of the page in the shards.
     stripes : Path
-        The shard of its stripes.
-    settings : mapping of str to Any
-        The attributes of the shard of its crops.
+        The shard with the page's stripes.
+    crops : Path
+        The shard with the page's crops.
 
     Returns
     -------
-    list of Stripe
-        Those that were kept for their size, in the order of their numbers.
+    stripes : list of Stripe
+        The stripes from top to bottom.
+    crops : list of Crop
+        The crops in the order of their rows in the shard.
 
     Raises
     ------
     FkdError
-        Where the lines are not those that became the stripes.
+        Where the crops were cut from other stripes.
     """
-    names = ("page", "line", "offset", "height", "width")
-    kept = []
-    with shards.opened(stripes, "stripes", [*names, "pixels"]) as reader:
+    names = ("page", "offset", "height", "width", "top")
+    by_row: dict[int, Stripe] = {}  # by its row in the shard
+    with shards.opened(stripes, "stripes", [*names, "pixels", "columns"]) as reader:
         table = {name: reader.rows(name) for name in names}
+        # The flat array "columns" lists the columns of all stripes one after another.
+        first_columns = np.cumsum(table["width"]) - table["width"]
         for row in np.flatnonzero(table["page"] == page):
-            line, start, height, width = (int(table[name][row]) for name in names[1:])
+            start, height, width = (int(table[name][row]) for name in names[1:4])
+            first = int(first_columns[row])
             pixels = reader.rows("pixels", slice(start, start + height * width))
-            kept.append((int(row), line, pixels.reshape(height, width)))
-    # Stripes are dropped for their size alone: those of a kept one's size were kept.
-    wanted = [pixels.shape for _, _, pixels in kept]
-    columns = [np.flatnonzero(written_columns(line.pixels)) for line in lines]
-    found = [
-        (line.top, own, size)
-        for line, own in zip(lines, columns, strict=True)
-        if (size := (len(line.pixels), len(own))) in wanted
+            columns = reader.rows("columns", slice(first, first + width))
+            top = int(table["top"][row])
+            by_row[int(row)] = Stripe(top, columns, pixels.reshape(height, width))
+    source = shards.read(crops, "crops", ["page", "stripe", "left", "width", "ratio", "canvas"])
+    rows = np.flatnonzero(source["page"] == page)
+    if not set(source["stripe"][rows].tolist()) <= set(by_row):
+        raise FkdError(f"{crops}: was cut out of other stripes than {stripes}. Cut it anew.")
+    return list(by_row.values()), [
+        Crop(
+            by_row[int(source["stripe"][row])],
+            int(source["left"][row]),
+            int(source["width"][row]),
+            float(source["ratio"][row]),
+            tuple(map(int, source["canvas"][row])),
+            int(row),
+        )
+        for row in rows
     ]
-    if [size for _, _, size in found] != wanted:
-        raise FkdError(
-            f"{stripes}: its stripes of the page {page} are not the lines found there now. "
-            "Remove it and run the workflow again: the page is cut anew."
-        )
-    cut = []
-    for (row, line, pixels), (top, own, _) in zip(kept, found, strict=True):
-        drawn = intervals(
-            pixels.shape,
-            settings["ratios"],
-            settings["ratio_per"],
-            settings["canvases"],
-            (settings["seed"], "crop", page, line),
-        )
-        pieces = [Piece(row, index, *interval) for index, interval in enumerate(drawn)]
-        cut.append(Stripe(top, pixels, own, pieces))
-    return cut
 
 
-def choose_crops(source: shards.Shard, page: str, count: int) -> np.ndarray:
-    """Choose crops of a page at random, one of each canvas before a second of any.
+def choose_crops(crops: Sequence[Crop], page: str, seed: int, count: int) -> list[Crop]:
+    """Choose crops of a page at random, one on each canvas before a second one on any.
 
     Parameters
     ----------
-    source : Shard
-        Of kind "crops", with page and canvas.
+    crops : sequence of Crop
+        All crops of the page.
     page : str
-        The page.
+        The name of the page, which seeds the choice together with `seed`.
+    seed : int
+        The study's seed.
     count : int
-        How many at most.
+        The largest number of crops to choose.
 
     Returns
     -------
-    ndarray of int
-        Rows of the shard, in their order.
+    list of Crop
+        The chosen crops in the order of their rows.
     """
-    rows = np.flatnonzero(source["page"] == page)
-    rows = generator(source.attributes["seed"], "shown", page).permutation(rows)
-    first = np.unique(source["canvas"][rows], axis=0, return_index=True)[1]
-    is_first = np.isin(np.arange(len(rows)), first)
-    return np.sort(np.concatenate([rows[is_first], rows[~is_first]])[:count])
+    order = generator(seed, "shown", page).permutation(len(crops))
+    shuffled = [crops[index] for index in order]
+    first = {crop.canvas: crop for crop in reversed(shuffled)}
+    first_on_canvas = [crop for crop in shuffled if first[crop.canvas] is crop]
+    others = [crop for crop in shuffled if first[crop.canvas] is not crop]
+    return sorted((first_on_canvas + others)[:count], key=lambda crop: crop.row)

@@ -1,4 +1,4 @@
-"""Signatures that figures show, and what networks make of them."""
+"""The signatures that figures show, and their feature maps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,26 +16,26 @@ from fkd.storage import shards
 
 
 def genuine_signatures(signatures: Path, count: int, seed: int) -> np.ndarray:
-    """Choose genuine signatures at random, each of another writer.
+    """Choose genuine signatures at random, each by a different writer.
 
     Parameters
     ----------
     signatures : Path
         Shard of kind "signatures".
     count : int
-        How many at most.
+        The largest number of signatures to choose.
     seed : int
-        The study's seed. The first of few are the first of many.
+        The study's seed. A smaller `count` gives the first signatures of a larger one.
 
     Returns
     -------
     ndarray of uint8, shape (n, 150, 220)
-        As networks see them, ink bright on black.
+        The signatures as networks see them, ink bright on black.
 
     Raises
     ------
     FkdError
-        Where there is none.
+        Where the shard contains no genuine signature.
     """
     shard = shards.read(signatures, "signatures", ["image", "writer", "forgery"])
     rows = np.flatnonzero(~shard["forgery"].astype(bool))
@@ -47,20 +47,21 @@ def genuine_signatures(signatures: Path, count: int, seed: int) -> np.ndarray:
 
 
 def describe_by_maps(weights: Path, images: np.ndarray, maps: Sequence[str]) -> dict[str, Tensor]:
-    """Describe images by the feature maps of a network.
+    """Compute feature maps of images.
 
     Parameters
     ----------
     weights : Path
-        The network.
+        The weights of the network.
     images : ndarray of uint8, shape (B, 150, 220)
-        Ink bright on black.
+        The images, ink bright on black.
     maps : sequence of str
-        The maps that are wanted.
+        The names of the maps to compute.
 
     Returns
     -------
     dict of str to Tensor, (B, D, H, W), float32
+        The maps by name.
 
     Raises
     ------
@@ -72,5 +73,5 @@ def describe_by_maps(weights: Path, images: np.ndarray, maps: Sequence[str]) -> 
     if unknown:
         raise FkdError(f"{weights}: no maps {', '.join(unknown)}; it has {list(network.map_sizes)}")
     with torch.inference_mode():
-        found, _ = network.describe(as_input(images))
-    return {name: found[name] for name in maps}
+        all_maps, _ = network.describe(as_input(images))
+    return {name: all_maps[name] for name in maps}

@@ -1,4 +1,4 @@
-"""How training went: each term of the loss over the epochs, in training and in validation."""
+"""The course of training: each term of the loss over the epochs, in training and validation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,42 +7,47 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from fkd.figures.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
-from fkd.study.naming import RESPONSES, in_order, label
+from fkd.study.models import in_order, label
+from fkd.study.parts import RESPONSE_LOSSES
 from fkd.study.students import Student
+from fkd.study.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 
 ROW = 1.2
-"""Inches that a term takes."""
+"""The height of a row of panels, in inches."""
 
 _SUBSETS = ("training", "validation")
 _NOT_TERMS = ("images", "total", "seconds")
+"""Columns of the CSV files that are not drawn."""
+
 _NAMES = {"classification": "CL (nats)", "accuracy": "accuracy (%)"}
+"""Labels of terms, by their columns in the CSV files."""
 
 
-def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, png: Path) -> None:
+def figure_losses(
+    *, losses: list[Path], students: dict[str, Student], svg: Path, png: Path
+) -> None:
     """Draw each term of the loss over the epochs.
 
     Parameters
     ----------
     losses : list of Path
-        CSV files of the training stages, each in a folder with the model's name.
-    students : dict of str to dict
-        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
+        CSV files of the training stages, each in a folder named after its model.
+    students : dict of str to Student
+        The students of the study.
     svg : Path
-        The figure: a row a term, a column a network and subset.
+        The figure, with a row for each term and a column for each network and subset.
     png : Path
         The same figure.
     """
-    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
     tables = {Path(path).parent.name: pd.read_csv(path) for path in losses}
     models = in_order(tables)
-    terms = terms_over_epochs(tables, specs)
+    terms = terms_over_epochs(tables, students)
     columns = [
         (network, subset, members)
-        for network, members in by_network(models, specs).items()
+        for network, members in by_network(models, students).items()
         for subset in _SUBSETS
     ]
-    look = looks(models, specs)
+    look = looks(models, students)
     with styled():
         drawing = figure(height=ROW * len(terms) + legend_height(len(models)) + 0.4)
         grid = drawing.subplots(len(terms), len(columns), sharex=True, sharey="row", squeeze=False)
@@ -62,7 +67,7 @@ def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, p
                 if not axis.lines:
                     axis.grid(False)
                     axis.text(0.5, 0.5, "none", transform=axis.transAxes, color=GRAY, ha="center")
-        legend(drawing, {label(model, specs): look[model] for model in models})
+        legend(drawing, {label(model, students): look[model] for model in models})
         drawing.align_ylabels(grid[:, 0])
         save(drawing, svg, png)
 
@@ -70,53 +75,58 @@ def figure_losses(*, losses: list[Path], students: dict[str, dict], svg: Path, p
 def terms_over_epochs(
     tables: Mapping[str, pd.DataFrame], students: Mapping[str, Student]
 ) -> dict[str, dict[tuple[str, str], pd.Series]]:
-    """Gather what can share an axis: one term of the models that have it.
+    """Group the series that can share an axis: those of the same term of the loss.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        What was written while each model was trained: ``epoch``, ``subset`` and the terms.
+        The CSV file of each model's training: ``epoch``, ``subset`` and the terms.
     students : mapping of str to Student
         The students among the models.
 
     Returns
     -------
     dict of str to dict of (str, str) to Series
-        For each term its values by epoch, for each model and subset; accuracy in percent.
-        Response losses of different kinds, or of different parameters, are different terms.
+        For each term, the values by epoch of each model and subset. The accuracy is in
+        percent. Response losses of different kinds or with different parameters are
+        different terms.
     """
-    found: dict[str, dict[tuple[str, str], pd.Series]] = {}
+    terms: dict[str, dict[tuple[str, str], pd.Series]] = {}
     for model in in_order(tables):
         for subset, rows in tables[model].groupby("subset"):
             rows = rows.set_index("epoch").drop(columns="subset").dropna(axis=1, how="all")
             for column in rows.columns.difference(_NOT_TERMS, sort=False):
                 values = 100 * rows[column] if column == "accuracy" else rows[column]
                 name = _name(column, students.get(model))
-                found.setdefault(name, {})[model, subset] = values
+                terms.setdefault(name, {})[model, subset] = values
     kinds = ("CL", "GEOM", "T-CE", "BT", "BC", "", "accuracy")
 
     def place(name: str) -> tuple:
         kind = name.split()[0]
-        return kinds.index(kind if kind in kinds else ""), name
+        return kinds.index(kind if kind in kinds else ""), name  # "" stands for other kinds
 
-    return {name: found[name] for name in sorted(found, key=place)}
+    return {name: terms[name] for name in sorted(terms, key=place)}
 
 
 def _name(column: str, student: Student | None) -> str:
-    """Name the term that a column holds."""
+    """Name the term in a column of a model's CSV file, as the figure does."""
     if column == "response" and student is not None and student.response is not None:
         response = student.response
-        name = RESPONSES.get(response.loss, response.loss)
+        name = RESPONSE_LOSSES[response.loss].label
         name += " (nats)" * (response.loss == "temperature_cross_entropy")
-        given = ", ".join(f"{key}={value:g}" for key, value in sorted(response.parameters.items()))
-        return f"{name}\n({given})" if given else name
+        parameters = sorted(response.parameters.items())
+        settings = ", ".join(f"{key}={value:g}" for key, value in parameters)
+        return f"{name}\n({settings})" if settings else name
     if column.startswith("geometry_"):
         return f"GEOM {column.removeprefix('geometry_')}"
     return _NAMES.get(column, column)
 
 
 def _scale(axis: Axes, series: list[pd.Series]) -> None:
-    """Take a logarithmic axis for a term that falls far."""
+    """Take a logarithmic axis for a term that spans more than a factor of 5.
+
+    Cross-entropy and accuracy keep linear axes.
+    """
     least, most = min(map(min, series)), max(map(max, series))
     if axis.get_ylabel() not in _NAMES.values() and 0 < least < most / 5:
         axis.set_yscale("log")

@@ -1,4 +1,4 @@
-"""The study in one picture: what becomes of a page, and what of a signature."""
+"""The study in one picture: from a page to a student, and from a signature to error rates."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -14,17 +14,17 @@ from fkd.figures.appearance import ink_boxes
 from fkd.figures.contrast import COLORS, measure
 from fkd.figures.cuts import file_of, most_cut
 from fkd.figures.examples import describe_by_maps, genuine_signatures
-from fkd.figures.style import BLACK, FORGED, GENUINE, GRAY, figure, save, styled
 from fkd.figures.tree import Tree, find_tree
 from fkd.graph import MAPS, RADIUS
 from fkd.images import read_gray
 from fkd.preprocess import INPUT, center_crop
 from fkd.storage import shards
-from fkd.study.naming import label
-from fkd.study.students import TEACHER, Student
+from fkd.study.models import TEACHER, label
+from fkd.study.students import Student
+from fkd.study.style import BLACK, FORGED, GENUINE, GRAY, figure, frame_image, save, styled
 
 CROPS = 3
-"""Text crops, and signatures, that are shown one over the other."""
+"""The number of text crops, and of signatures, that are stacked."""
 
 
 def figure_pipeline(
@@ -37,7 +37,7 @@ def figure_pipeline(
     scores: Path,
     metrics: list[Path],
     student: str,
-    students: dict[str, dict],
+    students: dict[str, Student],
     svg: Path,
     png: Path,
     maps: list[str] = MAPS,
@@ -62,11 +62,11 @@ def figure_pipeline(
     scores : Path
         Shard of kind "scores" of these features.
     metrics : list of Path
-        The rates of each model on this set, by as many references, in the order to show.
+        The rates of each model on this set, with as many references, in the order to show.
     student : str
-        Whose features and scores they are.
-    students : dict of str to dict
-        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
+        The student to which the features and scores belong.
+    students : dict of str to Student
+        The students of the study.
     svg : Path
         The figure.
     png : Path
@@ -74,38 +74,37 @@ def figure_pipeline(
     maps : list of str, optional
         The teacher's maps; the first is drawn.
     radius : int, optional
-        Hops on the tree within which two vectors are neighbors.
+        The largest number of hops between neighbors on the tree.
     max_pixels : int, optional
-        A larger page is not read.
+        The largest number of pixels that a page may have.
     seed : int, optional
         The study's seed.
     """
     page, shard = most_cut(crops)
     source = shards.read(crops[shard], "crops", ["image", "page"])
-    texts = center_crop(source["image"][source["page"] == page])
-    texts = texts[np.argsort(-ink_boxes(texts)[:, 0], kind="stable")[:CROPS]]
-    found = describe_by_maps(teacher, texts[:1], maps[:1])
-    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
+    images = center_crop(source["image"][source["page"] == page])
+    # The crops with the highest ink have the most to show.
+    images = images[np.argsort(-ink_boxes(images)[:, 0], kind="stable")[:CROPS]]
+    name = maps[0]
+    feature_map = describe_by_maps(teacher, images[:1], [name])[name]
     with styled():
         drawing = figure(height=3.0)
         above, below = drawing.subfigures(2)
         text = above.subplots(1, 4, width_ratios=(1.1, 1, 1, 1), gridspec_kw={"wspace": 0.16})
         signature = below.subplots(1, 4, gridspec_kw={"wspace": 0.16})
         _show_page(text[0], read_gray(file_of(pages, page), max_pixels))
-        _show_stack(text[1], texts, "text crops")
-        _show_tree(text[2], texts[0], find_tree(found[maps[0]][0], texts[0], radius))
-        contrast = measure(maps[0], {TEACHER: found[maps[0]]}, radius).of[TEACHER][0]
+        _show_stack(text[1], images, "text crops")
+        _show_tree(text[2], images[0], find_tree(feature_map[0], images[0], radius))
+        contrast = measure(name, {TEACHER: feature_map}, radius).by_model[TEACHER][0]
         text[3].imshow(contrast, cmap=COLORS, extent=(0, INPUT[1], INPUT[0], 0))
         text[3].set_title("and contrast (NAC)")
         _show_stack(signature[0], genuine_signatures(signatures, CROPS, seed), "signatures")
         _show_features(signature[1], shards.read(features, "features"))
         _show_scores(signature[2], shards.read(scores, "scores", ["score", "forgery"]))
-        _show_rates(signature[3], metrics, specs)
+        _show_rates(signature[3], metrics, students)
         above.supxlabel("guide a student, which also learns who wrote the text", fontsize=8)
         for axis in (*text, *signature[:2]):
-            axis.set(xticks=[], yticks=[])
-            axis.grid(visible=False)
-            axis.spines[:].set(visible=True, color=GRAY, linewidth=0.5)
+            frame_image(axis)
         for row in (text, signature):
             for left, right in pairwise(row):
                 _join(drawing, left, right)
@@ -113,13 +112,14 @@ def figure_pipeline(
 
 
 def _show_page(axis: Axes, page: np.ndarray) -> None:
+    """Show the upper part of a page."""
     rows = min(len(page), round(page.shape[1] * 0.7))
     axis.imshow(page[:rows], vmin=0, vmax=255, interpolation="antialiased")
     axis.set_title("pages of text")
 
 
 def _show_stack(axis: Axes, images: np.ndarray, title: str) -> None:
-    """Show images one over the other, dark ink on white, cut to the rows with ink."""
+    """Show images one below the other as dark ink on white, cut to the rows with ink."""
     inked = images[:, images.any(axis=(0, 2))]
     stack = np.concatenate(list(inked)) / max(1, images.max())
     axis.imshow(1 - np.minimum(1.5 * stack, 1), vmin=0, vmax=1, aspect="auto")
@@ -127,7 +127,7 @@ def _show_stack(axis: Axes, images: np.ndarray, title: str) -> None:
 
 
 def _show_tree(axis: Axes, image: np.ndarray, tree: Tree) -> None:
-    """Show the edges between unequal vectors, and a neighborhood among them."""
+    """Show the edges between unequal vectors, and the neighborhood of one node."""
     axis.imshow(1 - 0.35 * image / max(1, image.max()), vmin=0, vmax=1)
     places, within = tree.places()[tree.edges], tree.within()
     axis.add_collection(LineCollection(places[~tree.equal & ~within], color=BLACK, linewidth=0.5))
@@ -137,7 +137,7 @@ def _show_tree(axis: Axes, image: np.ndarray, tree: Tree) -> None:
 
 
 def _show_features(axis: Axes, shard: shards.Shard) -> None:
-    """Show the elements that vary most of the genuine signatures of a few writers."""
+    """Show the features of genuine signatures of a few writers: the elements that vary most."""
     writers = list(dict.fromkeys(shard["writer"]))[:6]
     rows = np.isin(shard["writer"], writers) & ~shard["forgery"].astype(bool)
     values = shard["feature"][rows]
@@ -151,6 +151,7 @@ def _show_features(axis: Axes, shard: shards.Shard) -> None:
 
 
 def _show_scores(axis: Axes, shard: shards.Shard) -> None:
+    """Show how the scores of genuine signatures and of forgeries are distributed."""
     forged = shard["forgery"].astype(bool)
     bins = np.histogram_bin_edges(shard["score"], 40)
     for rows, color, name in ((~forged, GENUINE, "genuine"), (forged, FORGED, "forged")):
@@ -162,6 +163,7 @@ def _show_scores(axis: Axes, shard: shards.Shard) -> None:
 
 
 def _show_rates(axis: Axes, metrics: list[Path], students: dict[str, Student]) -> None:
+    """Show the mean equal error rate of each model over the splits, as a bar."""
     splits = pd.concat([pd.read_csv(path) for path in metrics])
     models = list(dict.fromkeys(splits["model"]))
     rates = 100 * splits.groupby("model")["EER_userthresholds"].mean()[models]

@@ -1,21 +1,21 @@
-"""How the error falls with the number of references."""
+"""The equal error rate against the number of references."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fkd.figures.style import by_network, figure, legend, legend_height, looks, save, styled
-from fkd.study.naming import in_order, label
+from fkd.study.models import in_order, label
 from fkd.study.students import Student
+from fkd.study.style import by_network, figure, legend, legend_height, looks, save, styled
 from fkd.study.summary import summarize
 
 SPAN = 0.6
-"""References between the first and the last model, which stand side by side at each NREF."""
+"""The distance on the axis of NREF between the first and the last model at each NREF."""
 
 
 def figure_references(
-    *, metrics: list[Path], students: dict[str, dict], svg: Path, png: Path
+    *, metrics: list[Path], students: dict[str, Student], svg: Path, png: Path
 ) -> None:
     """Draw the equal error rate with user thresholds against the number of references.
 
@@ -23,27 +23,27 @@ def figure_references(
     ----------
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`, of all models, sets and NREF.
-    students : dict of str to dict
-        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
+    students : dict of str to Student
+        The students of the study.
     svg : Path
-        The figure: mean and population standard deviation over the splits; a row a set, a
-        column a network.
+        The figure: mean and population standard deviation over the splits, with a row for
+        each set and a column for each network.
     png : Path
         The same figure.
     """
-    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
-    rates = summarize(pd.concat(map(pd.read_csv, metrics), ignore_index=True), specs)
+    rates = summarize(pd.concat(map(pd.read_csv, metrics), ignore_index=True), students)
     models = in_order(rates["model"].unique())
     sets = list(rates["set"].unique())
     counts = sorted(rates["references"].unique())
-    columns = by_network(models, specs)
-    look = looks(models, specs)
+    columns = by_network(models, students)
+    look = looks(models, students)
     with styled():
         drawing = figure(height=2.6 * len(sets) + 0.5 + legend_height(len(models)))
         grid = drawing.subplots(len(sets), len(columns), sharex=True, sharey="row", squeeze=False)
         for axes, name in zip(grid, sets, strict=True):
             axes[0].set_ylabel(f"{name}\nEER, user thresholds (%)")
             for axis, members in zip(axes, columns.values(), strict=True):
+                # Models are shifted sideways so that their bars do not cover each other.
                 shifts = np.linspace(-SPAN / 2, SPAN / 2, len(members)) if len(members) > 1 else [0]
                 for model, shift in zip(members, shifts, strict=True):
                     rows = rates[(rates["set"] == name) & (rates["model"] == model)]
@@ -61,5 +61,5 @@ def figure_references(
             axis.set_title(network)
         for axis in grid[-1]:
             axis.set_xlabel("NREF, genuine references of a writer")
-        legend(drawing, {label(model, specs): look[model] for model in models})
+        legend(drawing, {label(model, students): look[model] for model in models})
         save(drawing, svg, png)

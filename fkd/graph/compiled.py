@@ -1,22 +1,36 @@
-"""The loops over vectors and trees on the CPU, compiled, map after map.
+"""The loops over vectors and trees on the CPU, compiled by Numba.
 
-All of a map stays in the processor's cache, and no thread waits for another. What calls
-one another stands in this one file: a compiled function that is kept on the disk does not
-notice when another file changes.
+Each thread processes its maps one after another: the data of one map stay in the
+processor's cache, and no thread waits for another. Functions that call each other are all in this one file,
+because a compiled function that is cached on the disk does not notice when another file
+changes.
 """
 
 import numba
 import numpy as np
 
 COMPILED = {"cache": True, "nogil": True, "boundscheck": False, "fastmath": {"reassoc"}}
-"""Sums may be reordered, so that they run in vectors."""
+"""Numba's options. ``reassoc`` lets sums be reordered, so that they use vector instructions."""
 
 COLUMNS = 72
-"""So many columns are summed at once that they stay in the processor's cache."""
+"""Columns that are summed at once: few enough to stay in the processor's cache."""
 
 
 @numba.njit(**COMPILED)
 def sum_rows(values: np.ndarray, trees: np.ndarray, radius: int, sums: np.ndarray) -> None:
+    """Sum over neighborhoods on each of B trees: :func:`sum_one`, map after map.
+
+    Parameters
+    ----------
+    values : ndarray, (B, N, D)
+        The values of B maps.
+    trees : ndarray, (B, N)
+        The rooted trees.
+    radius : int
+        The largest number of hops between neighbors.
+    sums : ndarray, (B, N, D)
+        Where the result is written.
+    """
     room = working_room(values[0], radius)
     for at in range(len(values)):
         sum_one(values[at], trees[at], room, sums[at])
@@ -24,13 +38,17 @@ def sum_rows(values: np.ndarray, trees: np.ndarray, radius: int, sums: np.ndarra
 
 @numba.njit(**COMPILED)
 def working_room(x: np.ndarray, radius: int) -> np.ndarray:
-    """Room for :func:`sum_one`, used over and over."""
+    """Allocate the tables of :func:`sum_one` once, to be reused for every map."""
+    # below_0 to below_radius, then two tables that take turns as above_k and above_(k-1).
     return np.empty((radius + 3, len(x), COLUMNS), x.dtype)
 
 
 @numba.njit(**COMPILED)
 def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray) -> None:
-    """Sum over neighborhoods on one tree: :func:`fkd.graph.neighbors.sum_over_neighbors`, compiled.
+    """Sum over neighborhoods on one tree.
+
+    The formulas of ``below`` and ``above`` are those of
+    :func:`fkd.graph.neighbors.sum_over_neighbors`.
 
     Parameters
     ----------
@@ -38,14 +56,16 @@ def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray)
         The values.
     tree : ndarray, (N,)
         The rooted tree.
-    room : ndarray
-        From :func:`working_room`.
+    room : ndarray, (radius + 3, N, COLUMNS)
+        The tables of :func:`working_room`, which set the radius.
     sums : ndarray, (N, D)
-        The result.
+        Where the result is written.
     """
     n, d = x.shape
     radius = len(room) - 3
     below, above, last = room[: radius + 1], room[radius + 1], room[radius + 2]
+    # The columns are independent. They are cut into parts of nearly equal width, none of
+    # them wider than COLUMNS.
     parts = -(-d // COLUMNS)
     for part in range(parts):
         left = d * part // parts
@@ -53,15 +73,18 @@ def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray)
         for i in range(n):
             for c in range(width):
                 below[0, i, c] = x[i, left + c]
+        # below_k needs below_(k-1) alone, so the vectors of a level may come in any order,
+        # children before parents or after. The root, vector 0, is nobody's child.
         for k in range(1, radius + 1):
             below[k] = below[0]
             for i in range(1, n):
                 p = tree[i]
                 for c in range(width):
                     below[k, p, c] += below[k - 1, i, c]
-        above[0] = 0
+        above[0] = 0  # the root has no parent
         for i in range(1, n):
             above[i] = below[0, tree[i]]
+        # What below_k(p) reaches through i itself is taken out again.
         for k in range(1, radius):
             above, last = last, above
             above[0] = 0
@@ -76,7 +99,13 @@ def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray)
 
 @numba.njit(**COMPILED)
 def _center(vectors: np.ndarray, y: np.ndarray) -> None:
-    """Write the centered vectors, then s_i and 1, as the columns of y."""
+    """Write the centered vectors, then s_i = ||x_i||^2 and 1, as the columns of y, (N, D + 2).
+
+    Summed over neighborhoods, the last two columns give (M s)_i and the degree of i.
+    """
+    # Distances do not depend on the origin, but rounding does. The mean as origin keeps
+    # small what cancels later. Vector 0 is subtracted before, so that equal vectors
+    # become exactly 0 whatever the mean rounds to.
     n, d = vectors.shape
     mean = np.zeros(d)
     for i in range(n):
@@ -102,7 +131,23 @@ def contrast(
     sums: np.ndarray,
     radius: int,
 ) -> None:
-    """:func:`fkd.graph.nac` of some maps, its denominator, and the sums M Y that its gradient takes."""
+    """Compute :func:`fkd.graph.nac` of B maps, and what its gradient needs.
+
+    Parameters
+    ----------
+    vectors : ndarray, (B, N, D)
+        The vectors of B maps.
+    trees : ndarray, (B, N)
+        The rooted trees.
+    ratios : ndarray, (B, N)
+        Where the contrasts are written.
+    total : ndarray, (B, N)
+        Where the denominators, sum_j d_ij, are written.
+    sums : ndarray, (B, N, D + 2)
+        Where the sums over neighborhoods M Y are written, Y from :func:`_center`.
+    radius : int
+        The largest number of hops between neighbors.
+    """
     n, d = vectors.shape[1:]
     y = np.empty((n, d + 2), vectors.dtype)
     room = working_room(y, radius)
@@ -115,8 +160,9 @@ def contrast(
             product = 0.0
             for c in range(d):
                 product += y[i, c] * m_y[i, c]
+            # deg_i s_i + (M s)_i - 2 x_i . (M X)_i, which rounding can leave just below 0.
             near = m_y[i, d + 1] * y[i, d] + m_y[i, d] - 2 * product
-            # The centered vectors sum to 0.
+            # The third term of the closed form is 0, as the centered vectors sum to 0.
             total[at, i] = n * y[i, d] + all_s
             ratios[at, i] = max(0.0, near) / total[at, i] if total[at, i] > 0 else 0.0
 
@@ -132,10 +178,21 @@ def contrast_gradient(
     of_x: np.ndarray,
     radius: int,
 ) -> None:
-    """The gradient of sum_i g_i NAC_i, with a_i = g_i / total_i and b_i = a_i NAC_i:
+    """Compute the gradient of sum_i g_i NAC_i for B maps.
 
-    2 [(deg_k a_k + (M a)_k) x_k - a_k (M X)_k - (M a X)_k]
-    - 2 [(N b_k + sum_j b_j) x_k - sum_j b_j x_j]
+    With a_i = g_i / total_i and b_i = a_i NAC_i, the derivative by x_k is
+
+        2 [(deg_k a_k + (M a)_k) x_k - a_k (M X)_k - (M a X)_k]
+        - 2 [(N b_k + sum_j b_j) x_k - sum_j b_j x_j]
+
+    Parameters
+    ----------
+    vectors, trees, ratios, total, sums, radius
+        As given to :func:`contrast` and written by it.
+    gradient : ndarray, (B, N)
+        The g_i.
+    of_x : ndarray, (B, N, D)
+        Where the result is written.
     """
     n, d = vectors.shape[1:]
     y = np.empty((n, d + 2), vectors.dtype)
@@ -146,6 +203,7 @@ def contrast_gradient(
         _center(vectors[at], y)
         b_x = np.zeros(d)
         for i in range(n):
+            # A contrast of 0 is at its least or degenerate, and has no gradient.
             a[i] = gradient[at, i] / total[at, i] if ratios[at, i] > 0 else 0.0
             b[i] = a[i] * ratios[at, i]
             for c in range(d + 2):
@@ -155,6 +213,6 @@ def contrast_gradient(
         sum_one(a_y, trees[at], room, m_ay)
         all_b = b.sum()
         for k in range(n):
-            own = m_y[k, d + 1] * a[k] + m_ay[k, d + 1] - n * b[k] - all_b
+            weight = m_y[k, d + 1] * a[k] + m_ay[k, d + 1] - n * b[k] - all_b
             for c in range(d):
-                of_x[at, k, c] = 2 * (own * y[k, c] - a[k] * m_y[k, c] - m_ay[k, c] + b_x[c])
+                of_x[at, k, c] = 2 * (weight * y[k, c] - a[k] * m_y[k, c] - m_ay[k, c] + b_x[c])

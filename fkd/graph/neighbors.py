@@ -1,4 +1,4 @@
-"""Who is a neighbor of whom: the vectors at most some hops apart on a tree."""
+"""Which vectors are neighbors: those at most a few edges ("hops") apart on a tree."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from fkd.graph.compiled import sum_rows
 from fkd.threads import over_rows
 
 RADIUS = 5
-"""Hops on the tree within which two vectors are neighbors."""
+"""The largest number of hops between neighbors, r in the paper."""
 
 
 def neighborhoods(tree: np.ndarray, radius: int = RADIUS) -> np.ndarray:
-    """Find who is a neighbor of whom.
+    """Find which vectors are neighbors.
 
     Parameters
     ----------
@@ -30,21 +30,33 @@ def neighborhoods(tree: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     ndarray, ([B,] N, N), bool
         m_ij: whether i and j differ and are at most `radius` hops apart.
         Symmetric, False on the diagonal.
+
+    Examples
+    --------
+    On the path 0 - 1 - 2 - 3, the neighbors within two hops:
+
+    >>> import numpy as np
+    >>> from fkd.graph import neighborhoods
+    >>> neighborhoods(np.array([[0, 1], [1, 2], [2, 3]]), radius=2).astype(int)
+    array([[0, 1, 1, 0],
+           [1, 0, 1, 1],
+           [1, 1, 0, 1],
+           [0, 1, 1, 0]])
     """
     tree = np.asarray(tree)
     batch, n = tree.shape[:-2], tree.shape[-2] + 1
     rooted = np.zeros((*batch, n), np.uint16)
     for at in np.ndindex(batch):
         edges = coo_array((np.ones(n - 1), tuple(tree[at].T.astype(np.int32))), shape=(n, n))
-        toward = breadth_first_order(edges, 0, directed=False)[1]
-        rooted[at][1:] = toward[1:]
+        parents = breadth_first_order(edges, 0, directed=False)[1]
+        rooted[at][1:] = parents[1:]  # SciPy gives the root no parent; here it is its own
     masks = Neighborhoods(torch.from_numpy(rooted.reshape(-1, n)), radius).mask()
     return masks.numpy().reshape(*batch, n, n)
 
 
 @dataclass(frozen=True)
 class Neighborhoods:
-    """The symmetric matrices M of who is a neighbor of whom, held as trees.
+    """The symmetric matrices M = (m_ij) of neighbors, stored as trees.
 
     ``M @ values`` sums values over neighborhoods along the tree, in time and memory
     linear in N, and is differentiable. No matrix is built.
@@ -54,7 +66,7 @@ class Neighborhoods:
     trees : Tensor, (B, N), integer
         Rooted trees, from :func:`fkd.graph.rooted_trees`.
     radius : int
-        The largest number of hops between neighbors; a vector is none of its own.
+        The largest number of hops between neighbors. A vector is not its own neighbor.
     """
 
     trees: Tensor
@@ -66,28 +78,30 @@ class Neighborhoods:
         Parameters
         ----------
         values : Tensor, (B, N, D), float
-            On the device of the trees.
+            The values, on the device of the trees.
 
         Returns
         -------
         Tensor, (B, N, D)
+            The sums.
         """
         return _NeighborSum.apply(values, self.trees, self.radius)
 
     def mask(self) -> Tensor:
-        """Write the matrices out.
+        """Build the matrices.
 
         Returns
         -------
         Tensor, (B, N, N), bool
+            m_ij for each tree.
         """
         b, n = self.trees.shape
-        each = torch.eye(n, device=self.trees.device).expand(b, n, n)
-        return (self @ each) > 0.5
+        identity = torch.eye(n, device=self.trees.device).expand(b, n, n)
+        return (self @ identity) > 0.5  # M as floats, 0 or 1
 
 
 class _NeighborSum(torch.autograd.Function):
-    """M @ values; M is symmetric, so the gradient takes the same way."""
+    """M @ values for autograd. M is symmetric, so the gradient is summed in the same way."""
 
     @staticmethod
     def forward(ctx, values: Tensor, trees: Tensor, radius: int) -> Tensor:
@@ -102,39 +116,73 @@ class _NeighborSum(torch.autograd.Function):
 
 
 def sum_over_neighbors(values: Tensor, trees: Tensor, radius: int) -> Tensor:
-    """Sum over the vectors within `radius` hops, the vector itself left out.
+    """Sum over the vectors within `radius` hops of each vector, leaving out the vector itself.
 
-    ``below_k`` sums a vector and all under it within k hops; ``above_k`` all that is
-    reached within k hops from the vector over it, but not through itself:
+    With the tree rooted at vector 0 and p the parent of i, ``below_k`` sums over i and its
+    descendants within k hops of i, and ``above_k`` over what lies within k hops of p on
+    paths that do not lead through i:
 
-        below_k(i) = x_i + sum of below_(k-1) over those directly under i
-        above_k(i) = below_k(p) - below_(k-1)(i) + above_(k-1)(p), p next over i
+        below_k(i) = x_i + sum of below_(k-1) over the children of i
+        above_k(i) = below_k(p) - below_(k-1)(i) + above_(k-1)(p)
 
-    and the sum wanted is below_r(i) - x_i + above_(r-1)(i).
+    The sum within r hops of i is below_r(i) - x_i + above_(r-1)(i). It takes 2 r passes over
+    the tree, in place of a search from each of the N vectors.
+
+    Parameters
+    ----------
+    values : Tensor, (B, N, D), float
+        The values, on the device of the trees.
+    trees : Tensor, (B, N), integer
+        Rooted trees: the parent of each vector.
+    radius : int
+        The largest number of hops between neighbors, r.
+
+    Returns
+    -------
+    Tensor, (B, N, D)
+        The sums.
     """
-    return (_sum_by_levels if values.is_cuda else _sum_each)(values, trees, radius)
+    return (sum_by_levels if values.is_cuda else _sum_each)(values, trees, radius)
 
 
-def _sum_by_levels(values: Tensor, trees: Tensor, radius: int) -> Tensor:
-    over = trees.long()[..., None].expand_as(values)
+def sum_by_levels(values: Tensor, trees: Tensor, radius: int) -> Tensor:
+    """Do what :func:`sum_over_neighbors` does as a GPU does it, on any device.
+
+    All vectors of all trees take each of the r passes at once.
+
+    Parameters
+    ----------
+    values : Tensor, (B, N, D), float
+        The values, on the device of the trees.
+    trees : Tensor, (B, N), integer
+        Rooted trees: the parent of each vector.
+    radius : int
+        The largest number of hops between neighbors, r.
+
+    Returns
+    -------
+    Tensor, (B, N, D)
+        The sums.
+    """
+    parents = trees.long()[..., None].expand_as(values)  # (B, N, D)
     below = [values]
     for k in range(radius):
-        below.append(values.scatter_add(1, over[:, 1:], below[k][:, 1:]))
+        below.append(values.scatter_add(1, parents[:, 1:], below[k][:, 1:]))
     above = torch.zeros_like(values)
     for k in range(radius):
-        above = (below[k] + above).gather(1, over)
-        if k:
+        above = (below[k] + above).gather(1, parents)
+        if k:  # below_0(p) is x_p alone, so there is nothing to take out of it
             above = above - below[k - 1]
-        above[:, 0] = 0
+        above[:, 0] = 0  # the root has no parent
     return below[radius] - values + above
 
 
 def _sum_each(values: Tensor, trees: Tensor, radius: int) -> Tensor:
-    x, over = values.detach().contiguous().numpy(), trees.numpy()
+    x, parents = values.detach().contiguous().numpy(), trees.numpy()
     sums = np.empty_like(x)
 
     def work(start: int, stop: int) -> None:
-        sum_rows(x[start:stop], over[start:stop], radius, sums[start:stop])
+        sum_rows(x[start:stop], parents[start:stop], radius, sums[start:stop])
 
     over_rows(work, len(x))
     return torch.from_numpy(sums)

@@ -1,11 +1,13 @@
 """The minimal spanning tree of a feature map's vectors.
 
-Blank paper gives many identical vectors, so distances tie and the minimal tree is
-not unique. Edges are ordered by (d_ij, min(i, j), max(i, j)), which makes it so;
-equal vectors are at distance exactly 0, and equally far from any other.
+Blank paper gives many identical vectors, so distances tie and the minimal tree is not
+unique. Two rules make it unique: edges are ordered by (d_ij, min(i, j), max(i, j)), and
+equal vectors are at distance exactly 0 and equally far from any other vector, whatever
+rounding does.
 
-A tree is held as its root sees it: ``tree[i]`` is the next vector on the way from i
-to vector 0, which stands for itself. Prim's algorithm grows it from there.
+A tree is stored as the parents of its vectors: ``tree[i]`` is the next vector on the way
+from i to the root, vector 0, which is its own parent. Prim's algorithm grows the tree
+from the root.
 """
 
 from functools import cache
@@ -20,6 +22,7 @@ from fkd.errors import FkdError
 from fkd.threads import over_rows
 
 MAX_VECTORS = 1 << 16
+"""The most vectors of a map: their indices are stored as uint16."""
 
 
 def spanning_tree(vectors: np.ndarray) -> np.ndarray:
@@ -38,7 +41,17 @@ def spanning_tree(vectors: np.ndarray) -> np.ndarray:
     Raises
     ------
     FkdError
-        Where the array has another shape, or NaN or infinity in it.
+        Where the array has another shape, or contains NaN or infinity.
+
+    Examples
+    --------
+    Vectors 0 and 1 are equal, so they are joined first, and vector 2 is equally far from
+    both. The tie goes to the edge with the smaller ends, (0, 2).
+
+    >>> import numpy as np
+    >>> from fkd.graph import spanning_tree
+    >>> spanning_tree(np.array([[0.0, 0.0], [0.0, 0.0], [4.0, 0.0], [4.0, 3.0]])).tolist()
+    [[0, 1], [0, 2], [2, 3]]
     """
     vectors = np.asarray(vectors)
     if vectors.ndim != 2:
@@ -53,8 +66,8 @@ def spanning_tree(vectors: np.ndarray) -> np.ndarray:
 def rooted_trees(vectors: Tensor) -> Tensor:
     """Find the minimal spanning trees of the vectors' complete graphs.
 
-    On the CPU each thread grows one tree after another, by compiled code; on a GPU
-    all trees grow together, by one vector a step.
+    On the CPU, each thread grows one tree after another with compiled code. On a GPU, all
+    trees grow together, by one vector in each step.
 
     Parameters
     ----------
@@ -64,12 +77,21 @@ def rooted_trees(vectors: Tensor) -> Tensor:
     Returns
     -------
     Tensor, (B, N), uint16
-        For each vector the next one on the way to vector 0; on the vectors' device.
+        For each vector the next one on the way to vector 0, on the vectors' device.
 
     Raises
     ------
     FkdError
         Where there are too many vectors or none, or NaN or infinity in them.
+
+    Examples
+    --------
+    Vector 1 is reached from vector 0 by way of vector 2.
+
+    >>> import torch
+    >>> from fkd.graph import rooted_trees
+    >>> rooted_trees(torch.tensor([[[3.0], [0.0], [1.0]]])).tolist()
+    [[0, 2, 0]]
     """
     if not 1 <= vectors.shape[1] <= MAX_VECTORS:
         raise FkdError(
@@ -79,7 +101,7 @@ def rooted_trees(vectors: Tensor) -> Tensor:
     vectors = vectors.detach()
     if vectors.dtype not in (torch.float32, torch.float64):
         vectors = vectors.float()
-    return _grow_together(vectors) if vectors.is_cuda else _grow_each(vectors.contiguous())
+    return grow_together(vectors) if vectors.is_cuda else _grow_each(vectors.contiguous())
 
 
 def _refuse() -> None:
@@ -87,8 +109,12 @@ def _refuse() -> None:
 
 
 _ODD = 0x2545F4914F6CDD1D
-"""A vector's mark is the sum of its bits times odd numbers, multiples of this one: a sum
-of whole numbers does not depend on its order, so equal vectors have equal marks."""
+"""The multiplier of a hash by which equal vectors are found (it is that of xorshift64*).
+
+A vector's hash, its "mark", is the sum modulo 2^64 of its elements' bits, each times an odd
+number made from this one. A sum of integers does not depend on the order of its terms, so
+equal vectors have equal marks on every device.
+"""
 
 
 def _grow_each(vectors: Tensor) -> Tensor:
@@ -98,14 +124,17 @@ def _grow_each(vectors: Tensor) -> Tensor:
 
     def grow(start: int, stop: int) -> None:
         for x, tree in zip(maps[start:stop], trees[start:stop], strict=True):
-            x = x + 0  # makes -0 and 0 the same
+            x = x + 0  # turns -0 into 0, which has other bits
             distinct, place = _distinct(x, x.view(f"u{x.itemsize}"), odd)
-            own = x[distinct].astype(np.float64)
-            if not np.isfinite(own).all():
+            unique = x[distinct].astype(np.float64)
+            if not np.isfinite(unique).all():
                 _refuse()
-            own -= own[0].copy()  # keeps what cancels small, and whole numbers exact
-            _prim(own @ own.T, place, tree)
+            # A near origin keeps small what cancels in a distance, and integers exact. The
+            # copy is needed: row 0 itself becomes 0 while it is being subtracted.
+            unique -= unique[0].copy()
+            _prim(unique @ unique.T, place, tree)
 
+    # The threads are taken by the maps, so each matrix product has one.
     with _blas().limit(limits=1, user_api="blas"):
         over_rows(grow, len(maps))
     return torch.from_numpy(trees)
@@ -118,7 +147,24 @@ def _blas() -> ThreadpoolController:
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the distinct vectors, by where they first stand, and the place of each among them."""
+    """Find the distinct vectors, and which of them each vector equals.
+
+    Parameters
+    ----------
+    x : ndarray, (N, D), float
+        The vectors.
+    bits : ndarray, (N, D), unsigned integer
+        The same memory, read as integers.
+    odd : ndarray, (D,), uint64
+        The factors of the hash.
+
+    Returns
+    -------
+    distinct : ndarray, (K,), int64
+        Where each distinct vector comes first, ascending.
+    place : ndarray, (N,), int64
+        For each vector, which of the K it equals.
+    """
     n, d = x.shape
     distinct, place, marks = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint64)
     count = 0
@@ -127,6 +173,7 @@ def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndar
         for c in range(d):
             mark += np.uint64(bits[i, c]) * odd[c]
         for k in range(count):
+            # Unequal marks spare the comparison; equal marks may be a coincidence.
             if marks[k] == mark and (x[distinct[k]] == x[i]).all():
                 place[i] = k
                 break
@@ -138,11 +185,21 @@ def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndar
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _prim(gram: np.ndarray, place: np.ndarray, tree: np.ndarray) -> None:
-    """Grow one tree; ``gram[place[i], place[j]]`` is the product of vectors i and j."""
+    """Grow one tree by Prim's algorithm.
+
+    Parameters
+    ----------
+    gram : ndarray, (K, K), float64
+        The inner products of the distinct vectors.
+    place : ndarray, (N,), int64
+        For each vector, which of the distinct ones it equals.
+    tree : ndarray, (N,), uint16
+        Where the tree is written; 0 at the root.
+    """
     n = len(place)
-    # Of the vectors outside the tree, one after another: which, its place, its norm, and
-    # its least edge to the tree. Edge (i, j) is the number min * n + max, by which edges
-    # of one length are ordered.
+    # The vectors outside the tree, in parallel arrays: the vector, its row of `gram`, its
+    # squared norm, and its shortest edge to the tree. Edge (i, j) is the number
+    # min * n + max, by which edges of equal length are ordered.
     outside, at = np.arange(1, n), place[1:].copy()
     norm = np.array([gram[k, k] for k in at])
     length, edge = np.full(n - 1, np.inf), np.zeros(n - 1, np.int64)
@@ -151,6 +208,7 @@ def _prim(gram: np.ndarray, place: np.ndarray, tree: np.ndarray) -> None:
         to_u, norm_u = gram[place_u], gram[place_u, place_u]
         best = 0
         for k in range(size):
+            # Exactly 0 for equal vectors, which share a row of `gram`.
             d = max(0.0, norm_u + norm[k] - 2 * to_u[at[k]])
             if d <= length[k]:
                 edge_u = min(u, outside[k]) * n + max(u, outside[k])
@@ -159,28 +217,50 @@ def _prim(gram: np.ndarray, place: np.ndarray, tree: np.ndarray) -> None:
             if length[k] < length[best] or (length[k] == length[best] and edge[k] < edge[best]):
                 best = k
         u, place_u = outside[best], at[best]
-        tree[u] = edge[best] // n + edge[best] % n - u
+        tree[u] = edge[best] // n + edge[best] % n - u  # min + max - u: the other end
+        # The last vector takes the free place, so those outside stay in front.
         last = size - 1
         outside[best], at[best], norm[best] = outside[last], at[last], norm[last]
         length[best], edge[best] = length[last], edge[last]
 
 
-def _grow_together(vectors: Tensor) -> Tensor:
+def grow_together(vectors: Tensor) -> Tensor:
+    """Grow all trees at once, by one vector in each step: what a GPU does, on any device.
+
+    Parameters
+    ----------
+    vectors : Tensor, (B, N, D), float32 or float64
+        The vectors of B maps, as :func:`rooted_trees` checks and converts them.
+
+    Returns
+    -------
+    Tensor, (B, N), uint16
+        For each vector the next one on the way to vector 0, on the vectors' device.
+
+    Raises
+    ------
+    FkdError
+        Where there is NaN or infinity in the vectors.
+    """
     b, n, _ = vectors.shape
     if not vectors.isfinite().all():
         _refuse()
-    first = _first_equal(vectors + 0)  # which makes -0 and 0 the same
+    first = _first_equal(vectors + 0)  # adding 0 turns -0 into 0
     x = vectors.double()
-    x = x - x[:, :1]
-    gram = x @ x.mT
+    x = x - x[:, :1]  # a near origin keeps small what cancels in a distance
+    gram = x @ x.mT  # (B, N, N)
     norms = gram.diagonal(dim1=1, dim2=2)
+    # A product may round differently in each triangle of `gram`, so both are subtracted:
+    # d_ij and d_ji come out equal.
     d = (norms[:, :, None] + norms[:, None, :] - gram - gram.mT).clamp_(min=0)
+    # Equal vectors take the distances of the first of them, so that ties are exact.
     d = d.gather(1, first[:, :, None].expand(b, n, n)).gather(2, first[:, None, :].expand(b, n, n))
     d.masked_fill_(first[:, :, None] == first[:, None, :], 0)
     row = torch.arange(b, device=x.device)
     v = torch.arange(n, device=x.device).expand(b, n)
     outside, length, tree = v > 0, d[:, 0], torch.zeros_like(v)
-    # Edge (i, j) as the number min * N + max, by which edges of one length are ordered.
+    # Edge (i, j) is the number min * N + max, by which edges of equal length are ordered.
+    # At first each vector's shortest edge leads to the root: 0 * N + v.
     edge, no_edge = v, n * n
     for _ in range(n - 1):
         reach = length.masked_fill(~outside, torch.inf)
@@ -197,11 +277,12 @@ def _grow_together(vectors: Tensor) -> Tensor:
 
 
 def _first_equal(vectors: Tensor) -> Tensor:
-    """Find for each vector the first one that equals it, (B, N)."""
+    """Find for each vector the first one that equals it, (B, N), by a hash; see :data:`_ODD`."""
     b, n, d = vectors.shape
     bits = vectors.view(torch.int32 if vectors.dtype == torch.float32 else torch.int64)
     odd = torch.arange(1, d + 1, device=vectors.device) * _ODD | 1
     mark = (bits * odd).sum(-1)
     first = (mark[:, :, None] == mark[:, None, :]).to(torch.uint8).argmax(-1)
+    # Where a mark is shared by coincidence, a vector stands for itself.
     equal = (vectors == vectors.gather(1, first[..., None].expand(b, n, d))).all(-1)
     return torch.where(equal, first, torch.arange(n, device=vectors.device))

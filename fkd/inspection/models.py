@@ -18,11 +18,13 @@ from torch import Tensor
 
 from fkd import models
 from fkd.errors import FkdError
-from fkd.figures import pictures
+from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.models.extractor import read_onnx
+from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import shown
+from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
 
 Draw = Callable[[Path], None] | None
@@ -46,7 +48,7 @@ def describe_weights(file: Path) -> Finding:
         raise FkdError(
             f"{shown(file)}: not whole weights ({plain(error)}). Expected a safetensors file."
         ) from None
-    if metadata.get("architecture") not in {n.__name__ for n in models.ARCHITECTURES.values()}:
+    if METADATA not in metadata:
         return Finding(
             file,
             "Weights in the safetensors format, of none of this study's networks.",
@@ -61,7 +63,7 @@ def describe_weights(file: Path) -> Finding:
     settings = {"network": network.settings | {"num_classes": _classes(tensors)}, "about": about}
     return Finding(
         file,
-        f"Weights of a {metadata['architecture']}: {_trained(about)}",
+        f"Weights of a {_network(network.architecture)}: {_trained(about)}",
         [_amount(tensors), f"Their digest is {models.checksum(network)}, without classifier."],
         COLUMNS,
         _listed(tensors),
@@ -156,9 +158,7 @@ def describe_onnx(file: Path) -> Finding:
     try:
         about = json.loads(told["trained_with"])
         settings = {"network": json.loads(told["settings"]), "trained_with": about}
-        what = (
-            f"The model {plain(told['name'])}, a {plain(told['architecture'])}: {_trained(about)}"
-        )
+        what = f"The model {plain(told['name'])}, a {_network(told['architecture'])}: {_trained(about)}"
     except (KeyError, ValueError, TypeError):  # none of ours
         settings = dict(told)
         made = f"{model.producer_name} {model.producer_version}".strip() or "a program unnamed"
@@ -250,13 +250,19 @@ def _trained(about: Mapping[str, Any]) -> str:
     if "student" not in about:
         return "random weights, as students have them at the start."
     try:
-        student = Student.from_dict(about["student"])
+        student = Student.from_settings(about["student"])
     except (FkdError, TypeError):  # of another version, or made up
         return "a student, of which this version cannot read the rest."
     terms = ["CL"] * bool(student.classification)
-    terms += [f"GEOM on {', '.join(student.maps)}"] * bool(student.maps)
+    terms += [f"GEOM on {', '.join(student.guiding_maps)}"] * bool(student.guiding_maps)
     terms += [student.response.loss] if student.guided_by_response else []
     return f"a student, trained on {about.get('images', '?')} text images with {' + '.join(terms)}."
+
+
+def _network(architecture: str) -> str:
+    """Name a network; one that is not known here by its own name."""
+    known = ARCHITECTURES.get(architecture)
+    return known.label if known else plain(architecture)
 
 
 def _amount(tensors: Mapping[str, Tensor]) -> str:

@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.figures import pictures
+from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
-from fkd.models import ARCHITECTURES
 from fkd.storage import shards
 from fkd.storage.files import shown
+from fkd.study.parts import ARCHITECTURES
 
 MOST_SHRUNK = 1000
 """Times that a shard may be smaller than its arrays: blank pages are 300 times smaller."""

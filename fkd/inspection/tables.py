@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from fkd.errors import FkdError
-from fkd.figures import pictures
+from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain
 from fkd.storage.files import shown
 from fkd.storage.quarantine import PASSED_OVER

@@ -63,7 +63,8 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
         model,
         {
             "name": name,
-            "architecture": type(network).__name__,
+            "architecture": network.architecture,
+            "parameters": str(sum(values.numel() for values in network.parameters())),
             "settings": json.dumps(network.settings),
             "trained_with": json.dumps(about),
             "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",

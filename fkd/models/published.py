@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from fkd.errors import FkdError
 from fkd.models.extractor import Extractor, read_onnx
-from fkd.models.network import check_tensors
 from fkd.models.signet import SigNet
+from fkd.models.weights import check_tensors
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
 from fkd.storage.files import check_file

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fkd.models.network import FEATURES, Network, scaled
+from fkd.models.network import Network, scaled
+from fkd.study.parts import FEATURES
 
 
 class BasicBlock(nn.Module):
@@ -55,15 +56,7 @@ class ResNet18(Network):
         Elements of the response.
     """
 
-    map_sizes = {  # noqa: RUF012
-        "stage1": (35, 53),
-        "stage2": (17, 26),
-        "stage3_block1": (8, 12),
-        "stage3": (8, 12),
-        "stage4": (3, 5),
-    }
-
-    initialization = ("xavier", "he")
+    architecture = "resnet18"
 
     def __init__(
         self, num_classes: int | None = None, width: float = 1.0, features: int = FEATURES

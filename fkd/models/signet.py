@@ -4,7 +4,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from fkd.models.network import FEATURES, Network, scaled
+from fkd.models.network import Network, scaled
+from fkd.study.parts import FEATURES
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int, **options: int) -> nn.Sequential:
@@ -43,9 +44,7 @@ class SigNet(Network):
         Elements of the response, and of the fully connected layer before it.
     """
 
-    map_sizes = {"conv1": (35, 53), "conv2": (17, 26), "conv3": (8, 12), "conv5": (8, 12)}  # noqa: RUF012
-
-    initialization = ("he", "he")
+    architecture = "signet"
 
     def __init__(
         self, num_classes: int | None = None, width: float = 1.0, features: int = FEATURES

@@ -1,4 +1,4 @@
-"""What people read: tables, the paragraphs on methods, the models' cards, this project's own pages.
+"""What people read about a study: tables, the paragraphs on methods, and the models' cards.
 
-Each is a stage that reads files of a study and writes files of its own.
+Each is written by a stage, which reads files of the study and writes files of its own.
 """

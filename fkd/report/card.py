@@ -1,4 +1,4 @@
-"""A model's card: what it was trained on and with, how to use it, how well it does, its limits."""
+"""The card of a model: its training data and recipe, its use, its error rates and its limits."""
 
 import hashlib
 import json
@@ -8,31 +8,31 @@ from typing import Any
 
 import onnx
 import pandas as pd
-import torch
 
 from fkd import __version__
 from fkd.errors import FkdError
-from fkd.layouts import SYNTHETIC
-from fkd.models import ARCHITECTURES
-from fkd.report.data import SIGNATURES, TEXT, read_data
+from fkd.report.data import SIGNATURES, TEXT_ROW, is_drawn, read_data
 from fkd.report.wording import (
     TEXT_NAMES,
+    joined,
     recipe_in_words,
-    several,
     terms_in_words,
 )
 from fkd.storage.atomic import writing
 from fkd.storage.files import check_file
-from fkd.study.naming import label, network_name
-from fkd.study.students import TEACHER, Student
+from fkd.study.models import TEACHER, Kind, Model, model_of
+from fkd.study.parts import ARCHITECTURES
+from fkd.study.students import Student
 
 NOT_STATED = "not stated: the terms of the data that it was trained on apply"
+"""What a card says of the license where none was given."""
 
 RATES = {
     "EER_userthresholds": "EER (%), a threshold for each writer",
     "EER": "EER (%), one global threshold",
     "mean_AUC": "AUC (%)",
 }
+"""The rates that a card lists, by their names in the table, with their headings."""
 
 _USE = """\
 ```bash
@@ -52,101 +52,116 @@ image = prepare_image("signature.png")[None, None].astype(np.float32) / 255  # (
 ```"""
 
 
-def write_card(
+def write_cards(
     *,
-    model: Path,
+    models: list[Path],
     teacher: Path,
     eer: Path,
     data: Path,
     title: str,
-    markdown: Path,
+    markdown: list[Path],
     license: str | None = None,
 ) -> None:
-    """Write the card of a model that a study trained.
+    """Write the cards of the models that a study trained.
 
     Parameters
     ----------
-    model : Path
-        Its ONNX file, of :func:`fkd.models.export.export_onnx`.
+    models : list of Path
+        The models' ONNX files, written by :func:`fkd.models.export.export_onnx`.
     teacher : Path
-        The teacher's; the same file for the card of the teacher.
+        The teacher's ONNX file, whether or not it is among `models`.
     eer : Path
-        CSV of :func:`fkd.report.tables.make_tables`.
+        CSV of :func:`fkd.report.tables.write_tables`.
     data : Path
         CSV of :func:`fkd.report.data.describe_data`.
     title : str
-        What the study is.
-    markdown : Path
-        The card.
+        The title of the study.
+    markdown : list of Path
+        The card of each of `models`.
     license : str, optional
-        Of the weights; by default it is said that none is stated.
+        The license of the weights. By default the card says that no license is stated.
 
     Raises
     ------
     FkdError
-        Where a file is no ONNX model of a study.
+        Where a file is not an ONNX model of a study.
     """
-    about, of_teacher = _read(model), _read(teacher)["trained_with"]
-    name, trained = about["name"], about["trained_with"]
-    # Neither the teacher nor random weights come with a student.
-    architecture, spec = about["architecture"], trained.get("student")
-    student = Student.from_dict(spec) if spec else Student(architecture)
+    teacher_training = _read(teacher)["trained_with"]
     rows, rates = read_data(data), pd.read_csv(eer, dtype={"set": str, "model": str})
+    for model, card in zip(models, markdown, strict=True):
+        with writing(card) as part:
+            text = _card(Path(model), teacher_training, rows, rates, title, license)
+            part.write_text(text, encoding="utf-8")
+
+
+def _card(
+    file: Path,
+    teacher_training: Mapping[str, Any],
+    rows: pd.DataFrame,
+    rates: pd.DataFrame,
+    title: str,
+    license: str | None,
+) -> str:
+    """Write the card of one model."""
+    about = _read(file)
+    name, trained = about["name"], about["trained_with"]
+    # The file of a student with random weights names no loss, only the student's network.
+    spec = trained.get("student", {"architecture": about["architecture"]})
+    model = model_of(name, {} if name == TEACHER else {name: Student.from_settings(spec)})
     rates = rates[rates["model"] == name]
-    network = network_name(architecture)
-    shown = f"{network} (teacher)" if name == TEACHER else label(name, {name: student})
-    is_taught = name == TEACHER or bool(student.maps) or student.guided_by_response
-    seen = [(TEXT, TEXT)] * student.is_trained
-    seen += [(SIGNATURES, of) for of in of_teacher.get("sets", []) if is_taught]
+    is_teacher = model.kind is Kind.TEACHER
+    label = f"{about['network']} (teacher)" if is_teacher else model.label
+    data_seen = [] if is_teacher else [TEXT_ROW] * model.student.is_trained
+    if is_teacher or model.student.is_guided:  # a student learns from signatures by its teacher
+        data_seen += [(SIGNATURES, set_name) for set_name in teacher_training.get("sets", [])]
+    kinds_drawn = list(dict.fromkeys(key[0] for key in data_seen if is_drawn(rows.loc[key])))
     judged = list(rates["set"].unique())
-    drawn = list(dict.fromkeys(kind for kind, of in seen if _is_drawn(rows.loc[(kind, of)])))
+    judged_drawn = [set_name for set_name in judged if is_drawn(rows.loc[(SIGNATURES, set_name)])]
     parts = [
-        f"# {name}" + (f": {shown}" if shown != name else ""),
+        f"# {name}" + (f": {label}" if label != name else ""),
         f"A feature extractor for offline signatures. {title}.",
-        *_warnings(drawn, [of for of in judged if _is_drawn(rows.loc[(SIGNATURES, of)])]),
+        *_warnings(kinds_drawn, judged_drawn),
     ]
     parts += [
         "## Model",
-        _facts(model, about, license),
+        _facts(file, about, license),
         "## What it learned from",
-        "\n".join(f"- {line}" for line in _learned(name, student, trained, of_teacher, rows)),
+        "\n".join(f"- {line}" for line in _training(model, trained, teacher_training, rows)),
         "## Use",
         f"Input `{about['input']}`. Output `{about['output']}`.",
-        _USE.format(file=model.name),
+        _USE.format(file=file.name),
         "## Error rates",
         _rates(rates),
         "## Limits",
-        "\n".join(f"- {line}" for line in _limits(judged, drawn)),
+        "\n".join(f"- {line}" for line in _limits(judged, kinds_drawn)),
     ]
-    with writing(markdown) as part:
-        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read what an ONNX file says of its model; weights in other files stay unread."""
+    """Read the metadata of an ONNX file, without weights that it keeps in other files."""
     check_file(path, "Export the model first.")
     try:
         model = onnx.load(path, load_external_data=False)
         about: dict[str, Any] = {entry.key: entry.value for entry in model.metadata_props}
         about |= {key: json.loads(about[key]) for key in ("settings", "trained_with")}
-        keys = {network.__name__: key for key, network in ARCHITECTURES.items()}
-        about["architecture"] = keys[about["architecture"]]
+        about |= {"parameters": int(about["parameters"])}
+        about |= {"network": ARCHITECTURES[about["architecture"]].label}
         return {key: about[key] for key in (*about, "name", "input", "output")}
-    except Exception as error:  # damaged and foreign files fail in any way
+    except Exception as error:  # damaged and foreign files can fail in many ways
         raise FkdError(
             f"{path}: no ONNX model of a study ({type(error).__name__}: {error}). Export it anew."
         ) from None
 
 
 def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
+    """List the facts of a model and of its file."""
     with path.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    settings, architecture = about["settings"], about["architecture"]
-    with torch.device("meta"):
-        network = ARCHITECTURES[architecture](**settings | {"num_classes": None})
+    settings = about["settings"]
     facts = {
-        "network": f"{network_name(architecture)}, {settings['width']:g} times the published channels",
-        "parameters": f"{sum(values.numel() for values in network.parameters()):,}",
+        "network": f"{about['network']}, {settings['width']:g} times the published channels",
+        "parameters": f"{about['parameters']:,}",
         "feature": f"{settings['features']:,} elements",
         "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, SHA-256 `{checksum}`",
         "made by": f"fkd {__version__}",
@@ -156,33 +171,34 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
 
 
 def _warnings(learned: list[str], judged: list[str]) -> list[str]:
-    """Name drawn data that a model learned from or was judged on."""
+    """Warn of drawn data that a model learned from or was judged on."""
     texts = []
     if learned:
         texts.append(
-            f"**Synthetic data: it learned from {several(learned)} drawn by a program. On real "
+            f"**Synthetic data: it learned from {joined(learned)} drawn by a program. On real "
             "signatures its features have no meaning.**"
         )
     if judged:
         texts.append(
-            f"**Synthetic data: it was judged on signatures drawn by a program ({several(judged)}). "
+            f"**Synthetic data: it was judged on signatures drawn by a program ({joined(judged)}). "
             "Such error rates say nothing of real signatures.**"
         )
     return texts
 
 
-def _learned(
-    name: str,
-    student: Student,
+def _training(
+    model: Model,
     trained: Mapping[str, Any],
-    of_teacher: Mapping[str, Any],
+    teacher_training: Mapping[str, Any],
     rows: pd.DataFrame,
 ) -> list[str]:
-    if name == TEACHER:
-        return [_teacher(of_teacher, rows)]
+    """Say what a model learned from: data, loss, recipe and teacher."""
+    student = model.student
+    if model.kind is Kind.TEACHER:
+        return [_teacher(teacher_training, rows)]
     if not student.is_trained:
         return [f"Nothing: its weights are random, drawn from seed {trained['seed']}."]
-    text = rows.loc[(TEXT, TEXT)]
+    text = rows.loc[TEXT_ROW]
     terms = terms_in_words(student, trained["radius"], trained["half"])
     lines = [
         f"Data: {trained['images']:,} crops of {TEXT_NAMES.get(text['layout'], text['layout'])}, "
@@ -190,48 +206,47 @@ def _learned(
         f"Loss: {'; '.join(terms)}.",
         f"Recipe: {recipe_in_words(trained['recipe'])}; seed {trained['seed']}.",
     ]
-    if student.maps or student.guided_by_response:
-        lines.append(f"Teacher: {_teacher(of_teacher, rows)}")
+    if student.is_guided:
+        lines.append(f"Teacher: {_teacher(teacher_training, rows)}")
     return lines
 
 
 def _teacher(trained: Mapping[str, Any], rows: pd.DataFrame) -> str:
+    """Say where the teacher comes from, or how it was trained."""
     if "imported" in trained:
         return f"SigNet with weights trained by others, {trained['imported']}."
     writers = sum(rows.loc[(SIGNATURES, name)]["writers"] for name in trained["sets"])
     return (
         f"{trained['images']:,} genuine signatures of {writers:,.0f} writers "
-        f"({several(trained['sets'])}), told apart; {recipe_in_words(trained['recipe'])}; seed "
+        f"({joined(trained['sets'])}), told apart; {recipe_in_words(trained['recipe'])}; seed "
         f"{trained['seed']}."
     )
 
 
-def _is_drawn(row: pd.Series) -> bool:
-    return row["layout"] == SYNTHETIC
-
-
-def _rates(found: pd.DataFrame) -> str:
-    if found.empty:
+def _rates(rates: pd.DataFrame) -> str:
+    """Tabulate the error rates of a model by set and NREF."""
+    if rates.empty:
         return "It was not judged."
-    shown = found[["set", "references"]].rename(columns={"references": "NREF"}).astype(str)
-    for rate, text in RATES.items():
-        values = zip(found[f"{rate}_mean"], found[f"{rate}_sd"], strict=True)
-        shown[text] = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in values]
+    table = rates[["set", "references"]].rename(columns={"references": "NREF"}).astype(str)
+    for rate, heading in RATES.items():
+        values = zip(rates[f"{rate}_mean"], rates[f"{rate}_sd"], strict=True)
+        table[heading] = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in values]
     return (
-        f"{shown.to_markdown(index=False, disable_numparse=True)}\n\nMean ± standard deviation "
+        f"{table.to_markdown(index=False, disable_numparse=True)}\n\nMean ± standard deviation "
         "over random splits; NREF is the number of genuine references a writer, with which a "
         "support vector machine for each writer is trained. All thresholds are a posteriori."
     )
 
 
 def _limits(judged: list[str], drawn: list[str]) -> list[str]:
+    """Say what a model is not good for."""
     limits = [
         "It gives features and no verdict. A verifier is trained for each writer, from genuine "
         "references of that writer and of others, and none comes with it.",
         "The error rates are those of thresholds chosen on the scores that they are counted on. "
         "No threshold comes with the model, and one that is set beforehand errs more often.",
-        f"It was judged on {several(judged or ['nothing'])} alone: other scripts, pens, scanners and forgers are "
-        "unknown to it. Judge it on signatures like yours before it is relied on.",
+        f"It was judged on {joined(judged or ['nothing'])} alone: other scripts, pens, scanners and "
+        "forgers are unknown to it. Judge it on signatures like yours before it is relied on.",
     ]
     if drawn:
         limits.append("Its training data is drawn: it shows that the study runs, and no more.")

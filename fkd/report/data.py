@@ -1,4 +1,4 @@
-"""What the data is: text and sets of signatures, counted."""
+"""The table of a study's data: text and sets of signatures, counted."""
 
 from pathlib import Path
 
@@ -10,11 +10,14 @@ from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.quarantine import Quarantine
 
-TEXT = "text"
-SIGNATURES = "signatures"
+TEXT, SIGNATURES = "text", "signatures"
+"""The two kinds of data."""
+
+TEXT_ROW = (TEXT, TEXT)
+"""Kind and name of the row of the text in :func:`read_data`."""
 
 TRAINS = "training the teacher"
-"""What a set of the teacher's development writers is used for."""
+"""How the table names the use of the teacher's development sets."""
 
 _TEXT_COLUMNS = {
     "layout": "layout",
@@ -50,7 +53,7 @@ def describe_data(
     csv: Path,
     markdown: Path,
 ) -> None:
-    """Count what a study learned from and was judged on.
+    """Count the data that a study learned from and was judged on.
 
     Parameters
     ----------
@@ -59,25 +62,25 @@ def describe_data(
     crops : list of Path
         Shards of kind "crops".
     text_aside : Path
-        CSV of what was set aside of the text.
+        CSV of the text that was set aside.
     signatures : list of Path
         Shards of kind "signatures".
     signatures_aside : list of Path
-        CSV of what was set aside, for each of `signatures`.
+        For each of `signatures`, a CSV of the files that were set aside.
     text_layout : str
-        ``pages.layout`` of the config.
+        The config's ``pages.layout``.
     layouts : dict of str to str
-        The layout of each set of signatures, by its name in the config.
+        The layout of each set of signatures, by the set's name in the config.
     development : list of str
         Sets that train the teacher; the others are for verification.
     csv : Path
         One row for the text and one for each set: ``kind`` (text or signatures), ``name``,
         ``layout``, counts of ``pages``, ``writers``, crops for ``training`` and
         ``validation``, files ``set_aside``, ``use``, ``genuine``, ``skilled``, and
-        ``copies``, the signatures whose image stands in the set before. What does not
-        belong to a kind is empty.
+        ``copies``, the signatures with the same image as an earlier one of the set. A cell
+        that does not apply to a kind is empty.
     markdown : Path
-        The same for readers.
+        The same as tables for readers.
     """
     rows = [_text(pages, crops, text_aside) | {"layout": text_layout}]
     for path, aside in zip(signatures, signatures_aside, strict=True):
@@ -88,11 +91,11 @@ def describe_data(
     with writing(csv) as part:
         table.convert_dtypes().to_csv(part, index=False)
     parts = ["# Data"]
-    drawn = [TEXT if row["kind"] == TEXT else f"set {row['name']}" for row in rows if _drawn(row)]
+    drawn = drawn_data(table.set_index(["kind", "name"]))
     if drawn:
         parts.append(f"**Synthetic data, drawn by a program: {', '.join(drawn)}.**")
-    parts += ["## Handwritten text", _shown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
-    parts += ["## Signatures", _shown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
+    parts += ["## Handwritten text", _in_markdown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
+    parts += ["## Signatures", _in_markdown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
     parts.append(
         "Set aside: files, and of text also crops, that are unreadable, too large or without "
         "ink, or that fit no layout. Copies of one image stay in a set."
@@ -102,30 +105,52 @@ def describe_data(
 
 
 def read_data(path: Path) -> pd.DataFrame:
-    """Read the CSV of :func:`describe_data`, by kind and name."""
+    """Read the CSV of :func:`describe_data`, indexed by kind and name."""
     texts = dict.fromkeys(("kind", "name", "layout", "use"), str)
     table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     return table.set_index(["kind", "name"])
 
 
+def is_drawn(row: pd.Series) -> bool:
+    """Whether a program drew the data of a row of :func:`read_data`."""
+    return row["layout"] == SYNTHETIC
+
+
+def drawn_data(rows: pd.DataFrame) -> list[str]:
+    """Name the data that a program drew, such as ``text`` and ``set cedar``.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The table of :func:`read_data`.
+    """
+    return [
+        TEXT if kind == TEXT else f"set {name}"
+        for (kind, name), row in rows.iterrows()
+        if is_drawn(row)
+    ]
+
+
 def _text(pages: Path, crops: list[Path], aside: Path) -> dict:
+    """Count the pages and text crops."""
     listed = pd.read_csv(pages, dtype={"writer": str, "page": str}, keep_default_na=False)
     validation = [
         shards.read(path, "crops", ["validation"])["validation"].astype(bool) for path in crops
     ]
-    count, kept = sum(map(len, validation)), int(sum(part.sum() for part in validation))
+    count, held_out = sum(map(len, validation)), int(sum(part.sum() for part in validation))
     return {
         "kind": TEXT,
         "name": TEXT,
         "pages": listed["page"].nunique(),
         "writers": listed["writer"].nunique(),
-        "training": count - kept,
-        "validation": kept,
+        "training": count - held_out,
+        "validation": held_out,
         "set_aside": len(Quarantine.read(aside)),
     }
 
 
 def _set(path: Path, aside: Path) -> dict:
+    """Count the signatures of a set."""
     shard = shards.read(path, "signatures", ["writer", "forgery", "copy_of"])
     forgery = shard["forgery"].astype(bool)
     return {
@@ -139,10 +164,7 @@ def _set(path: Path, aside: Path) -> dict:
     }
 
 
-def _drawn(row: dict) -> bool:
-    return row["layout"] == SYNTHETIC
-
-
-def _shown(rows: pd.DataFrame, names: dict[str, str]) -> str:
-    cells = rows[list(names)].map(lambda x: x if isinstance(x, str) else f"{x:,.0f}")
-    return cells.rename(columns=names).to_markdown(index=False, disable_numparse=True)
+def _in_markdown(rows: pd.DataFrame, headings: dict[str, str]) -> str:
+    """Give some columns as a Markdown table, under headings for readers."""
+    cells = rows[list(headings)].map(lambda x: x if isinstance(x, str) else f"{x:,.0f}")
+    return cells.rename(columns=headings).to_markdown(index=False, disable_numparse=True)

@@ -1,4 +1,4 @@
-"""Where a study leaves the published protocol, in words."""
+"""The settings in which a study deviates from the published protocol, in sentences."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,30 +7,36 @@ from typing import Any
 import yaml
 
 from fkd.report.published import SETS
-from fkd.report.wording import TEXT_NAMES, several
-from fkd.study.naming import network_name
+from fkd.report.wording import TEXT_NAMES, joined
+from fkd.study.models import network_label
 from fkd.study.students import PAPER, Student
 
-TEXT = "cvl"
+PUBLISHED_TEXT = "cvl"
+"""The layout of the pages that the paper's students learned from."""
 
-TESTS = {
+PUBLISHED_TESTS = {
     **{("gpds300", references): (10, 10) for references in (3, 5, 10, 12)},
     **{("mcyt75", references): (5, 15) for references in (3, 5, 10)},
     ("mcyt75", 12): (3, 15),
     **{("cedar", references): (10, 10) for references in (3, 5, 10, 12)},
 }
-"""Genuine signatures and skilled forgeries tested a writer, by set and NREF."""
+"""The numbers of genuine signatures and skilled forgeries tested per writer, by set and NREF."""
 
-_CHOSEN = (
+_UNLISTED = (
     *("title", "seed", "size", "sizes", "data", "device", "threads", "memory", "shards"),
     *("max_pixels", "quarantine", "models", "students", "license"),
 )
-"""Keys of which nothing is published, or that shape no result, or that are told apart."""
+"""Top-level keys that :func:`_of_settings` skips.
 
-_CHOSEN_BELOW = ("path", "compile", "draw", "weights", "development", "architecture")
+Nothing is published about them, or they do not affect the results, or another sentence tells
+of them.
+"""
 
+_UNLISTED_ANYWHERE = ("path", "compile", "draw", "weights", "development", "architecture")
+"""Keys that it skips for the same reasons, however deep they are."""
 
-_WHOSE = {("teacher", "training"): "the teacher's ", ("training",): "the students' "}
+_OWNERS = {("teacher", "training"): "the teacher's ", ("training",): "the students' "}
+"""The networks that a setting concerns, by the keys above it."""
 
 _NAMES = {
     "batch": "batch size",
@@ -49,74 +55,81 @@ _NAMES = {
     "weight_decay": "weight decay",
     "width": "share of the published channels",
 }
-"""What settings are called; of others the schema's description is taken."""
+"""Names of settings by their last key. Other settings go by their description in the schema."""
 
 
 def deviations(config: Mapping[str, Any], schema: Path) -> list[str]:
-    """Name the settings of a study that are not the published ones.
+    """List the settings of a study that differ from the published ones.
 
     Parameters
     ----------
     config : mapping
         The completed config.
     schema : Path
-        Its schema, whose defaults are the published values.
+        The config's schema. Its defaults are the published values.
 
     Returns
     -------
     list of str
-        A sentence each, in Markdown.
+        One sentence for each deviation, in Markdown.
     """
     return [*_of_data(config), *_of_settings(config, schema), *_of_students(config)]
 
 
 def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the text, the teacher's training data and the protocols of verification."""
     layout = config["pages"]["layout"]
-    if layout != TEXT:
-        yield f"The text is {TEXT_NAMES.get(layout, layout)}; published, {TEXT_NAMES[TEXT]}."
+    if layout != PUBLISHED_TEXT:
+        ours, published = TEXT_NAMES.get(layout, layout), TEXT_NAMES[PUBLISHED_TEXT]
+        yield f"The text is {ours}; published, {published}."
     teacher = config["teacher"]
     if not teacher["weights"]:
         yield (
-            f"The teacher, {network_name(teacher['architecture'])}, was "
-            f"trained on {several(teacher['development'])}; published, SigNet as its authors trained "
-            "it."
+            f"The teacher, {network_label(teacher['architecture'])}, was "
+            f"trained on {joined(teacher['development'])}; published, SigNet as its authors "
+            "trained it."
         )
     judged = config["evaluation"]["sets"]
     if set(judged) != set(SETS):
-        yield f"Models are judged on {several(judged)}; published, {several(SETS.values())}."
+        yield f"Models are judged on {joined(judged)}; published, {joined(SETS.values())}."
     for name, protocols in judged.items():
         for protocol in protocols:
             ours = protocol["test_genuine"], protocol["test_skilled"]
             for references in protocol["references"]:
-                if name in SETS and TESTS.get((name, references)) != ours:
-                    yield f"{name}, {references} references: {_tests(ours)}; published, " + (
-                        _tests(TESTS[name, references]) + "."
-                        if (name, references) in TESTS
-                        else "no such number."
-                    )
+                published = PUBLISHED_TESTS.get((name, references))
+                if name in SETS and published != ours:
+                    theirs = _tests(published) if published else "no such number"
+                    yield f"{name}, {references} references: {_tests(ours)}; published, {theirs}."
 
 
 def _tests(counts: tuple[int, int]) -> str:
+    """Say how many genuine signatures and skilled forgeries are tested."""
     return f"tested on {counts[0]} genuine signatures and {counts[1]} skilled forgeries"
 
 
 def _of_settings(config: Mapping[str, Any], schema: Path) -> Iterator[str]:
+    """Compare each remaining setting with its default in the schema."""
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     for path, rule, published, value in _leaves(config, rules, rules.get("$defs", {}), {}):
-        is_chosen = path[0] in _CHOSEN or set(path) & set(_CHOSEN_BELOW)
-        is_idle = path[:2] == ("teacher", "training") and config["teacher"]["weights"]
-        if value != published and not is_chosen and not is_idle:
+        is_unlisted = path[0] in _UNLISTED or set(path) & set(_UNLISTED_ANYWHERE)
+        # An imported teacher is not trained, so its recipe does not matter.
+        is_unused = path[:2] == ("teacher", "training") and config["teacher"]["weights"]
+        if value != published and not is_unlisted and not is_unused:
             name = _NAMES.get(path[-1], rule["description"].rstrip("."))
-            what = _WHOSE.get(path[:-1], "") + name
-            yield f"{what[0].upper()}{what[1:]} (`{'.'.join(path)}`): {_shown(value)}; published, {_shown(published)}."
+            name = _OWNERS.get(path[:-1], "") + name
+            yield (
+                f"{name[0].upper()}{name[1:]} (`{'.'.join(path)}`): {_value_in_words(value)}; "
+                f"published, {_value_in_words(published)}."
+            )
 
 
 def _leaves(
-    config: Mapping[str, Any], rules: Mapping, definitions: Mapping, given: Mapping
+    config: Mapping[str, Any], rules: Mapping, definitions: Mapping, defaults: Mapping
 ) -> Iterator[tuple[tuple[str, ...], Mapping, Any, Any]]:
-    """Give the settings that have a default: path, rule, default and value.
+    """Walk through the settings that have a default, with their path, rule, default and value.
 
-    A default that stands further up, in `given`, is stronger.
+    A mapping's default in the schema, given in `defaults`, overrides the defaults of the keys
+    below it.
     """
     for key, value in config.items():
         rule = rules.get("properties", {}).get(key, rules.get("additionalProperties"))
@@ -124,23 +137,25 @@ def _leaves(
             continue
         if "$ref" in rule:
             rule = definitions[rule["$ref"].rpartition("/")[2]] | rule
-        has_default = key in given or "default" in rule
-        default = given.get(key, rule.get("default"))
+        has_default = key in defaults or "default" in rule
+        default = defaults.get(key, rule.get("default"))
         if isinstance(value, Mapping) and ("properties" in rule or not has_default):
             below = default if isinstance(default, Mapping) else {}
-            for path, *found in _leaves(value, rule, definitions, below):
-                yield (key, *path), *found
+            for path, *rest in _leaves(value, rule, definitions, below):
+                yield (key, *path), *rest
         elif has_default:
             yield (key,), rule, default, value
 
 
 def _of_students(config: Mapping[str, Any]) -> Iterator[str]:
+    """Name the students that have a name from the paper but another definition."""
     for name, spec in config["students"].items():
-        if name in PAPER and Student.from_dict(spec) != PAPER[name]:
+        if name in PAPER and Student.from_settings(spec) != PAPER[name]:
             yield f"The student {name} has another loss or network than the paper's of that name."
 
 
-def _shown(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
+    """Write the value of a setting as part of a sentence."""
     if value is None:
         return "none"
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Tables as pages that a browser shows: the form in which a report holds them."""
+"""Markdown as HTML pages, the form in which the report contains the tables."""
 
 import html
 from itertools import pairwise
@@ -20,17 +20,17 @@ th { border-bottom: 2px solid #888; }
 
 
 def write_hypertext(*, markdown: Path, out: Path) -> None:
-    """Write a Markdown file as an HTML page that needs no other file.
+    """Write a Markdown file as a self-contained HTML page.
 
     Parameters
     ----------
     markdown : Path
-        CommonMark with tables. HTML in it is shown as text.
+        CommonMark with tables. Any HTML in it is shown as plain text.
     out : Path
-        The page; its title is the first heading.
+        The page. Its title is the first heading, or the name of the file if there is none.
     """
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = renderer.parse(Path(markdown).read_text())
+    tokens = renderer.parse(Path(markdown).read_text(encoding="utf-8"))
     headings = [
         inline.content for token, inline in pairwise(tokens) if token.type == "heading_open"
     ]
@@ -39,5 +39,6 @@ def write_hypertext(*, markdown: Path, out: Path) -> None:
         part.write_text(
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-            f"{renderer.renderer.render(tokens, renderer.options, {})}</body>\n</html>\n"
+            f"{renderer.renderer.render(tokens, renderer.options, {})}</body>\n</html>\n",
+            encoding="utf-8",
         )

@@ -1,4 +1,4 @@
-"""The paragraphs on methods, ready for a paper: they follow the settings of the study."""
+"""The paragraphs on methods, ready for a paper, written from the settings of the study."""
 
 import math
 import platform
@@ -9,19 +9,18 @@ from pathlib import Path
 import pandas as pd
 
 from fkd import __version__
-from fkd.layouts import SYNTHETIC
 from fkd.preprocess import CANVAS, INPUT, SIZE
-from fkd.report.data import SIGNATURES, TEXT, read_data
+from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, read_data
 from fkd.report.deviations import deviations
 from fkd.report.wording import (
     TEXT_NAMES,
+    joined,
     recipe_in_words,
-    several,
     terms_in_words,
 )
 from fkd.storage.atomic import writing
-from fkd.study.naming import in_order, label, network_name
-from fkd.study.students import PAPER, Student
+from fkd.study.models import in_order, label, network_label
+from fkd.study.students import PAPER, Student, students_of
 from fkd.study.summary import SIGNIFICANCE
 
 PACKAGES = {
@@ -32,11 +31,11 @@ PACKAGES = {
     "opencv-python-headless": "OpenCV",
     "onnxruntime": "ONNX Runtime",
 }
-"""On which the numbers depend."""
+"""The packages that affect the numbers, by their names in the package index."""
 
 
 def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -> None:
-    """Write what was done, with the numbers of this study.
+    """Write the paragraphs on methods, with the settings and numbers of this study.
 
     Parameters
     ----------
@@ -50,23 +49,19 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
         The paragraphs.
     """
     rows = read_data(data)
-    students = {name: Student.from_dict(spec) for name, spec in settings["students"].items()}
-    drawn = [
-        TEXT if kind == TEXT else f"set {name}"
-        for (kind, name), row in rows.iterrows()
-        if row["layout"] == SYNTHETIC
-    ]
+    students = students_of(settings["students"])
     parts = [f"# Methods: {settings['title']}"]
+    drawn = drawn_data(rows)
     if drawn:
         parts.append(
-            f"**Synthetic data: {several(drawn)} were drawn by a program. Error rates on such data "
+            f"**Synthetic data: {joined(drawn)} were drawn by a program. Error rates on such data "
             "say nothing of real signatures.**"
         )
     parts += [
         _data(settings, rows),
         _training(settings, rows, students),
         _verification(settings, rows),
-        _software(settings),
+        _software(),
         "## Deviations from the published protocol",
         "\n".join(f"- {line}" for line in deviations(settings, schema)) or "None.",
         "Where paper and published code differ or are silent, `docs/fidelity.md` says what is done.",
@@ -76,11 +71,12 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
 
 
 def _data(config: Mapping, rows: pd.DataFrame) -> str:
-    text, crops = rows.loc[(TEXT, TEXT)], config["crops"]
+    """Describe the text, and the preparation of text and signatures."""
+    text, crops = rows.loc[TEXT_ROW], config["crops"]
     each = "each piece" if crops["ratio_per"] == "interval" else "all pieces of a line at once"
     most = crops["max_per_page"]
     kept = f"At most {most} pieces of a page were kept, drawn at random. " if most else ""
-    canvases = several((f"{rows} x {columns}" for rows, columns in crops["canvases"]), "or")
+    canvases = joined((f"{rows} x {columns}" for rows, columns in crops["canvases"]), "or")
     gray = config["pages"]["ink_gray"]
     ink = (
         "Where a page has two levels alone, its ink got a gray level drawn from "
@@ -88,8 +84,8 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
         if gray
         else ""
     )
-    ready = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
-    came = f" The signatures of {several(ready)} came prepared." if ready else ""
+    prepared = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
+    came = f" The signatures of {joined(prepared)} came prepared." if prepared else ""
     held_out = (
         "Validation crops are from other pages than training crops, or from other lines where a "
         "writer has one page."
@@ -110,25 +106,25 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
 
 
 def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Student]) -> str:
-    networks, recipe = config["networks"], config["training"]
+    """Describe the training of the teacher and of the students."""
+    networks, recipe, geometry = config["networks"], config["training"], config["geometry"]
     trained = [student for student in students.values() if student.is_trained]
+    published = [name for name in in_order(students) if PAPER.get(name) == students[name]]
     parts = [f"**Training.** {_teacher(config, rows)}"]
-    if any(student.maps for student in trained):
+    if any(student.guiding_maps for student in trained):
         parts.append(
             "Of each text crop it gave, for every map that guides a student, the minimal spanning "
             "tree over the map's vectors by their squared distances, and the Neighborhood Affinity "
             "Contrast of each vector: the share of its squared distances that falls to its "
-            f"neighbors, the vectors at most {config['geometry']['radius']} hops away on the tree. "
+            f"neighbors, the vectors at most {geometry['radius']} hops away on the tree. "
             f"{_connections(config, trained)}"
         )
     if any(student.guided_by_response for student in trained):
         parts.append("Its response is the feature before its classifier.")
     if trained:
-        geometry = config["geometry"]
-        terms = dict.fromkeys(
+        terms = dict.fromkeys(  # each once, in this order
             term
-            for name in in_order(students)
-            if PAPER.get(name) == students[name]
+            for name in published
             for term in terms_in_words(students[name], geometry["radius"], geometry["half"])
         )
         parts.append(
@@ -138,13 +134,12 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
             "the model. Students of one network started from the same weights and saw the same "
             "batches."
         )
-    named = [name for name in in_order(students) if PAPER.get(name) == students[name]]
-    if named:
-        parts.append(f"The students are {several(label(name, students) for name in named)}.")
-    for name in in_order(set(students) - set(named)):
-        parts.append(f"{_own(name, students[name], config)}.")
+    if published:
+        parts.append(f"The students are {joined(label(name, students) for name in published)}.")
+    for name in in_order(set(students) - set(published)):
+        parts.append(f"{_unpublished_student(name, students[name], config)}.")
     if config["models"]:
-        parts.append(f"Trained by others, and judged as they came: {several(config['models'])}.")
+        parts.append(f"Trained by others, and judged as they came: {joined(config['models'])}.")
     start = {"code": "as in the published code", "xavier": "by Xavier's rule"}
     parts.append(
         f"Networks have {networks['width']:g} times the published channels and a response of "
@@ -154,43 +149,50 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
     return " ".join(parts)
 
 
-def _own(name: str, student: Student, config: Mapping) -> str:
+def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
+    """Describe a student that the paper does not have."""
     geometry = config["geometry"]
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
-    network = network_name(student.architecture)
-    return f"Student {name}, {network}: {several(terms)}"
+    network = network_label(student.architecture)
+    return f"Student {name}, {network}: {joined(terms)}"
 
 
 def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
+    """Say where the teacher comes from, or how it was trained."""
     teacher = config["teacher"]
-    network = network_name(teacher["architecture"])
+    network = network_label(teacher["architecture"])
     if teacher["weights"]:
-        return f"The teacher is SigNet, with weights trained by others ({Path(teacher['weights']).name})."
-    sets = [(name, rows.loc[(SIGNATURES, name)]) for name in teacher["development"]]
-    shown = several(
-        f"{name} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)" for name, row in sets
+        file = Path(teacher["weights"]).name
+        return f"The teacher is SigNet, with weights trained by others ({file})."
+    rows_of_sets = [(name, rows.loc[(SIGNATURES, name)]) for name in teacher["development"]]
+    sets = joined(
+        f"{name} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)"
+        for name, row in rows_of_sets
     )
     return (
         f"The teacher, {network}, was trained to tell apart the writers of genuine signatures: "
-        f"{shown}, each seen through a random window of {_size(INPUT)} pixels; "
+        f"{sets}, each seen through a random window of {_size(INPUT)} pixels; "
         f"{recipe_in_words(teacher['training'])}."
     )
 
 
 def _connections(config: Mapping, trained: list[Student]) -> str:
-    """Say which maps of teacher and students are compared."""
+    """Say which maps of the teacher and of the students are compared."""
     texts = []
-    for architecture in dict.fromkeys(s.architecture for s in trained if s.maps):
+    for architecture in dict.fromkeys(s.architecture for s in trained if s.guiding_maps):
         pairs = config["geometry"]["connections"][architecture]
         used = [
-            m for m in pairs if any(m in s.maps for s in trained if s.architecture == architecture)
+            m
+            for m in pairs
+            if any(m in s.guiding_maps for s in trained if s.architecture == architecture)
         ]
-        network = network_name(architecture)
-        texts.append(f"its {several(used)} to {several(pairs[m] for m in used)} of {network}")
-    return f"Maps are compared in pairs, {several(texts)}."
+        network = network_label(architecture)
+        texts.append(f"its {joined(used)} to {joined(pairs[m] for m in used)} of {network}")
+    return f"Maps are compared in pairs, {joined(texts)}."
 
 
 def _verification(config: Mapping, rows: pd.DataFrame) -> str:
+    """Describe the protocols of verification and the error rates."""
     settings = config["evaluation"]
     sets = [_set(name, rows.loc[(SIGNATURES, name)]) for name in settings["sets"]]
     protocols = [
@@ -199,7 +201,7 @@ def _verification(config: Mapping, rows: pd.DataFrame) -> str:
         for protocol in protocols
     ]
     return (
-        f"**Verification.** Models were judged as feature extractors on {several(sets)}, writer by "
+        f"**Verification.** Models were judged as feature extractors on {joined(sets)}, writer by "
         f"writer. In each of {settings['splits']} random splits (seed {settings['seed']}) a support "
         "vector machine for each writer (radial basis functions, "
         f"C = {settings['C']:g}, gamma = {_power(settings['gamma'])}) learned the writer's genuine "
@@ -216,6 +218,7 @@ def _verification(config: Mapping, rows: pd.DataFrame) -> str:
 
 
 def _set(name: str, row: pd.Series) -> str:
+    """Describe a set of signatures by its numbers."""
     copies = f", {row['copies']:,.0f} of all copies of one image" if row["copies"] else ""
     aside = f", {row['set_aside']:,.0f} files set aside" if row["set_aside"] else ""
     return (
@@ -225,12 +228,14 @@ def _set(name: str, row: pd.Series) -> str:
 
 
 def _aside(row: pd.Series) -> str:
+    """Say how many files of the text were set aside, if any were."""
     count = row["set_aside"]
     return f" {count:,.0f} files could not be used and were set aside." if count else ""
 
 
 def _protocol(name: str, protocol: Mapping) -> str:
-    references = several(map(str, protocol["references"]), "or")
+    """Describe how many signatures of a set are references and tests."""
+    references = joined(map(str, protocol["references"]), "or")
     negatives = protocol.get("negatives")
     fewer = f", refusing {negatives} of each other writer" if negatives else ""
     return (
@@ -240,18 +245,20 @@ def _protocol(name: str, protocol: Mapping) -> str:
     )
 
 
-def _software(config: Mapping) -> str:
-    packages = several(f"{shown} {version(name)}" for name, shown in PACKAGES.items())
+def _software() -> str:
+    """Name the versions of this program and of the packages that affect the numbers."""
+    packages = joined(f"{title} {version(name)}" for name, title in PACKAGES.items())
     return (
         f"**Software.** fkd {__version__} on Python {platform.python_version()}, with {packages}."
     )
 
 
 def _power(value: float) -> str:
-    """Write a small power of two as one."""
+    """Write a power of two below 2^-4 as such a power, and any other number in digits."""
     exponent = math.log2(value)
     return f"2^{exponent:.0f}" if exponent == round(exponent) < -4 else f"{value:g}"
 
 
 def _size(size: tuple[int, int]) -> str:
+    """Write numbers of rows and columns."""
     return f"{size[0]} x {size[1]}"

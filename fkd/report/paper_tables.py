@@ -15,14 +15,14 @@ from fkd.report.published import (
     NOT_EVALUATED,
     NOT_TRAINED,
     OTHER_SETTINGS,
+    P_VALUES,
     SETS,
     SPLITS,
-    TESTS,
     beside_published,
 )
 from fkd.report.tables import warning
 from fkd.report.typeset import Rate, Sheet, escape_markdown
-from fkd.report.wording import several
+from fkd.report.wording import joined
 from fkd.storage.atomic import writing
 from fkd.study.students import PAPER, Student
 from fkd.study.summary import SIGNIFICANCE
@@ -43,10 +43,11 @@ CAPTIONS = {
 }
 """What each table shows."""
 
-MARKS = dict(zip(TESTS, "*†‡", strict=True))
+MARKS = dict(zip(P_VALUES, "*†‡", strict=True))
+"""The mark of a significant difference, by the column of its p."""
 
 
-def make_paper_table(
+def write_paper_table(
     *,
     table: int,
     metrics: list[Path],
@@ -54,41 +55,41 @@ def make_paper_table(
     markdown: Path,
     latex: Path,
     title: str,
-    students: dict[str, dict],
+    students: dict[str, Student],
     synthetic: list[str],
 ) -> None:
-    """Write one of the paper's tables, published values and the study's.
+    """Write one of the paper's tables, with the published values and the study's.
 
     Parameters
     ----------
     table : {4, 5, 7}
-        Its number in the paper.
+        The number of the table in the paper.
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`.
     csv : Path
-        One row a value, at full precision: see :func:`fkd.report.published.beside_published`.
+        One row for each value, at full precision, see
+        :func:`fkd.report.published.beside_published`.
     markdown : Path
         The table for readers.
     latex : Path
-        The same to ``\\input`` in a paper that uses booktabs and graphicx. Table 7 is
-        parted by sets.
+        The same to ``\\input`` in a paper that uses booktabs and graphicx. Table 7 becomes
+        one table for each set.
     title : str
-        What the study is.
-    students : dict of str to dict
-        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
+        The title of the study.
+    students : dict of str to Student
+        The students of the study.
     synthetic : list of str
-        What of the data is drawn and not real, such as ``text``.
+        The data that a program drew, such as ``text``; the tables warn of it.
 
     Raises
     ------
     FkdError
-        Where `table` is another.
+        Where `table` is another number.
     """
     if table not in CAPTIONS:
         raise FkdError(f"table: {table} is none of {', '.join(map(str, CAPTIONS))}.")
     splits = pd.concat([pd.read_csv(path) for path in metrics], ignore_index=True)
-    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
-    values = beside_published(table, splits, specs)
+    values = beside_published(table, splits, students)
     with writing(csv) as part:
         values.to_csv(part, index=False)
     caption, notes = f"{CAPTIONS[table]}, published and ours", _notes(table, values)
@@ -98,14 +99,14 @@ def make_paper_table(
         }
     else:
         sheets = {"": _by_student(values)}
-    warned = [warning(synthetic)] if synthetic else []
-    parts = [f"# {caption} (Table {table})", f"Ours: {title}.", *(f"**{w}**" for w in warned)]
+    warnings = [warning(synthetic)] if synthetic else []
+    parts = [f"# {caption} (Table {table})", f"Ours: {title}.", *(f"**{w}**" for w in warnings)]
     typeset = []
     for name, sheet in sheets.items():
-        parts += [f"## {_shown(name)}"] * bool(name) + [sheet.markdown()]
-        of_set = f"{caption}, {_shown(name)}" if name else caption
+        parts += [f"## {_set_name(name)}"] * bool(name) + [sheet.markdown()]
+        sheet_caption = f"{caption}, {_set_name(name)}" if name else caption
         key = f"tab:fkd-table{table}{'-' * bool(name)}{name}"
-        typeset.append(sheet.latex(f"{of_set}. {' '.join(warned)}".strip(), key, notes))
+        typeset.append(sheet.latex(f"{sheet_caption}. {' '.join(warnings)}".strip(), key, notes))
     with writing(markdown) as part:
         text = "\n\n".join([*parts, "\n".join(f"- {escape_markdown(note)}" for note in notes)])
         part.write_text(text + "\n", encoding="utf-8")
@@ -113,39 +114,42 @@ def make_paper_table(
         part.write_text("\n".join(typeset), encoding="utf-8")
 
 
-def _shown(name: str) -> str:
+def _set_name(name: str) -> str:
+    """Name a set as the paper does; the study's other sets keep their names."""
     return SETS.get(name, name)
 
 
 def _has_data(values: pd.DataFrame) -> bool:
+    """Whether the study has the data for any of these values."""
     return not values["missing"].str.endswith(NO_DATA).all()
 
 
 def _sources(values: pd.DataFrame) -> list[str]:
-    """Whose values of a set there are."""
+    """List who has values of a set: the paper, the study, or both."""
     return ["published"] * (values["set"].iloc[0] in SETS) + ["ours"] * _has_data(values)
 
 
 def _by_student(values: pd.DataFrame) -> Sheet:
-    """Tables 4 and 5: students by sets."""
+    """Lay out Table 4 or 5: students by sets."""
     columns = [("", name) for name in ("model", "l₁", "l₂", "g", "c")]
     models = dict(zip(values["model"], values["label"], strict=True))
-    # A student goes without its network, which is that of the whole table.
+    # Labels leave out the network, because all students of a table share it.
     rows = [
         [text.partition(" ")[2] if model in PAPER else text, *_weights(model)]
         for model, text in models.items()
     ]
     for (name, references), of_set in values.groupby(["set", "references"], sort=False):
-        for what in _sources(of_set):
-            columns.append((f"{_shown(name)}, NREF {references}", what))
-            cells = _cells(of_set, what)
+        for source in _sources(of_set):
+            columns.append((f"{_set_name(name)}, NREF {references}", source))
+            cells = _cells(of_set, source)
             for row, model in zip(rows, models, strict=True):
                 row.append(cells[model])
+    # The first two rows, above the rule, are of the teacher and of random weights.
     return Sheet(columns, rows, {2})
 
 
 def _weights(model: str) -> list[str]:
-    """Give l1, l2, g and c of a student; a model without a loss has none."""
+    """Give the weights l1, l2, g and c of a student's loss, or dashes for a model without one."""
     student = PAPER.get(model)
     if student is None or not student.is_trained:
         return ["–"] * 4
@@ -155,33 +159,35 @@ def _weights(model: str) -> list[str]:
 
 
 def _by_references(values: pd.DataFrame) -> Sheet:
-    """Table 7: of one set, models and NREF by rates."""
-    shown = _sources(values)
+    """Lay out Table 7 for one set: models and NREF by rates."""
+    sources = _sources(values)
     cells = {
-        (what, references, rate): _cells(group, what)
+        (source, references, rate): _cells(group, source)
         for (references, rate), group in values.groupby(["references", "rate"])
-        for what in shown
+        for source in sources
     }
     rows, rules = [], set()
     for (model, text), of_model in values.groupby(["model", "label"], sort=False):
         rules |= {len(rows)} if rows else set()
-        numbers = list(of_model["references"].unique())
-        # Where all of ours are missing for one reason, one row says so.
-        is_missing = "ours" in shown and of_model["mean"].isna().all()
+        counts = list(of_model["references"].unique())
+        # If all of ours are missing for the same reason, a single row says so.
+        is_missing = "ours" in sources and of_model["mean"].isna().all()
         is_missing = is_missing and of_model["missing"].nunique() == 1
-        for references, what in product(numbers, shown[: len(shown) - is_missing]):
-            found = [cells[what, references, rate][model] for rate in RATES]
-            rows.append([text, str(references), what, *found])
+        # "ours" is the last source, and is left out here if it is missing.
+        for references, source in product(counts, sources[: len(sources) - is_missing]):
+            rates = [cells[source, references, rate][model] for rate in RATES]
+            rows.append([text, str(references), source, *rates])
         if is_missing:
-            found = [cells["ours", numbers[0], rate][model] for rate in RATES]
-            rows.append([text, ", ".join(map(str, numbers)), "ours", *found])
+            rates = [cells["ours", counts[0], rate][model] for rate in RATES]
+            rows.append([text, ", ".join(map(str, counts)), "ours", *rates])
     columns = [("", name) for name in ("model", "NREF", "values", *RATES.values())]
     return Sheet(columns, rows, rules)
 
 
-def _cells(values: pd.DataFrame, what: str) -> dict[str, Rate | str]:
-    """Cells of one rate, by model; the best of them is bold."""
-    prefix = "published_" if what == "published" else ""
+def _cells(values: pd.DataFrame, source: str) -> dict[str, Rate | str]:
+    """Make the cells of one rate, by model; the best of them is bold."""
+    prefix = "published_" if source == "published" else ""
+    # Means that are printed alike are equally good.
     means = values[f"{prefix}mean"].round(2)
     best = means.max() if values["rate"].iloc[0] == "mean_AUC" else means.min()
     cells: dict[str, Rate | str] = {}
@@ -189,18 +195,18 @@ def _cells(values: pd.DataFrame, what: str) -> dict[str, Rate | str]:
         if np.isnan(mean):
             cells[row["model"]] = row["missing"].rpartition("ours: ")[2]
             continue
-        tested = MARKS if what == "ours" else {}
+        marks = MARKS if source == "ours" else {}
         cells[row["model"]] = Rate(
             row[f"{prefix}mean"],
             row[f"{prefix}sd"],
-            "".join(mark for p, mark in tested.items() if row[p] < SIGNIFICANCE),
+            "".join(mark for p, mark in marks.items() if row[p] < SIGNIFICANCE),
             bool(mean == best and means.count() > 1),
         )
     return cells
 
 
 def _notes(table: int, values: pd.DataFrame) -> list[str]:
-    """Say how the table is to be read."""
+    """Explain how to read the table."""
     counts = values["splits"].dropna().unique()
     ours = f"; ours, {', '.join(map(str, counts))}" if len(counts) else ""
     notes = [
@@ -224,8 +230,9 @@ def _notes(table: int, values: pd.DataFrame) -> list[str]:
     absent = [name for name in SETS if not _has_data(values[values["set"] == name])]
     if absent:
         notes.append(
-            f"{several(_shown(name) for name in absent)}: the published values alone. This study "
-            f"is judged on no set named {several(absent, 'or')}; its config names no such data."
+            f"{joined(_set_name(name) for name in absent)}: the published values alone. This "
+            f"study is judged on no set named {joined(absent, 'or')}; its config names no such "
+            "data."
         )
     meanings = {
         NOT_TRAINED: f"none of the study's students{' or models' * (table == 7)}",

@@ -1,4 +1,4 @@
-"""Where the time of a run went."""
+"""The time and memory that the stages of a run took."""
 
 from pathlib import Path
 
@@ -13,8 +13,10 @@ COLUMNS = {
     "cpu_time": "CPU time (s)",
     "max_rss": "largest memory (MB)",
 }
+"""Headings of the table, by the columns that Snakemake measures or that are computed here."""
 
 FORMATS = ("", ".0f", ".1f", ".1f", ".1f", ".0f")
+"""Formats of the numbers, of the stage's name and then of :data:`COLUMNS`."""
 
 
 def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
@@ -24,10 +26,10 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
     ----------
     measured : Path
         Folder with one table for each job: ``STAGE.tsv`` or ``STAGE/.../JOB.tsv``, with
-        the columns ``s`` and ``cpu_time`` in seconds and ``max_rss`` in MB. Jobs that
-        were not repeated in the last run stand with the time that they took.
+        the columns ``s`` and ``cpu_time`` in seconds and ``max_rss`` in MB. Jobs that the
+        last run did not repeat count with the time that they took earlier.
     csv : Path
-        The table to write, one row a stage, the longest first.
+        The table, one row for each stage, the longest first.
     markdown : Path
         The same for readers.
     """
@@ -45,5 +47,6 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
     with writing(markdown) as part:
         part.write_text(
             "# Where the time went\n\nTimes of all jobs of a stage, added up; jobs run side by "
-            f"side.\n\n{table.to_markdown(floatfmt=FORMATS)}\n"
+            f"side.\n\n{table.to_markdown(floatfmt=FORMATS)}\n",
+            encoding="utf-8",
         )

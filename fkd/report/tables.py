@@ -1,6 +1,6 @@
 """Equal error rates in the form of the paper's tables: students by sets, mean and sd.
 
-Every threshold is a posteriori: it is chosen on the very scores whose errors are
+Every threshold is a posteriori: it is chosen on the same scores on which the errors are
 counted, as in all published figures of this protocol.
 """
 
@@ -16,13 +16,13 @@ from fkd.study.summary import SIGNIFICANCE, summarize
 THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
 
 
-def make_tables(
+def write_tables(
     *,
     metrics: list[Path],
     csv: Path,
     markdown: Path,
     title: str,
-    students: dict[str, dict],
+    students: dict[str, Student],
     synthetic: list[str],
 ) -> None:
     """Write the study's tables.
@@ -32,21 +32,20 @@ def make_tables(
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`.
     csv : Path
-        One row a model, set and NREF: mean and population sd over the splits of
-        every rate, in percent, and what the tests say of ``EER_userthresholds``, see
-        :func:`summarize`.
+        One row for each model, set and NREF: mean and population sd over the splits of
+        every rate, in percent, and the tests of ``EER_userthresholds``, see
+        :func:`fkd.study.summary.summarize`.
     markdown : Path
         The tables for readers.
     title : str
-        Stands above them.
-    students : dict of str to dict
-        The students of the study, as :meth:`fkd.study.students.Student.to_dict` gives them.
+        The heading above the tables.
+    students : dict of str to Student
+        The students of the study.
     synthetic : list of str
-        What of the data is drawn and not real, such as ``text``; named above the tables.
+        The data that a program drew, such as ``text``; a warning above the tables names it.
     """
     splits = pd.concat([pd.read_csv(path) for path in metrics], ignore_index=True)
-    specs = {name: Student.from_dict(spec) for name, spec in students.items()}
-    table = summarize(splits, specs)
+    table = summarize(splits, students)
     with writing(csv) as part:
         table.to_csv(part, index=False)
     parts = [f"# {title}", ""]
@@ -82,16 +81,16 @@ def make_tables(
         "",
     ]
     with writing(markdown) as part:
-        part.write_text("\n".join(parts))
+        part.write_text("\n".join(parts), encoding="utf-8")
 
 
 def warning(synthetic: Iterable[str]) -> str:
-    """Say that data is drawn, and what the study's figures then mean.
+    """Warn that a program drew the data, and say what the study's figures then mean.
 
     Parameters
     ----------
     synthetic : iterable of str
-        What of the data is drawn and not real, such as ``text``.
+        The data that a program drew, such as ``text``.
     """
     return (
         f"Synthetic data: {' and '.join(synthetic)} were drawn by a program. The study's figures "
@@ -100,11 +99,12 @@ def warning(synthetic: Iterable[str]) -> str:
 
 
 def _column(row: Mapping) -> str:
+    """Name the column in which a row of the summary stands."""
     return f"{row['set']}, NREF {row['references']}"
 
 
 def _wide(table: pd.DataFrame, rate: str) -> pd.DataFrame:
-    """Models by sets, each cell mean ± sd with its marks."""
+    """Tabulate models by sets: mean ± sd of a rate, marked where it differs significantly."""
 
     def cell(row: pd.Series) -> str:
         text = f"{row[f'{rate}_mean']:.2f} ± {row[f'{rate}_sd']:.2f}"
@@ -115,43 +115,46 @@ def _wide(table: pd.DataFrame, rate: str) -> pd.DataFrame:
 
 
 def _tests(table: pd.DataFrame) -> pd.DataFrame:
-    """Models by sets, each cell the p against the teacher and against CL."""
+    """Tabulate models by sets: p against the teacher and against CL alone."""
 
     def cell(row: pd.Series) -> str:
-        shown = (_shown(p, ".3f") for p in (row["p_teacher"], row["p_cl"]))
-        return "teacher {}, CL {}".format(*shown)
+        numbers = (_number(p, ".3f") for p in (row["p_teacher"], row["p_cl"]))
+        return "teacher {}, CL {}".format(*numbers)
 
     return _pivot(table, table.apply(cell, axis=1))
 
 
 def _ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """Models by sets, each cell the average rank with its marks; below, the tests of all."""
+    """Tabulate models by sets: average ranks with their marks, and the tests over all models."""
 
     def cell(row: pd.Series) -> str:
-        return _marked(_shown(row["rank"], ".1f"), row["nemenyi_teacher"], row["nemenyi_cl"])
+        return _marked(_number(row["rank"], ".1f"), row["nemenyi_teacher"], row["nemenyi_cl"])
 
     wide = _pivot(table, table.apply(cell, axis=1))
     sets = table.groupby(table.apply(_column, axis=1), sort=False)
-    for what, column, digits in (
+    for label, column, digits in (
         ("Friedman's p", "p_friedman", ".1e"),
         ("critical difference", "critical_difference", ".1f"),
     ):
-        wide.loc[what] = (
-            sets[column].first().map(lambda value, digits=digits: _shown(value, digits))
+        wide.loc[label] = (
+            sets[column].first().map(lambda value, digits=digits: _number(value, digits))
         )
     return wide
 
 
 def _marked(text: str, p_teacher: float, p_cl: float) -> str:
+    """Append the marks of significant differences; the asterisk is escaped for Markdown."""
     marks = "\\*" * (p_teacher < SIGNIFICANCE) + "†" * (p_cl < SIGNIFICANCE)
     return f"{text} {marks}".rstrip()
 
 
-def _shown(value: float, digits: str) -> str:
+def _number(value: float, digits: str) -> str:
+    """Format a number; a dash stands for a missing one."""
     return "–" if pd.isna(value) else format(value, digits)
 
 
 def _pivot(table: pd.DataFrame, cells: pd.Series) -> pd.DataFrame:
+    """Arrange the cells of a summary's rows by model and set, in the order of these rows."""
     columns = table.apply(_column, axis=1)
     wide = {
         column: cells[columns == column].set_axis(table["label"][columns == column])

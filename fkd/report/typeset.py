@@ -1,4 +1,4 @@
-"""A table for readers, in Markdown and in LaTeX."""
+"""Tables for readers, typeset in Markdown and in LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,10 @@ _LATEX = str.maketrans(
         "‡": r"$^\ddagger$",
     }
 )
+"""What stands in LaTeX text for characters that it cannot take as they are."""
+
 _MARKS = {"*": "*", "†": r"\dagger", "‡": r"\ddagger"}
+"""Marks of significance in LaTeX's math mode, where :data:`_LATEX` does not apply."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class Rate:
     Attributes
     ----------
     mean, sd : float
-        Shown with two decimals.
+        The two numbers, printed with two decimals.
     marks : str
-        Of ``*``, ``†`` and ``‡``, set behind it.
+        Any of ``*``, ``†`` and ``‡``, printed behind the numbers.
     is_best : bool
-        Whether it is printed bold.
+        Whether the rate is printed bold.
     """
 
     mean: float
@@ -45,18 +48,19 @@ class Rate:
     is_best: bool = False
 
     def markdown(self) -> str:
-        """Such as ``**2.74 ± 0.28** \\*†``."""
+        """Typeset the rate, such as ``**2.74 ± 0.28** \\*†``."""
         text = f"{self.mean:.2f} ± {self.sd:.2f}"
         text = f"**{text}**" if self.is_best else text
         return f"{text} {escape_markdown(self.marks)}".rstrip()
 
     def latex(self, digits: int = 1) -> str:
-        """Such as ``$\\mathbf{2.74 \\pm 0.28}^{*\\dagger}$``.
+        """Typeset the rate, such as ``$\\mathbf{2.74 \\pm 0.28}^{*\\dagger}$``.
 
         Parameters
         ----------
         digits : int
-            Before the point, for which room is left, so that points stand in a column.
+            The largest number of digits before the decimal point in the column. A shorter
+            mean is indented by invisible zeros, so that the points align.
         """
         room = r"\phantom{" + "0" * (digits - self.digits) + "}" if digits > self.digits else ""
         text = rf"{room}{self.mean:.2f} \pm {self.sd:.2f}"
@@ -66,22 +70,22 @@ class Rate:
 
     @property
     def digits(self) -> int:
-        """Digits before the point."""
+        """The number of digits of the mean before its decimal point."""
         return len(f"{self.mean:.2f}") - 3
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a table shows.
+    """The contents of a table.
 
     Attributes
     ----------
     columns : list of (str, str)
-        A heading over neighboring columns, empty where there is none, and each column's own.
+        For each column a heading that it shares with its neighbors, or "", and its own heading.
     rows : list of list of Rate or str
         The cells.
     rules : set of int
-        Rows over which LaTeX draws a line.
+        Numbers of the rows, from 0, above which LaTeX draws a line.
     """
 
     columns: Sequence[tuple[str, str]]
@@ -89,23 +93,25 @@ class Sheet:
     rules: set[int] = field(default_factory=set)
 
     def markdown(self) -> str:
-        """Typeset it as a pipe table."""
+        """Typeset the table as a pipe table, without the rules."""
         cells = [
             [c.markdown() if isinstance(c, Rate) else escape_markdown(c) for c in row]
             for row in self.rows
         ]
-        headers = [f"{over}: {name}" if over else name for over, name in self.columns]
+        headers = [f"{shared}: {name}" if shared else name for shared, name in self.columns]
         return tabulate(cells, headers, "pipe", disable_numparse=True)
 
     def latex(self, caption: str, label: str, notes: Sequence[str] = ()) -> str:
-        """Typeset it as a ``table`` environment, for the packages booktabs and graphicx.
+        """Typeset the table as a ``table`` environment, for the packages booktabs and graphicx.
 
         Parameters
         ----------
-        caption, label : str
-            Of the table; the caption is plain text.
+        caption : str
+            The caption, as plain text.
+        label : str
+            The key for ``\\ref``.
         notes : sequence of str
-            Paragraphs of plain text under it.
+            Notes below the table, as plain text.
         """
         lines = [
             r"\begin{table}[tbp]",
@@ -115,7 +121,7 @@ class Sheet:
             r"\smallskip",
             r"\footnotesize",
             r"\setlength{\tabcolsep}{4pt}",
-            # No wider than the page.
+            # Shrinks a table that is wider than the page, and leaves others at their size.
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{@{{}}{'l' * len(self.columns)}@{{}}}}",
             r"\toprule",
@@ -140,25 +146,25 @@ class Sheet:
         return "\n".join([*lines, r"\end{table}", ""])
 
     def _headings(self) -> list[str]:
-        """Give the columns' names, below the headings that several share, with their lines."""
-        over, lines, first = [], [], 1
+        """Give the rows of headings: shared ones, the lines below these, and the columns' own."""
+        shared, lines, first = [], [], 1  # LaTeX numbers columns from 1
         while first <= len(self.columns):
             name, last = self.columns[first - 1][0], first
             while last < len(self.columns) and name and self.columns[last][0] == name:
                 last += 1
             span = f"{{{last - first + 1}}}{{l}}{{{escape_latex(name)}}}"
-            over.append(rf"\multicolumn{span}" if name else "")
+            shared.append(rf"\multicolumn{span}" if name else "")
             lines += [rf"\cmidrule(lr){{{first}-{last}}}"] if name else []
             first = last + 1
         names = " & ".join(escape_latex(name) for _, name in self.columns) + r" \\"
-        return [" & ".join(over) + r" \\", " ".join(lines), names] if lines else [names]
+        return [" & ".join(shared) + r" \\", " ".join(lines), names] if lines else [names]
 
 
 def escape_latex(text: str) -> str:
-    """Let text stand in LaTeX as it is."""
+    """Escape what has a meaning in LaTeX, so that text is printed as it is."""
     return text.translate(_LATEX)
 
 
 def escape_markdown(text: str) -> str:
-    """Let marks stand in Markdown as they are."""
+    """Escape asterisks, which Markdown would take for emphasis."""
     return text.replace("*", r"\*")

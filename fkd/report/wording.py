@@ -1,17 +1,10 @@
 """Settings in words, for paragraphs and cards."""
 
 from collections.abc import Iterable, Mapping
-from inspect import signature
 from typing import Any
 
-from fkd.losses import RESPONSES
+from fkd.study.parts import RESPONSE_LOSSES
 from fkd.study.students import Student
-
-RESPONSE_NAMES = {
-    "temperature_cross_entropy": "temperature cross-entropy",
-    "barlow_twins": "Barlow Twins",
-    "barlow_colleagues": "Barlow Colleagues",
-}
 
 TEXT_NAMES = {
     "cvl": "handwriting of the CVL database",
@@ -19,11 +12,11 @@ TEXT_NAMES = {
     "folder": "handwriting collected for the study",
     "synthetic": "handwriting drawn by a program",
 }
-"""Texts by the layout of their pages."""
+"""What the handwriting is called, by the layout of its pages."""
 
 
-def several(names: Iterable[str], word: str = "and") -> str:
-    """Join names, such as ``a, b and c``."""
+def joined(names: Iterable[str], word: str = "and") -> str:
+    """Join names with commas and a last `word`, such as ``a, b and c``."""
     *others, last = names
     return f"{', '.join(others)} {word} {last}" if others else last
 
@@ -34,14 +27,14 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
     Parameters
     ----------
     recipe : mapping
-        What :class:`fkd.training.recipe.Recipe` holds.
+        The values of a :class:`fkd.training.recipe.Recipe`, by the names of its fields.
     """
     peak, epochs = f"{recipe['learning_rate']:g}", recipe["epochs"]
-    divided = [str(epoch) for epoch in recipe["milestones"] if epoch < epochs]
+    milestones = [str(epoch) for epoch in recipe["milestones"] if epoch < epochs]
     if recipe["schedule"] == "one_cycle":
         rate = f"a learning rate raised to {peak} and lowered once over the run"
-    elif divided:
-        rate = f"a learning rate of {peak}, divided by 10 after epochs {several(divided)}"
+    elif milestones:
+        rate = f"a learning rate of {peak}, divided by 10 after epochs {joined(milestones)}"
     else:
         rate = f"a learning rate of {peak}"
     momentum = f"{'Nesterov' if recipe['nesterov'] else 'plain'} momentum {recipe['momentum']:g}"
@@ -58,19 +51,20 @@ def terms_in_words(student: Student, radius: int | None = None, half: bool = Tru
     Parameters
     ----------
     student : Student
-        Whose loss.
+        The student.
     radius : int, optional
-        Hops on the spanning tree.
+        The largest number of hops between neighbors on the spanning tree, if the text is to
+        name it.
     half : bool
-        Whether the geometric loss is halved.
+        Whether the geometric loss has the factor 1/2.
     """
     terms = []
     if student.classification:
         terms.append(
             f"cross-entropy on the writers of the text (CL, weight {student.classification:g})"
         )
-    if student.maps:
-        weights = several(f"{student.geometry[name]:g} on {name}" for name in student.maps)
+    if student.guiding_maps:
+        weights = joined(f"{student.geometry[name]:g} on {name}" for name in student.guiding_maps)
         hops = "" if radius is None else f", neighbors within {radius} hops"
         terms.append(
             f"geometry of the teacher's feature maps (GEOM, weight {weights}{hops}"
@@ -84,13 +78,15 @@ def terms_in_words(student: Student, radius: int | None = None, half: bool = Tru
 def response_in_words(student: Student) -> str:
     """Name a student's response loss with its parameters and weight."""
     response = student.response
-    # A loss takes the two responses, then its parameters.
-    known = list(signature(RESPONSES[response.loss]).parameters.values())[2:]
-    values = {p.name: response.parameters.get(p.name, p.default) for p in known}
-    shown = [
+    loss = RESPONSE_LOSSES[response.loss]
+    values = {
+        name: response.parameters.get(name, loss.parameters[name]) for name in loss.parameters
+    }
+    settings = [
+        # `lambda_` has its underscore only because Python reserves the bare word.
         name.rstrip("_") + ("" if value is True else f" {value}")
         for name, value in values.items()
         if value is not False
     ]
-    names = ", ".join([f"weight {response.weight:g}", *shown])
-    return f"{RESPONSE_NAMES.get(response.loss, response.loss)} between the responses ({names})"
+    details = ", ".join([f"weight {response.weight:g}", *settings])
+    return f"{loss.name} between the responses ({details})"

@@ -1,7 +1,7 @@
 """Typed arrays in HDF5 files: the one format in which stages hand on data.
 
-A shard holds arrays that share their first axis, one row per image, besides
-attributes that say what it is and how it was made. `kind` and `VERSION` are
+A shard holds arrays, most of them with one row per image, besides attributes that say
+what it is and how it was made. `kind` and `VERSION` are
 checked at reading, so a stage never reads another stage's file by mistake. Each
 array carries a digest of its content, which is checked where it is read whole,
 and each chunk of it a checksum, which is checked at any reading.

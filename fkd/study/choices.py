@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from fkd.study.naming import in_order
-from fkd.study.students import PAPER, TEACHER, Student
+from fkd.study.models import TEACHER, in_order
+from fkd.study.students import PAPER, Student
 
 KINDS = (None, "barlow_twins", "barlow_colleagues")
 """The response losses whose students are compared."""
@@ -45,8 +45,8 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
     pairs: dict[str, dict[bool, str]] = {}
     for model in sorted(_trained(students), key=lambda name: students[name].guided_by_response):
         student = students[model]
-        if student.maps or not student.guided_by_response:
-            pairs.setdefault(student.architecture, {}).setdefault(bool(student.maps), model)
+        if student.guiding_maps or not student.guided_by_response:
+            pairs.setdefault(student.architecture, {}).setdefault(bool(student.guiding_maps), model)
     return in_order(max(reversed(pairs.values()), key=len, default={}).values())
 
 
@@ -71,7 +71,7 @@ def compared(students: Mapping[str, Student]) -> list[str]:
         student = students[model]
         kind = student.response.loss if student.guided_by_response else None
         if kind in KINDS:
-            group = groups.setdefault((student.architecture, tuple(student.maps)), {})
+            group = groups.setdefault((student.architecture, tuple(student.guiding_maps)), {})
             group.setdefault(kind, model)
 
     def worth(key: tuple) -> tuple:

@@ -8,7 +8,7 @@ parsed code, so that comments, docstrings and layout do not count.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,8 @@ class Library:
 
     What a definition, an assignment or an import binds at the top of a module counts where it is
     named. Other statements there run on import, so they count with anything of the module. Where
-    a module is used otherwise than as ``module.name``, all of it counts.
+    a module is used otherwise than as ``module.name``, all of it counts. A package that loads its
+    names when they are asked for lists them in ``__init__.pyi``, which is then read.
 
     Parameters
     ----------
@@ -31,28 +32,33 @@ class Library:
         self._folder, self._name = package.parent, package.name
         self._modules: dict[str, _Module | None] = {}
 
-    def digest(self, script: Path) -> str:
+    def digest(self, script: Path, parts: Iterable[str] = ()) -> str:
         """Compute the number of a script and of all that it reaches.
 
         Parameters
         ----------
         script : Path
             A Python file that imports from the package.
+        parts : iterable of str
+            Dotted places of definitions that it reaches by a name in its settings, such as
+            the class of a network.
 
         Returns
         -------
         str
             16 hexadecimal digits; the same where only the order of definitions differs.
         """
-        return hashlib.sha256("\n".join(self.reached(script)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(self.reached(script, parts)).encode()).hexdigest()[:16]
 
-    def reached(self, script: Path) -> list[str]:
+    def reached(self, script: Path, parts: Iterable[str] = ()) -> list[str]:
         """List the code that :meth:`digest` counts.
 
         Parameters
         ----------
         script : Path
             A Python file that imports from the package.
+        parts : iterable of str
+            See :meth:`digest`.
 
         Returns
         -------
@@ -60,6 +66,8 @@ class Library:
             Statements, and names of other libraries, each after its module's name; sorted.
         """
         waiting, found, seen = _Module(script, "__main__").all(), set(), set()
+        for place in parts:
+            waiting += self._behind(place)
         while waiting:
             statement = waiting.pop()
             found.add(f"{statement.module.name}: {statement.text}")
@@ -89,7 +97,7 @@ class Library:
         full = f"{package.name}.{name}" if package else name
         if full not in self._modules:
             path = self._folder.joinpath(*full.split("."))
-            files = (path / "__init__.py", path.with_suffix(".py"))
+            files = (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py"))
             file = next((file for file in files if file.is_file()), None)
             self._modules[full] = file and _Module(file, full)
         return self._modules[full]
@@ -100,7 +108,7 @@ class _Module:
 
     def __init__(self, file: Path, name: str) -> None:
         self.name = name
-        self.package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        self.package = name if file.stem == "__init__" else name.rpartition(".")[0]
         self.bound: dict[str, list[_Statement]] = {}
         self.others: list[_Statement] = []
         self.imports: dict[str, str] = {}

@@ -3,8 +3,9 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from jsonschema.exceptions import ValidationError
 
 from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
-from fkd.losses import RESPONSES
-from fkd.models import ARCHITECTURES, CONNECTIONS
 from fkd.study.consistency import contradictions
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
 from fkd.study.students import PAPER, Student
+from fkd.study.study import Study, protocols_of
 
 _Validator = validators.extend(
     Draft202012Validator,
@@ -28,7 +29,7 @@ _Validator = validators.extend(
 )
 
 
-def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
+def complete(config: Mapping[str, Any], schema: Path) -> Study:
     """Check a config and fill in what it leaves out.
 
     Parameters
@@ -40,10 +41,10 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        The config with the settings of its ``size`` laid over the rest, every
-        default in place, students of the paper spelled out, and of the
-        connections those that start from a map of the teacher.
+    Study
+        Its settings are the config with the settings of its ``size`` laid over the rest,
+        every default in place, students of the paper spelled out, of the connections those
+        that start from a map of the teacher, and keys in alphabetical order.
 
     Raises
     ------
@@ -51,23 +52,34 @@ def complete(config: Mapping[str, Any], schema: Path) -> dict[str, Any]:
         Naming each key that is unknown, of a wrong type or impossible beside
         others, and what was expected.
     """
-    rules = yaml.safe_load(Path(schema).read_text())
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     config = _choose_size(deepcopy(dict(config)))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
     problems = problems or list(_unknown_names(config))
-    if not problems:
-        config = _with_defaults(config, rules, rules.get("$defs", {}))
-        config["students"] = {
-            name: _spell_out(name, spec or {}) for name, spec in config["students"].items()
-        }
-        config["geometry"]["connections"] = _connect(config)
-        problems = list(contradictions(config))
-    if problems:
-        raise FkdError(
-            "The config has to be mended:\n" + "\n".join(f"  {p}" for p in dict.fromkeys(problems))
-        )
-    return config
+    _refuse(problems)
+    config = _with_defaults(config, rules, rules.get("$defs", {}))
+    students = {name: _student(name, spec or {}) for name, spec in config["students"].items()}
+    config["students"] = {name: asdict(student) for name, student in students.items()}
+    config["geometry"]["connections"] = _connect(config)
+    _refuse(contradictions(config, students))
+    config = _in_order(config)
+    students = {name: students[name] for name in config["students"]}
+    return Study(config, students, protocols_of(config["evaluation"]))
+
+
+def _in_order(value: Any) -> Any:
+    """Sort the keys of a setting: their order in a file says nothing."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return value
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """End with a message that lists each problem once, where there is any."""
+    listed = [f"  {problem}" for problem in dict.fromkeys(problems)]
+    if listed:
+        raise FkdError("\n".join(["The config has to be mended:", *listed]))
 
 
 def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +161,7 @@ def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
     layouts = {
         f"signatures.{name}.layout": entry["layout"] for name, entry in config["signatures"].items()
     }
-    kinds = (networks, ARCHITECTURES), (losses, RESPONSES), (layouts, [SYNTHETIC, *LAYOUTS])
+    kinds = (networks, ARCHITECTURES), (losses, RESPONSE_LOSSES), (layouts, [SYNTHETIC, *LAYOUTS])
     for named, known in kinds:
         for key, name in named.items():
             if name is not None and name not in known:
@@ -168,7 +180,9 @@ def _connect(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     of_others = {name for network in ARCHITECTURES.values() for name in network.map_sizes}
     of_others -= set(of_teacher)
     used = [student["architecture"] for student in config["students"].values()]
-    pairs = {name: CONNECTIONS.get(name, {}) for name in used} | config["geometry"]["connections"]
+    pairs = {name: dict(ARCHITECTURES[name].connections) for name in used} | config["geometry"][
+        "connections"
+    ]
     return {
         network: {name: own for name, own in maps.items() if name not in of_others}
         for network, maps in pairs.items()
@@ -189,10 +203,10 @@ def _number_hint(value: Any) -> str:
     return f"; write the number with a dot, as in {number:.1e}" if is_text else ""
 
 
-def _spell_out(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+def _student(name: str, spec: dict[str, Any]) -> Student:
     """Lay what the config says of a student over the paper's student of that name."""
-    known = PAPER.get(name)
-    merged = _overlay(known.to_dict() if known else {}, spec)
+    published = asdict(PAPER[name]) if name in PAPER else {}
+    merged = _overlay(published, spec)
     if "architecture" not in merged:
         close = difflib.get_close_matches(name, PAPER, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -205,4 +219,4 @@ def _spell_out(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     missing = [key for key in ("loss", "weight") if response and key not in response]
     if missing:
         raise FkdError(f"students.{name}.response: needs {' and '.join(missing)}")
-    return Student.from_dict(merged).to_dict()
+    return Student.from_settings(merged)

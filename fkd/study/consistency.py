@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from inspect import signature
 from typing import Any
 
 from fkd.layouts import LAYOUTS, SYNTHETIC
-from fkd.losses import RESPONSES
-from fkd.models import ARCHITECTURES, FEATURES
-from fkd.study.students import TEACHER, Student
+from fkd.study.models import TEACHER
+from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
+from fkd.study.students import Student
 
 
-def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -> Iterator[str]:
     """Name the combinations of well-formed settings that cannot be.
 
     Parameters
     ----------
     config : mapping
         A config with every default in place.
+    students : mapping of str to Student
+        Its students.
 
     Yields
     ------
@@ -25,7 +26,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         The key, what is wrong with it, and where it is not plain what was expected.
     """
     yield from _impossible_data(config)
-    yield from _impossible_students(config)
+    yield from _impossible_students(config, students)
     for key, recipe in (
         ("training", config["training"]),
         ("teacher.training", config["teacher"]["training"]),
@@ -117,7 +118,9 @@ def _share_writers(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one["path"] is not None and one["path"] == other["path"]
 
 
-def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
+def _impossible_students(
+    config: Mapping[str, Any], students: Mapping[str, Student]
+) -> Iterator[str]:
     connections, networks = config["geometry"]["connections"], config["networks"]
     guide = config["teacher"]["architecture"]
     guiding = ARCHITECTURES[guide].map_sizes
@@ -141,9 +144,8 @@ def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
                     f"{_times(guiding[teacher_map])} and the student's {student_map} "
                     f"{_times(sizes[student_map])}"
                 )
-    for name, spec in config["students"].items():
-        student = Student.from_dict(spec)
-        for teacher_map in student.maps:
+    for name, student in students.items():
+        for teacher_map in student.guiding_maps:
             key = f"students.{name}.geometry.{teacher_map}"
             if teacher_map not in guiding:
                 yield f"{key}: {_no_such_map(f'the teacher, {guide},', teacher_map, guiding)}"
@@ -155,7 +157,7 @@ def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
         if (
             imported
             and networks["features"] != FEATURES
-            and student.response.loss in ("temperature_cross_entropy", "barlow_twins")
+            and RESPONSE_LOSSES[student.response.loss].equal_lengths
         ):
             yield (
                 f"students.{name}.response: {student.response.loss} compares responses of equal "
@@ -165,16 +167,15 @@ def _impossible_students(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _impossible_parameters(name: str, student: Student) -> Iterator[str]:
-    """Hold the parameters of a student's response loss against the loss's signature."""
+    """Hold the parameters of a student's response loss against those that the loss has."""
     loss, given = student.response.loss, student.response.parameters
-    # A loss takes the two responses, then its parameters.
-    known = dict(list(signature(RESPONSES[loss]).parameters.items())[2:])
+    known = RESPONSE_LOSSES[loss].parameters
     key = f"students.{name}.response.parameters"
     for parameter in sorted(set(given) - set(known)):
         has = f"it has {', '.join(known)}" if known else "it has none"
         yield f"{key}.{parameter}: {loss} has no such parameter; {has}"
-    for parameter, about in known.items():
-        if about.default is about.empty and parameter not in given:
+    for parameter, default in known.items():
+        if default is None and parameter not in given:
             yield f"{key}.{parameter}: missing; {loss} has no default for it"
 
 

@@ -36,7 +36,7 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
     }
     is_new = not out.exists()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a", newline="") as stream:
+    with out.open("a", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS)
         if is_new:
             table.writeheader()
@@ -46,7 +46,7 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
 def processor() -> str:
     """Name the processor, as far as the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,22 +1,15 @@
-"""What a student is: an architecture and the terms of its loss.
+"""What a student is: a network, and the weight of each term of its loss.
 
-The students of the study by name: two architectures by eight loss settings,
-besides the networks with random weights.
+The loss of a student is L = sum_k l_k GeomL_k + g RespL + c CL. :mod:`fkd.training.students`
+computes it. The paper has two networks by eight loss settings, besides random weights.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from fkd import losses
 from fkd.errors import FkdError
-from fkd.graph import nac, vectors_of_map
-from fkd.models import ARCHITECTURES, CONNECTIONS, Network
-
-TEACHER = "teacher"
-"""The teacher's name among the models."""
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
 
 
 @dataclass(frozen=True)
@@ -26,34 +19,49 @@ class Response:
     Attributes
     ----------
     loss : str
-        A key of :data:`fkd.losses.RESPONSES`.
+        A key of :data:`fkd.study.parts.RESPONSE_LOSSES`.
     weight : float
-        g of the total loss.
+        The weight g of the total loss.
     parameters : dict of str to float or bool
-        Keyword arguments of the loss; its defaults where left out.
+        Keyword arguments of the loss; what is left out has the default of the loss.
+
+    Raises
+    ------
+    FkdError
+        Where the loss is unknown.
     """
 
     loss: str
     weight: float
     parameters: dict[str, float | bool] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.loss not in RESPONSE_LOSSES:
+            known = ", ".join(RESPONSE_LOSSES)
+            raise FkdError(f"{self.loss!r} is no response loss; it is one of {known}")
+
 
 @dataclass(frozen=True)
 class Student:
-    """A student: which network, and which weight each term of its loss has.
+    """A student: its network, and the weight of each term of its loss.
 
-    A term left out has weight 0. A student without any term keeps its random weights.
+    A term that is left out has weight 0. A student without any term keeps its random weights.
 
     Attributes
     ----------
     architecture : str
-        Which network, a key of :data:`fkd.models.ARCHITECTURES`.
+        A key of :data:`fkd.study.parts.ARCHITECTURES`.
     classification : float
-        c of the total loss.
+        The weight c of the total loss.
     geometry : dict of str to float
-        l_k of the total loss, by the map of the teacher that is compared.
+        The weights l_k of the total loss, by the teacher's map that is compared.
     response : Response, optional
-        RespL and its weight g.
+        The response loss, with its weight g.
+
+    Raises
+    ------
+    FkdError
+        Where the network is unknown.
     """
 
     architecture: str
@@ -61,36 +69,38 @@ class Student:
     geometry: dict[str, float] = field(default_factory=dict)
     response: Response | None = None
 
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise FkdError(f"{self.architecture!r} is no architecture; it is one of {known}")
+
     @classmethod
-    def from_dict(cls, spec: Mapping) -> "Student":
-        """Read a student from the form that a config or :meth:`to_dict` gives it.
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Student":
+        """Make a student of what a config, or the metadata of weights, says of it.
 
         Raises
         ------
         FkdError
             Where there is an unknown name in it, or one that is needed is missing.
         """
-        response = spec.get("response")
+        response = settings.get("response")
         try:
-            student = cls(**{**spec, "response": Response(**response) if response else None})
+            return cls(**{**settings, "response": Response(**response) if response else None})
         except TypeError as error:
-            raise FkdError(f"{dict(spec)} does not describe a student: {error}") from None
-        if student.architecture not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
-            raise FkdError(f"{student.architecture!r} is no architecture; it is one of {known}")
-        return student
-
-    def to_dict(self) -> dict:
-        """Give the student as plain dictionaries and numbers."""
-        return asdict(self)
+            raise FkdError(f"{dict(settings)} does not describe a student: {error}") from None
 
     @property
     def is_trained(self) -> bool:
         """Whether any term has a weight."""
-        return bool(self.classification or self.maps or self.guided_by_response)
+        return bool(self.classification or self.is_guided)
 
     @property
-    def maps(self) -> list[str]:
+    def is_guided(self) -> bool:
+        """Whether the teacher guides this student."""
+        return bool(self.guiding_maps) or self.guided_by_response
+
+    @property
+    def guiding_maps(self) -> list[str]:
         """The teacher's maps whose geometry guides this student."""
         return [name for name, weight in self.geometry.items() if weight]
 
@@ -98,56 +108,6 @@ class Student:
     def guided_by_response(self) -> bool:
         """Whether the teacher's response guides this student."""
         return self.response is not None and self.response.weight != 0
-
-    def loss_terms(
-        self,
-        network: Network,
-        batch: Mapping[str, Tensor],
-        connections: Mapping[str, str] | None = None,
-        half: bool = True,
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Compute the terms of the loss, unweighted, and the logits.
-
-        Parameters
-        ----------
-        network : Network
-            The student's network, with classifier.
-        batch : mapping of str to Tensor
-            ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,); where the
-            terms need them ``feature`` (B, F), and for each map ``nac_MAP``
-            (B, N) and ``mask_MAP``, which :func:`fkd.graph.nac` takes.
-        connections : mapping of str to str, optional
-            The student's map for each map of the teacher; by default those of
-            :data:`fkd.models.CONNECTIONS`.
-        half : bool
-            See :func:`fkd.losses.geometry`.
-
-        Returns
-        -------
-        terms : dict of str to Tensor, ()
-            ``classification``, ``geometry_MAP`` and ``response``; CL is always
-            among them, and the weighted sum stands as ``total``.
-        logits : Tensor, (B, writers)
-        """
-        connections = connections or CONNECTIONS.get(self.architecture, {})
-        maps, feature = network.describe(batch["image"])
-        logits = network.classifier(feature)
-        # Losses stay in float32 where the network computes in less.
-        with torch.autocast(feature.device.type, enabled=False):
-            terms = {"classification": losses.classification(logits.float(), batch["writer"])}
-            total = self.classification * terms["classification"]
-            for name in self.maps:
-                vectors = vectors_of_map(maps[connections[name]].float())
-                contrast = nac(vectors, batch[f"mask_{name}"])
-                term = losses.geometry(contrast, batch[f"nac_{name}"], half)
-                terms[f"geometry_{name}"] = term
-                total = total + self.geometry[name] * term
-            if self.guided_by_response:
-                loss = losses.RESPONSES[self.response.loss]
-                term = loss(feature.float(), batch["feature"], **self.response.parameters)
-                terms["response"] = term
-                total = total + self.response.weight * term
-        return {**terms, "total": total}, logits
 
 
 def _settings_of_the_paper() -> dict[str, dict]:
@@ -175,21 +135,21 @@ PAPER: dict[str, Student] = {
 """The students of the paper by name, such as ``resnet18_cl_geom_bc``."""
 
 
-def student_of(spec: str | Mapping) -> Student:
-    """Find a student of the paper by its name, or read one of the user's own.
-
-    Parameters
-    ----------
-    spec : str or mapping
-        A key of :data:`PAPER`, or what :meth:`Student.from_dict` reads.
+def student_of(student: Student | str) -> Student:
+    """Find a student of the paper by its name; any other is given back as it is.
 
     Raises
     ------
     FkdError
-        Where no student has this name.
+        Where no student of the paper has this name.
     """
-    if not isinstance(spec, str):
-        return Student.from_dict(spec)
-    if spec not in PAPER:
-        raise FkdError(f"{spec!r} is none of the paper's students: {', '.join(PAPER)}")
-    return PAPER[spec]
+    if isinstance(student, Student):
+        return student
+    if student not in PAPER:
+        raise FkdError(f"{student!r} is none of the paper's students: {', '.join(PAPER)}")
+    return PAPER[student]
+
+
+def students_of(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Student]:
+    """Make the students of a study of the completed config's ``students``."""
+    return {name: Student.from_settings(of_student) for name, of_student in settings.items()}

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from fkd.study.naming import cl_alone, in_order, label
-from fkd.study.students import TEACHER, Student
+from fkd.study.models import TEACHER, cl_alone, in_order, label
+from fkd.study.students import Student
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,

@@ -7,6 +7,7 @@ from scipy.signal import lfilter
 
 from fkd.synthesis.ink import Sheet
 from fkd.synthesis.signers import Signature
+from fkd.synthesis.strokes import Path
 from fkd.synthesis.style import Hand, draw_hand
 
 _FORGET = 0.8  # share of a misplacement that the next target still has
@@ -67,6 +68,25 @@ SKILLED = Variation(
 )
 
 
+@dataclass(frozen=True)
+class Written:
+    """One specimen as a hand has moved, before its ink is drawn.
+
+    Attributes
+    ----------
+    path : Path
+        In pixels, x to the right and y down; its origin is anywhere.
+    hand : Hand
+        The hand that moved.
+    usual : float
+        Pixels per second at which the line has the pen's width: the signer's own speed.
+    """
+
+    path: Path
+    hand: Hand
+    usual: float
+
+
 def sign(signature: Signature, rng: np.random.Generator) -> np.ndarray:
     """Draw one genuine signature.
 
@@ -80,6 +100,23 @@ def sign(signature: Signature, rng: np.random.Generator) -> np.ndarray:
     -------
     (height, width) uint8 array
         Gray levels, dark ink on light paper.
+    """
+    return _scan(write_genuine(signature, rng), rng)
+
+
+def write_genuine(signature: Signature, rng: np.random.Generator) -> Written:
+    """Write one genuine signature, as :func:`sign` draws it.
+
+    Parameters
+    ----------
+    signature : Signature
+        The signature to write.
+    rng : numpy.random.Generator
+        The specimen's generator.
+
+    Returns
+    -------
+    Written
     """
     hand = signature.hand
     pen = hand.pen if rng.uniform() < 0.9 else rng.uniform(2.6, 6.2)  # not always the own pen
@@ -110,6 +147,23 @@ def forge(signature: Signature, rng: np.random.Generator) -> np.ndarray:
     (height, width) uint8 array
         Gray levels, dark ink on light paper.
     """
+    return _scan(write_forgery(signature, rng), rng)
+
+
+def write_forgery(signature: Signature, rng: np.random.Generator) -> Written:
+    """Write one skilled forgery, as :func:`forge` draws it.
+
+    Parameters
+    ----------
+    signature : Signature
+        The signature imitated.
+    rng : numpy.random.Generator
+        The forgery's generator; its forger is drawn from it too.
+
+    Returns
+    -------
+    Written
+    """
     forger, model = draw_hand(rng), signature.hand
     hand = replace(
         model,
@@ -132,18 +186,24 @@ def _perform(
     signer: Hand,
     variation: Variation,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """Write the runs once, with a hand, and scan the sheet."""
+) -> Written:
+    """Write the runs once, with a hand."""
     runs = [run * [hand.size, -hand.size] for run in _vary(runs, variation, rng)]
     path = hand.write(runs, variation.timing, rng)
+    # Ink follows speed on the signer's scale: a slow hand presses harder.
+    return Written(path, hand, usual=hand.size / signer.tempo)
+
+
+def _scan(written: Written, rng: np.random.Generator) -> np.ndarray:
+    """Draw what was written on a sheet, and scan the sheet."""
+    path, hand = written.path, written.hand
     # The box: the ink and some paper around it.
     margin = rng.uniform(20, 70, (2, 2))
     corner = path.points.min(axis=0) - margin[0]
     width, height = np.ceil(path.points.max(axis=0) + margin[1] - corner).astype(int)
     sheet = Sheet(height, width)
     path = replace(path, points=path.points - corner)
-    # Ink follows speed on the signer's scale: a slow hand presses harder.
-    sheet.draw(path, pen=hand.pen, usual=hand.size / signer.tempo, pressure=hand.pressure)
+    sheet.draw(path, pen=hand.pen, usual=written.usual, pressure=hand.pressure)
     return sheet.scan(ink=hand.ink, paper=rng.uniform(234, 250), rng=rng)
 
 

@@ -1,8 +1,8 @@
-"""From stripes to text images: pieces of handwriting that look like signatures.
+"""From stripes to text crops: images of handwriting that look like signatures.
 
-A line is cut into neighboring intervals whose aspect ratios are drawn from the span of
-the signature sets, and each piece is prepared like a signature, on a canvas drawn
-from those of the sets.
+A stripe is cut into neighboring intervals whose aspect ratios are drawn from the span of
+the signature sets, and each is prepared like a signature, on a canvas drawn from those of
+the sets.
 """
 
 import logging
@@ -44,20 +44,21 @@ def make_crops(
     max_per_page: int | None = None,
     threads: int | None = None,
 ) -> None:
-    """Cut stripes into text images and prepare each on a canvas of its own.
+    """Cut stripes into text crops and prepare each on a canvas of its own.
 
     Parameters
     ----------
     stripes : Path
-        Shard written by :func:`fkd.text.pages.segment_pages`.
+        Shard written by :func:`fkd.text.stripes.segment_pages`.
     out : Path
-        Shard of kind ``crops``, a row per text image: image (uint8, 170 x 242), writer
-        (int32, index into the attribute writers), page (str), line and crop (int32,
-        from 0), ratio (float32), canvas (int32, rows and columns), validation (bool).
-        The attributes also hold the settings, and in oversized how many pieces were
-        larger than their canvas and cut to it.
+        Shard of kind ``crops``, a row per crop: ``image`` (uint8, 170 x 242); ``writer``,
+        ``page`` (str); ``line`` and ``crop`` (int32, from 0); ``ratio`` (float32); ``canvas``
+        (int32, rows and columns); ``validation`` (bool). Where it was cut: ``stripe`` (int32),
+        the row of its stripe in `stripes`, ``left`` and ``width`` (int32), columns of that
+        stripe. The attributes name the writers of all shards, hold the settings, and say in
+        ``oversized`` how many crops were larger than their canvas and cut to it.
     quarantine : Path
-        CSV of the pieces without ink.
+        CSV of the crops without ink.
     seed : int
         Of the study.
     canvases : sequence of [int, int], optional
@@ -65,11 +66,11 @@ def make_crops(
     ratios : [float, float], optional
         Span from which the ratios width / height are drawn evenly.
     ratio_per : {"interval", "stripe"}, optional
-        Draw a ratio for every piece, or one for all pieces of a stripe.
+        Draw a ratio for every interval, or one for all intervals of a stripe.
     max_per_page : int, optional
-        At most so many pieces of a page, chosen at random; all by default.
+        At most so many intervals of a page, chosen at random; all by default.
     threads : int, optional
-        Pieces worked on at a time; by default one on each core.
+        Intervals worked on at a time; by default one on each core.
 
     Raises
     ------
@@ -85,35 +86,35 @@ def make_crops(
     if not canvases:
         raise FkdError("crops.canvases: name at least one canvas, as [rows, columns].")
     source = shards.read(stripes, "stripes")
-    pieces = []
+    intervals = []
     for row in range(len(source["line"])):
         place = (source["page"][row], int(source["line"][row]))
         shape = (int(source["height"][row]), int(source["width"][row]))
-        pieces += [
-            Piece(row, index, *interval)
-            for index, interval in enumerate(
-                intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
+        intervals += [
+            Interval(row, index, *drawn)
+            for index, drawn in enumerate(
+                draw_intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
             )
         ]
     if max_per_page is not None:
-        pieces = _thin_out(pieces, source["page"], max_per_page, seed)
+        intervals = _thin_out(intervals, source["page"], max_per_page, seed)
     aside = Quarantine()
     images, kept, oversized = [], [], 0
-    for piece, found in zip(
-        pieces, side_by_side(partial(_prepare, source), pieces, threads), strict=True
+    for interval, found in zip(
+        intervals, side_by_side(partial(_prepare, source), intervals, threads), strict=True
     ):
         if isinstance(found, str):
-            page, line = source["page"][piece.row], source["line"][piece.row]
-            aside.set_aside(f"{page} line {line} crop {piece.index}", found)
+            page, line = source["page"][interval.row], source["line"][interval.row]
+            aside.set_aside(f"{page} line {line} crop {interval.index}", found)
             continue
         images.append(found.image)
-        kept.append(piece)
+        kept.append(interval)
         oversized += found.is_cut
     if oversized:
         _log.warning(
             "%d of %d crops are larger than their canvas and cut to it", oversized, len(kept)
         )
-    rows = np.array([piece.row for piece in kept], int)
+    rows = np.array([interval.row for interval in kept], int)
     shards.write(
         out,
         "crops",
@@ -122,10 +123,13 @@ def make_crops(
             "writer": source["writer"][rows],
             "page": source["page"][rows],
             "line": source["line"][rows],
-            "crop": np.array([piece.index for piece in kept], np.int32),
-            "ratio": np.array([piece.ratio for piece in kept], np.float32),
-            "canvas": np.array([piece.canvas for piece in kept], np.int32).reshape(-1, 2),
+            "crop": np.array([interval.index for interval in kept], np.int32),
+            "ratio": np.array([interval.ratio for interval in kept], np.float32),
+            "canvas": np.array([interval.canvas for interval in kept], np.int32).reshape(-1, 2),
             "validation": source["validation"][rows],
+            "stripe": rows.astype(np.int32),
+            "left": np.array([interval.left for interval in kept], np.int32),
+            "width": np.array([interval.width for interval in kept], np.int32),
         },
         {
             "writers": source.attributes["writers"],
@@ -140,7 +144,7 @@ def make_crops(
     aside.write(quarantine)
 
 
-class Piece(NamedTuple):
+class Interval(NamedTuple):
     """One interval of a stripe: the stripe's row in its shard, and what was drawn."""
 
     row: int
@@ -151,7 +155,7 @@ class Piece(NamedTuple):
     canvas: tuple[int, int]
 
 
-def intervals(
+def draw_intervals(
     shape: tuple[int, int],
     ratios: tuple[float, float],
     ratio_per: str,
@@ -192,11 +196,13 @@ def intervals(
         left += width
 
 
-def _thin_out(pieces: list[Piece], page_of: np.ndarray, most: int, seed: int) -> list[Piece]:
-    """Keep at most `most` pieces of a page, in their order."""
+def _thin_out(
+    intervals: list[Interval], page_of: np.ndarray, most: int, seed: int
+) -> list[Interval]:
+    """Keep at most `most` intervals of a page, in their order."""
     of_page = defaultdict(list)
-    for piece in pieces:
-        of_page[page_of[piece.row]].append(piece)
+    for interval in intervals:
+        of_page[page_of[interval.row]].append(interval)
     kept = []
     for page, group in of_page.items():
         chosen = generator(seed, "crops of a page", page).permutation(len(group))[:most]
@@ -204,12 +210,12 @@ def _thin_out(pieces: list[Piece], page_of: np.ndarray, most: int, seed: int) ->
     return kept
 
 
-def _prepare(source: shards.Shard, piece: Piece) -> Prepared | str:
-    """Cut one piece out of its stripe and normalize it; the reason where it has no ink."""
-    start, height, width = (int(source[n][piece.row]) for n in ("offset", "height", "width"))
+def _prepare(source: shards.Shard, interval: Interval) -> Prepared | str:
+    """Cut one interval out of its stripe and normalize it; the reason where it has no ink."""
+    start, height, width = (int(source[n][interval.row]) for n in ("offset", "height", "width"))
     stripe = source["pixels"][start : start + height * width].reshape(height, width)
-    pixels = stripe[:, piece.left : piece.left + piece.width]
+    pixels = stripe[:, interval.left : interval.left + interval.width]
     try:
-        return prepare(pixels, piece.canvas, threshold="blurred")
+        return prepare(pixels, interval.canvas, threshold="blurred")
     except FkdError as error:
         return str(error)

@@ -1,8 +1,9 @@
 """Lines of handwriting on a page: each one straight, whole, and without its neighbors.
 
-The page is made level; lines are the peaks in the profile of its rows; neighbors are
-parted by the path between them that crosses the least ink. Everything is decided on
-a small copy of the page, only the cut is done on the full one.
+The page is made level. Lines are the peaks in the profile of its rows, and neighboring
+lines are separated by the path between them that crosses the least ink. Everything is
+decided on a small copy of the page; only the cut is made on the full page. The paper's row
+marks were never released, so this detector is the project's own.
 """
 
 from typing import NamedTuple
@@ -15,16 +16,16 @@ from fkd.errors import FkdError
 from fkd.preprocess import otsu
 
 SMALL_WIDTH = 600
-"""Columns, roughly, of the small copy: at 300 dpi four pixels become one."""
+"""About how many columns the small copy has. At 300 dpi, four pixels become one."""
 
 MIN_CONTRAST = 16
-"""Gray levels by which ink is darker than the paper around it, at the least."""
+"""Gray levels by which ink must be darker than the paper around it."""
 
 MIN_AREA = 4
-"""Pixels of the small copy: fewer that hang together are grain, not ink."""
+"""Pixels of the small copy: connected spots with fewer are taken for grain, not for ink."""
 
 MAX_SLOPE = 0.1
-"""Steepest slope of the lines that is made level, about 6 degrees."""
+"""The steepest slope of lines that is corrected, about 6 degrees."""
 
 RULE_SHARE = 0.5
 """A straight horizontal stroke over this share of the page's width is a printed rule."""
@@ -36,49 +37,33 @@ class Line(NamedTuple):
     Attributes
     ----------
     top : int
-        The row of the page, made level, at which the band begins.
+        The row of the leveled page at which the band begins.
     pixels : ndarray of uint8, shape (rows, width)
-        A band from the valley above the line to the valley below, and further where its
-        own strokes reach further. Neighbors' strokes are replaced by the paper around
-        them.
+        A band from the valley above the line to the valley below, or wider where the
+        strokes of the line reach beyond. Strokes of neighboring lines are replaced by the
+        paper around them.
     """
 
     top: int
     pixels: np.ndarray
 
 
-def find_stripes(page: np.ndarray) -> list[np.ndarray]:
-    """Cut out the lines of a page of handwriting, from top to bottom.
-
-    Parameters
-    ----------
-    page : ndarray of uint8, shape (height, width)
-        See :func:`find_lines`.
-
-    Returns
-    -------
-    list of ndarray of uint8, shape (rows, width)
-        The pixels of each line.
-    """
-    return [line.pixels for line in find_lines(page)]
-
-
 def find_lines(page: np.ndarray) -> list[Line]:
     """Find the lines of a page of handwriting, from top to bottom.
 
     Where printed rules cross the page, as on forms with a printed header, only the
-    tallest part between two rules (or a rule and the edge) is looked at: there the
-    writers were given room to write.
+    tallest part between two rules (or a rule and the edge) is searched, since that is the
+    room left for writing.
 
     Parameters
     ----------
     page : ndarray of uint8, shape (height, width)
-        Dark ink on light paper, gray or of two levels, straight or a little askew.
+        Dark ink on light paper, gray or of two levels, straight or slightly tilted.
 
     Returns
     -------
     list of Line
-        Where each begins, and its pixels.
+        The row at which each line begins, and its pixels.
 
     Raises
     ------
@@ -114,6 +99,8 @@ def find_lines(page: np.ndarray) -> list[Line]:
 
 def _paper_around(small: np.ndarray) -> np.ndarray:
     """Estimate the paper's gray around each pixel, under the ink too."""
+    # Closing removes whatever is dark and narrower than its square, and the median filter
+    # before it the light specks that closing would spread.
     size = 2 * (SMALL_WIDTH // 24) + 1
     lightest = cv2.morphologyEx(
         cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, np.ones((size // 2, size // 2), np.uint8)
@@ -122,22 +109,24 @@ def _paper_around(small: np.ndarray) -> np.ndarray:
 
 
 def _ink_on(paper: np.ndarray, small: np.ndarray) -> np.ndarray:
-    """Mark with 1 what is darker than the paper around it, but for grains of a few pixels."""
+    """Mark with 1 the pixels that are darker than the paper around them, without grain."""
     contrast = cv2.subtract(paper, small)
     ink = (contrast > max(otsu(contrast), MIN_CONTRAST)).astype(np.uint8)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     large = boxes[:, cv2.CC_STAT_AREA] >= MIN_AREA
-    large[0] = False
+    large[0] = False  # label 0 is the background
     return large.astype(np.uint8)[labels]
 
 
 def _slope(ink: np.ndarray) -> float:
     """Find the slope of the lines: the one under which the row profile is sharpest."""
     rows, columns = np.nonzero(ink)
-    columns = columns - ink.shape[1] / 2
+    columns = columns - ink.shape[1] / 2  # slopes turn about the middle column
     coarse, fine = np.linspace(-MAX_SLOPE, MAX_SLOPE, 41), np.linspace(-0.005, 0.005, 11)
+    # Keeps the sheared rows positive, as bincount needs.
     margin = int((MAX_SLOPE + fine[-1]) * ink.shape[1] / 2) + 1
 
+    # The ink of all rows is constant, so its squares sum to most where few rows hold it.
     def sharpness(slope: float) -> float:
         profile = np.bincount((rows - slope * columns + margin).astype(int))
         return float((profile.astype(float) ** 2).sum())
@@ -147,6 +136,7 @@ def _slope(ink: np.ndarray) -> float:
 
 def _made_level(image: np.ndarray, slope: float, fill: int) -> np.ndarray:
     """Move each column up or down so that lines of `slope` become level."""
+    # A shear about the middle column. Nearest pixels keep masks binary and gray levels pure.
     middle = image.shape[1] / 2
     shear = np.array([[1, 0, 0], [slope, 1, -slope * middle]])
     size = image.shape[::-1]
@@ -159,6 +149,7 @@ def _between_rules(ink: np.ndarray) -> np.ndarray:
     reach = int(RULE_SHARE * ink.shape[1])
     thick = cv2.dilate(ink, np.ones((3, 1), np.uint8))  # a rule may still lean by a row or two
     rule = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
+    # Rows with a rule, and the edges of the page, which count as rules too.
     edges = np.flatnonzero(np.concatenate([[True], rule.any(axis=1), [True]]))
     tallest = np.argmax(np.diff(edges))
     inside = np.zeros_like(ink)
@@ -168,28 +159,31 @@ def _between_rules(ink: np.ndarray) -> np.ndarray:
 
 
 def _line_spacing(profile: np.ndarray, ink: np.ndarray) -> float:
-    """Find the distance of the lines: the lag at which the row profile is most like itself.
+    """Find the distance between lines: the lag at which the row profile best matches itself.
 
-    A page of one line has none; three times the height of its letters stands in.
+    A page of one line has no such lag. Three times the height of its letters is taken instead.
     """
     _, _, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    heights = boxes[1:, cv2.CC_STAT_HEIGHT]
+    heights = boxes[1:, cv2.CC_STAT_HEIGHT]  # box 0 is the background
     height = float(np.median(heights[heights > 2])) if (heights > 2).any() else 3.0
     varying = profile - profile.mean()
-    likeness = signal.correlate(varying, varying)[len(profile) - 1 :]
+    likeness = signal.correlate(varying, varying)[len(profile) - 1 :]  # at lags 0, 1, 2, ...
     lags, _ = signal.find_peaks(likeness, height=0.05 * likeness[0])
     lags = lags[lags > height]
     if not len(lags):
         return 3 * height
-    return float(lags[likeness[lags] > 0.6 * likeness[lags].max()][0])  # not twice the distance
+    # The first good match: twice the distance between lines may match even better.
+    return float(lags[likeness[lags] > 0.6 * likeness[lags].max()][0])
 
 
 def _centers(ink: np.ndarray) -> tuple[np.ndarray, float]:
-    """Find the rows through the middle of each line, and the distance of the lines."""
+    """Find the row through the middle of each line, and the distance between lines."""
     profile = ndimage.gaussian_filter1d(ink.sum(axis=1).astype(float), 2, mode="constant")
     spacing = _line_spacing(profile, ink)
     smooth = ndimage.gaussian_filter1d(profile, spacing / 6, mode="constant")
-    smooth = np.pad(np.sqrt(smooth), 1)  # the root lets a short last line count
+    # The root raises a short last line above the required prominence. Padding lets a peak
+    # stand at the edge.
+    smooth = np.pad(np.sqrt(smooth), 1)
     peaks, _ = signal.find_peaks(
         smooth, distance=max(1, 0.5 * spacing), prominence=0.1 * smooth.max()
     )
@@ -199,51 +193,64 @@ def _centers(ink: np.ndarray) -> tuple[np.ndarray, float]:
 def _seams(ink: np.ndarray, centers: np.ndarray, spacing: float) -> np.ndarray:
     """Find the paths from left to right above, between and below the lines.
 
-    Each is the path between two neighboring centers that crosses the least ink, keeps
-    off it, and strays least from the middle, found by dynamic programming for all
-    at once. Above the first line and below the last one, a center is supposed at one
-    line's distance.
+    Between two neighboring centers, the path is taken that crosses the least ink, keeps away
+    from ink, and stays near the middle. Dynamic programming finds all paths at once. Above
+    the first line and below the last one, another center is assumed at the usual distance.
+
+    Parameters
+    ----------
+    ink : ndarray of uint8, shape (rows, columns)
+        The small copy, 1 where there is ink.
+    centers : ndarray of int, shape (lines,)
+        The row through the middle of each line.
+    spacing : float
+        The distance between lines, rows.
 
     Returns
     -------
     ndarray of int, shape (lines + 1, columns)
-        Rows of the small copy: the first one below the path.
+        For each path and column, the first row below the path.
     """
     above = np.concatenate([[centers[0] - spacing], centers]).astype(int)
     below = np.concatenate([centers, [centers[-1] + spacing]]).astype(int)
     middle = (above + below) / 2
     rows = above[:, None] + np.arange((below - above).max() + 1)  # (paths, rows)
     outside = (rows > below[:, None]) | (rows < 0) | (rows >= len(ink))
+    # Crossing ink costs most, then nearness to ink, then distance from the middle; leaving
+    # the strip between two centers is ruled out.
     straying = ((rows - middle[:, None]) / spacing) ** 2
     near = 50.0 * ink + 10 * cv2.GaussianBlur(ink.astype(np.float32), (0, 0), 2)
-    cost = np.ascontiguousarray(near.T)[:, np.clip(rows, 0, len(ink) - 1)]
+    cost = np.ascontiguousarray(near.T)[:, np.clip(rows, 0, len(ink) - 1)]  # (columns, paths, rows)
     cost += straying
     cost[:, outside] = 1e6
     return np.clip(_cheapest_paths(cost) + above[:, None], 0, len(ink))
 
 
 def _cheapest_paths(cost: np.ndarray) -> np.ndarray:
-    """Find the ways from the first column to the last that cost least in all.
+    """Find the paths from the first column to the last whose total cost is least.
 
     Parameters
     ----------
     cost : ndarray of float64, shape (columns, paths, rows)
-        Of a step on each place; up or down by a row costs 0.5 more.
+        The cost of entering each place. A step up or down by one row costs 0.5 more.
 
     Returns
     -------
     ndarray of int, shape (paths, columns)
-        The row in each column.
+        The row of each path in each column.
     """
     columns, paths, rows = cost.shape
-    totals = np.full((columns, paths, rows + 2), np.inf)  # a row more above and below
+    totals = np.full((columns, paths, rows + 2), np.inf)
+    # A row of infinity above and below spares the cases at the edges.
     totals[0, :, 1:-1] = cost[0]
-    for last, total, own in zip(totals, totals[1:], cost[1:], strict=False):
+    # One column after another, for all paths and rows at once: the least cost to get there.
+    for last, total, step_cost in zip(totals, totals[1:], cost[1:], strict=False):
         slanting = last + 0.5
         best = np.minimum(slanting[:, :-2], slanting[:, 2:])
         np.minimum(best, last[:, 1:-1], out=best)
-        np.add(best, own, out=total[:, 1:-1])
+        np.add(best, step_cost, out=total[:, 1:-1])
     level, up, down = totals[:-1, :, 1:-1], totals[:-1, :, :-2] + 0.5, totals[:-1, :, 2:] + 0.5
+    # Then back from the cheapest end. Where costs tie, the level step is taken.
     came_from = np.where(up < level, np.int8(-1), np.int8(0))
     came_from[down < np.minimum(level, up)] = 1
     path = np.empty((columns, paths), int)
@@ -255,26 +262,27 @@ def _cheapest_paths(cost: np.ndarray) -> np.ndarray:
 
 
 def _band(ink: np.ndarray, seams: np.ndarray, center: int, spacing: float) -> tuple[int, int]:
-    """Find the first and the last-plus-one row of a line.
+    """Find the first row of a line, and the one after its last.
 
-    It reaches to the middle of the paths around it, at most 0.6 of the line distance
-    from its center, and further where its own ink does.
+    The line reaches to the median rows of the paths around it, but at most 0.6 of the distance
+    between lines away from its center, and further where its own ink does.
     """
     upper, lower = seams
     first, last = upper.min(), lower.max()
     row = np.arange(first, last)[:, None]
-    own = ink[first:last].astype(bool) & (row >= upper) & (row < lower)
-    own = first + np.flatnonzero(own.any(axis=1))
+    inked = ink[first:last].astype(bool) & (row >= upper) & (row < lower)
+    inked = first + np.flatnonzero(inked.any(axis=1))
     top = max(int(np.median(upper)), int(center - 0.6 * spacing), 0)
     bottom = min(int(np.median(lower)), int(center + 0.6 * spacing) + 1, len(ink))
-    return (min(top, own[0]), max(bottom, own[-1] + 1)) if len(own) else (top, bottom)
+    return (min(top, inked[0]), max(bottom, inked[-1] + 1)) if len(inked) else (top, bottom)
 
 
 def _cut(
     page: np.ndarray, paper: np.ndarray, step: int, seams: np.ndarray, band: tuple[int, int]
 ) -> Line:
-    """Cut a band out of the full page and lay paper over all beyond its seams."""
+    """Cut a band out of the full page, and replace everything beyond its seams by paper."""
     top, bottom = band
+    # `band`, `seams` and `paper` are in pixels of the small copy, `step` times as large.
     stripe = page[top * step : bottom * step].copy()
     rows = top * step + np.arange(len(stripe), dtype=np.int32)
     small_rows = np.minimum(rows // step, len(paper) - 1)

@@ -6,7 +6,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +23,52 @@ from fkd.training.recipe import Recipe
 
 Batch = Mapping[str, Tensor | Neighborhoods]
 """``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
+
+LossTerms = Callable[[Network, Batch], tuple[dict[str, Tensor], Tensor]]
+"""Gives the terms of a batch's loss, ``total`` among them, and the logits."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a network is shown.
+
+    Attributes
+    ----------
+    training : callable
+        Gives the batches of an epoch, counted from 0; the same ones at each call.
+    steps : int
+        Batches an epoch.
+    validation : callable, optional
+        Gives the batches of the validation set.
+    """
+
+    training: Callable[[int], Iterator[Batch]]
+    steps: int
+    validation: Callable[[], Iterator[Batch]] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a training.
+
+    Attributes
+    ----------
+    out : Path
+        The weights, as safetensors.
+    losses : Path
+        CSV: the mean of each term, and the accuracy, by epoch and subset.
+    checkpoint : Path
+        Written after each epoch, and removed once the weights are written.
+    about : dict
+        Everything that shapes the result, kept with the weights; a checkpoint with
+        another is not resumed.
+    """
+
+    out: Path
+    losses: Path
+    checkpoint: Path
+    about: dict[str, Any]
+
 
 _log = logging.getLogger(__name__)
 
@@ -54,16 +102,7 @@ def whole_batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def fit(
-    network: Network,
-    loss_terms: Callable[[Network, Batch], tuple[dict[str, Tensor], Tensor]],
-    batches: Callable[[int], Iterator[Batch]],
-    validation_batches: Callable[[], Iterator[Batch]] | None,
-    steps: int,
-    recipe: Recipe,
-    checkpoint: Path,
-    losses: Path,
-    out: Path,
-    about: dict,
+    network: Network, loss_terms: LossTerms, batches: Batches, recipe: Recipe, record: Record
 ) -> None:
     """Train a network, from its checkpoint on where that fits, and write its weights.
 
@@ -72,24 +111,13 @@ def fit(
     network : Network
         Changed in place; in evaluation mode afterwards.
     loss_terms : callable
-        Gives the terms of a batch's loss, ``total`` among them, and the logits.
-    batches : callable
-        Gives the batches of an epoch, counted from 0; the same ones at each call.
-    validation_batches : callable, optional
-        Gives the batches of the validation set.
-    steps : int
-        Batches an epoch.
+        See :data:`LossTerms`.
+    batches : Batches
+        What the network is shown.
     recipe : Recipe
         Optimizer and schedule.
-    checkpoint : Path
-        Written after each epoch, and removed once the weights are written.
-    losses : Path
-        CSV: the mean of each term, and the accuracy, by epoch and subset.
-    out : Path
-        The weights, as safetensors.
-    about : dict
-        Everything that shapes the result, kept with the weights; a checkpoint with
-        another is not resumed.
+    record : Record
+        What is kept.
 
     Raises
     ------
@@ -97,11 +125,11 @@ def fit(
         Where the loss is not finite.
     """
     optimizer = recipe.optimizer(network)
-    scheduler = recipe.scheduler(optimizer, steps)
+    scheduler = recipe.scheduler(optimizer, batches.steps)
     rows: list[dict] = []
-    first = _resume(checkpoint, about, network, optimizer, scheduler, rows)
+    first = _resume(record, network, optimizer, scheduler, rows)
 
-    def record(row: dict) -> None:
+    def note(row: dict) -> None:
         rows.append(row)
         _log.info("%s", ", ".join(f"{name} {value}" for name, value in row.items()))
 
@@ -118,30 +146,32 @@ def fit(
     with recipe.computing(network):
         for epoch in range(first, recipe.epochs):
             network.train()
-            progress = tqdm(batches(epoch), f"epoch {epoch + 1}", steps, unit="batch", disable=None)
+            shown = batches.training(epoch)
+            title = f"epoch {epoch + 1}"
+            progress = tqdm(shown, title, batches.steps, unit="batch", disable=None)
             row = _go_over(progress, terms, step)
-            record({"epoch": epoch + 1, "subset": "training"} | row)
+            note({"epoch": epoch + 1, "subset": "training"} | row)
             if not math.isfinite(row["total"]):
                 raise FkdError(
-                    f"{losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
+                    f"{record.losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
                     + ", ".join(
                         f"{n} {v:g}" for n, v in row.items() if n not in ("images", "seconds")
                     )
                     + ". Lower training.learning_rate or the weight of the term at fault."
                 )
-            if validation_batches is not None:
+            if batches.validation is not None:
                 network.eval()
                 with torch.no_grad():
-                    row = _go_over(validation_batches(), terms)
-                record({"epoch": epoch + 1, "subset": "validation"} | row)
-            _save_checkpoint(checkpoint, about, epoch + 1, network, optimizer, scheduler, rows)
-    with writing(losses) as part, part.open("w", newline="") as stream:
+                    row = _go_over(batches.validation(), terms)
+                note({"epoch": epoch + 1, "subset": "validation"} | row)
+            _save_checkpoint(record, epoch + 1, network, optimizer, scheduler, rows)
+    with writing(record.losses) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
         table.writerows(rows)
     network.eval()
-    save(network, out, about)
-    checkpoint.unlink(missing_ok=True)
+    save(network, record.out, record.about)
+    record.checkpoint.unlink(missing_ok=True)
 
 
 def _go_over(
@@ -166,8 +196,7 @@ def _go_over(
 
 
 def _save_checkpoint(
-    path: Path,
-    about: dict,
+    record: Record,
     epoch: int,
     network: Network,
     optimizer: torch.optim.Optimizer,
@@ -175,26 +204,26 @@ def _save_checkpoint(
     rows: list[dict],
 ) -> None:
     state = {
-        "about": json.dumps(about, sort_keys=True),
+        "about": json.dumps(record.about, sort_keys=True),
         "epoch": epoch,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scheduler": {k: v for k, v in scheduler.state_dict().items() if not callable(v)},
         "log": json.dumps(rows),
     }
-    with writing(path) as part:
+    with writing(record.checkpoint) as part:
         torch.save(state, part)
 
 
 def _resume(
-    path: Path,
-    about: dict,
+    record: Record,
     network: Network,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict],
 ) -> int:
     """Load the checkpoint where it fits, and say how many epochs are done."""
+    path = record.checkpoint
     if not path.exists():
         return 0
     try:
@@ -202,7 +231,7 @@ def _resume(
     except Exception as error:  # unpickling a damaged file fails in any way
         _log.info("%s cannot be read (%s): training starts anew", path, error)
         return 0
-    if state["about"] != json.dumps(about, sort_keys=True):
+    if state["about"] != json.dumps(record.about, sort_keys=True):
         _log.info("%s was made by other settings or data: training starts anew", path)
         return 0
     network.load_state_dict(state["network"])

@@ -12,15 +12,16 @@ from fkd import device as devices
 from fkd import models
 from fkd.errors import FkdError
 from fkd.losses import classification
-from fkd.models import Network, Networks
-from fkd.models.network import as_input
+from fkd.models import Network, as_input
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
 from fkd.storage import shards
-from fkd.study.students import student_of
-from fkd.training.fitting import Batch, fit, steps_of, whole_batches
+from fkd.study.parts import Networks
+from fkd.study.students import Student, student_of
+from fkd.training.fitting import Batch, Batches, Record, fit, steps_of, whole_batches
 from fkd.training.recipe import Recipe
-from fkd.training.text_images import TextImages
+from fkd.training.students import loss_terms
+from fkd.training.text_crops import TextCrops
 
 
 def train_student(
@@ -29,7 +30,7 @@ def train_student(
     out: Path,
     losses: Path,
     checkpoint: Path,
-    student: str | dict,
+    student: Student | str,
     connections: dict[str, str] | None = None,
     responses: list[Path] | None = None,
     geometry: list[Path] | None = None,
@@ -57,12 +58,12 @@ def train_student(
     checkpoint : Path
         Written after each epoch; training resumes from it where it was made by
         the same settings and data, and removes it at the end.
-    student : str or dict
-        A student of the paper by name, such as ``resnet18_cl_geom_bc``, or one of
-        your own as :meth:`fkd.study.students.Student.from_dict` reads it.
+    student : Student or str
+        Its network and the weight of each term of its loss; or the name of a student of the
+        paper, such as ``resnet18_cl_geom_bc``.
     connections : dict of str to str, optional
         The student's map for each map of the teacher that guides it; by default
-        those of :data:`fkd.models.CONNECTIONS`.
+        those of the :class:`fkd.study.parts.Architecture`.
     responses : list of Path, optional
         Shards of kind "responses" for each of `crops`, where the loss needs them.
     geometry : list of Path, optional
@@ -84,18 +85,18 @@ def train_student(
     threads : int, optional
         CPU threads.
     """
-    spec = student_of(student)
+    student = student_of(student)
     for kind, needed, given in (
-        ("responses", spec.guided_by_response, responses),
-        ("geometry", bool(spec.maps), geometry),
+        ("responses", student.guided_by_response, responses),
+        ("geometry", bool(student.guiding_maps), geometry),
     ):
         if needed and not given:
             raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
     where = devices.pick(device, threads)
-    with TextImages.open(crops, responses or [], geometry or [], spec.maps) as data:
+    with TextCrops.open(crops, responses or [], geometry or [], student.guiding_maps) as data:
         training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         about = {
-            "student": spec.to_dict(),
+            "student": asdict(student),
             "connections": connections,
             "half": half,
             "radius": data.radius,
@@ -106,7 +107,7 @@ def train_student(
             **data.sources,
         }
         data.hold(where, memory)
-        network = models.build(spec.architecture, len(data.writers), networks, seed)
+        network = models.build(student.architecture, len(data.writers), networks, seed)
 
         def batches(epoch: int) -> Iterator[Batch]:
             order = generator(seed, "order", epoch).permutation(training)
@@ -119,15 +120,14 @@ def train_student(
 
         fit(
             network.to(where, memory_format=torch.channels_last),
-            lambda net, batch: spec.loss_terms(net, batch, connections, half),
-            batches,
-            validation_batches if len(validation) > 1 else None,
-            steps_of(len(training), recipe, "text crops for training"),
+            lambda net, batch: loss_terms(student, net, batch, connections, half),
+            Batches(
+                batches,
+                steps_of(len(training), recipe, "text crops for training"),
+                validation_batches if len(validation) > 1 else None,
+            ),
             recipe,
-            checkpoint,
-            losses,
-            out,
-            about,
+            Record(out, losses, checkpoint, about),
         )
 
 
@@ -159,7 +159,7 @@ def train_teacher(
     checkpoint : Path
         See :func:`train_student`.
     architecture : str
-        A key of :data:`fkd.models.ARCHITECTURES`; SigNet, as published.
+        A key of :data:`fkd.study.parts.ARCHITECTURES`; SigNet, as published.
     networks : Networks
         Width, features and initialization.
     recipe : Recipe
@@ -212,7 +212,8 @@ def train_teacher(
 
     steps = steps_of(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    fit(network, terms, batches, None, steps, recipe, checkpoint, losses, out, about)
+    shown = Batches(batches, steps)
+    fit(network, terms, shown, recipe, Record(out, losses, checkpoint, about))
 
 
 def random_student(
@@ -229,7 +230,7 @@ def random_student(
     out : Path
         The weights, as safetensors.
     architecture : str
-        A key of :data:`fkd.models.ARCHITECTURES`.
+        A key of :data:`fkd.study.parts.ARCHITECTURES`.
     networks : Networks
         Width, features and initialization.
     seed : int

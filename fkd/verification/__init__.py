@@ -1,25 +1,9 @@
-"""Writer-dependent verification: how well features tell a writer's signatures from forgeries."""
+"""Verification: how well features tell a writer's signatures from forgeries.
 
-from fkd.verification.metrics import error_rates
-from fkd.verification.protocol import SplitScores, evaluate, scores_of_splits
-from fkd.verification.significance import (
-    average_ranks,
-    critical_difference,
-    friedman,
-    nemenyi,
-    wilcoxon,
-)
-from fkd.verification.stage import evaluate_wd
+What can be imported from here, ``__init__.pyi`` lists. It is loaded when it is first asked
+for: who reads rates needs no support vector machine.
+"""
 
-__all__ = [
-    "SplitScores",
-    "average_ranks",
-    "critical_difference",
-    "error_rates",
-    "evaluate",
-    "evaluate_wd",
-    "friedman",
-    "nemenyi",
-    "scores_of_splits",
-    "wilcoxon",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,294 +1,67 @@
-"""Writer-dependent verification: splits, scores and rates of one data set's features."""
+"""The protocol of writer-dependent verification: how many signatures serve for what."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-
-import numpy as np
-from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 from fkd.errors import FkdError
-from fkd.verification import svm
-from fkd.verification.metrics import error_rates
-from fkd.verification.splits import Split, draw_splits
 
-MEMORY_MB = 1000
-"""What splits side by side may take by default: five of GPDS300GRAY's size at 2048 features."""
+C = 1.0
+"""The published cost of an error of the support vector machines."""
+
+GAMMA = 2**-11
+"""The published gamma of the RBF kernel."""
 
 
 @dataclass(frozen=True)
-class SplitScores:
-    """Scores of one split; all arrays have one row a writer, in ascending order.
+class Protocol:
+    """How a set of signatures is divided, again and again, into references and tests.
 
     Attributes
     ----------
-    genuine, genuine_rows : ndarray, (writers, test_genuine)
-        Scores of genuine signatures, and their rows in `x`.
-    skilled, skilled_rows : ndarray, (writers, test_skilled)
-        Scores of skilled forgeries, and their rows in `x`.
-    random, random_rows : ndarray, (writers, (writers - 1) * test_genuine)
-        Scores of all other writers' test genuine signatures under this writer's
-        model, and their rows in `x`.
-    """
-
-    genuine: np.ndarray
-    genuine_rows: np.ndarray
-    skilled: np.ndarray
-    skilled_rows: np.ndarray
-    random: np.ndarray
-    random_rows: np.ndarray
-
-    def rates(self) -> dict[str, float]:
-        """Error rates, see :func:`fkd.verification.metrics.error_rates`."""
-        return error_rates(self.genuine, self.skilled, self.random)
-
-
-def scores_of_splits(
-    x: np.ndarray,
-    y: np.ndarray,
-    yforg: np.ndarray,
-    references: int,
-    test_genuine: int,
-    test_skilled: int,
-    splits: int = 10,
-    seed: int = 1234,
-    C: float = 1.0,
-    gamma: float = 2**-11,
-    negatives: int | None = None,
-    names: Sequence[str] | None = None,
-    threads: int | None = None,
-    memory_mb: int = MEMORY_MB,
-) -> Iterator[SplitScores]:
-    """Train and test every writer's model, once a split.
-
-    Parameters
-    ----------
-    x : ndarray of float, (n, F)
-        Features, one row a signature.
-    y : ndarray of int, (n,)
-        The writer of each row (of a forgery: the writer it imitates).
-    yforg : ndarray of int or bool, (n,)
-        True for skilled forgeries.
-    references, test_genuine, test_skilled : int
-        Signatures a writer: genuine ones to train with, genuine ones and skilled
-        forgeries to test with.
+    references : int
+        Genuine references a writer, NREF, with which the writer's model is trained.
+    test_genuine : int
+        Genuine signatures tested a writer.
+    test_skilled : int
+        Skilled forgeries tested a writer.
     splits : int
         How many times all is drawn anew.
     seed : int
-        Of the one random stream of all splits, so that the splits are those of the
-        published evaluation; 1234 there.
-    C, gamma : float
-        Of the support vector machines; 1 and 2^-11 as published.
+        The seed of the one random stream of all splits; with the published value the splits
+        are the published ones.
     negatives : int, optional
-        How many of each other writer's references a model learns to refuse; all by
-        default, as published. With fewer, each writer has a training set, a scaling
-        and a class weight of its own.
-    names : sequence of str, optional
-        Names of the ascending writers, for messages; the values of `y` by default.
-    threads : int, optional
-        How many compute; one a CPU core by default. Scores do not depend on it.
-    memory_mb : int
-        What splits that are computed side by side may take, in MB; one split takes
-        what it needs.
-
-    Yields
-    ------
-    SplitScores
-        Scores of one split.
+        How many of each other writer's references a model learns to refuse; all by default,
+        as published. With fewer, each writer has a training set, a scaling and a class
+        weight of its own.
 
     Raises
     ------
     FkdError
-        Where the features do not fit together or hold NaN or infinity, or a writer has
-        too few signatures.
+        Where a number is out of range.
     """
-    x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
-    _check_arrays(x, y, yforg)
-    if (threads is not None and threads < 1) or memory_mb < 1:
-        raise FkdError(f"threads and memory count from 1, found {threads} and {memory_mb} MB.")
-    draws = splits_of(
-        y,
-        yforg,
-        references=references,
-        test_genuine=test_genuine,
-        test_skilled=test_skilled,
-        splits=splits,
-        seed=seed,
-        negatives=negatives,
-        names=names,
-    )
-    writers = np.unique(y)
-    negatives = references if negatives is None else negatives
-    rows = references + (len(writers) - 1) * negatives
-    affordable = max(1, memory_mb * 2**20 // _memory(rows, x.shape[1]))
-    threads = threads or cpu_count()
-    if negatives == references:
-        at_once = min(threads, affordable)
-    else:  # each thread holds a kernel matrix
-        at_once, threads = 1, min(threads, affordable)
-    score = partial(_score, x, C=C, gamma=gamma)
-    with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(at_once) as overseers:
-        while several := list(islice(draws, at_once)):
-            # A product of matrices is cut by the number of threads, and rounds by the cut.
-            with threadpool_limits(1, user_api="blas"):
-                scored = list(overseers.map(partial(score, each=workers.map), several))
-            yield from scored
 
+    references: int
+    test_genuine: int
+    test_skilled: int
+    splits: int = 10
+    seed: int = 1234
+    negatives: int | None = None
 
-def splits_of(
-    y: np.ndarray,
-    yforg: np.ndarray,
-    *,
-    references: int,
-    test_genuine: int,
-    test_skilled: int,
-    splits: int,
-    seed: int,
-    negatives: int | None = None,
-    names: Sequence[object] | None = None,
-) -> Iterator[Split]:
-    """Draw who trains and who tests, for the writers and forgeries of a set.
+    def __post_init__(self) -> None:
+        counts = (self.references, self.test_genuine, self.test_skilled, self.splits)
+        if min(counts) < 1:
+            raise FkdError(
+                "references, test_genuine, test_skilled and splits are counts from 1, found "
+                "{}, {}, {} and {}.".format(*counts)
+            )
+        if not 0 <= self.seed < 2**32:
+            raise FkdError(f"The splits' seed is a number from 0 to {2**32 - 1}, not {self.seed}.")
+        if not 1 <= self.refused <= self.references:
+            raise FkdError(
+                "negatives counts from 1 to the number of references, "
+                f"{self.references}; found {self.negatives}."
+            )
 
-    Parameters are those of :func:`scores_of_splits`, which scores these very splits.
-
-    Returns
-    -------
-    iterator of Split
-        The rows of each split.
-
-    Raises
-    ------
-    FkdError
-        Where a number is out of range, or a writer has too few signatures.
-    """
-    if min(references, test_genuine, test_skilled, splits) < 1:
-        raise FkdError(
-            "references, test_genuine, test_skilled and splits are counts from 1, found "
-            f"{references}, {test_genuine}, {test_skilled} and {splits}."
-        )
-    if negatives is None:
-        negatives = references
-    if not 1 <= negatives <= references:
-        raise FkdError(
-            f"negatives counts from 1 to the number of references, {references}; found {negatives}."
-        )
-    yforg = np.asarray(yforg).astype(bool)
-    writers = np.unique(y)
-    names = writers if names is None else names
-    genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
-    skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
-    _check_counts("genuine signatures", genuine, names, references + test_genuine)
-    _check_counts("skilled forgeries", skilled, names, test_skilled)
-    return draw_splits(
-        genuine,
-        skilled,
-        references=references,
-        negatives=negatives,
-        test_genuine=test_genuine,
-        test_skilled=test_skilled,
-        splits=splits,
-        seed=seed,
-    )
-
-
-def _memory(rows: int, features: int) -> int:
-    """Bytes that a training set takes: kernel matrix and scaled rows, with their copies."""
-    return 4 * rows * rows + 3 * 8 * rows * features
-
-
-def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
-    """Train and test every writer's model of one split."""
-    writers, references = split.train.shape
-    if split.negatives.shape[2] == references:
-        rows = split.train.ravel()
-        own = split.train[:, None]
-        ordered = np.concatenate([own, split.negatives], axis=1).reshape(writers, -1)
-        place = np.argsort(rows)
-        orders = place[np.searchsorted(rows, ordered, sorter=place)]
-        models = svm.fit_shared(x[rows], orders, C, gamma, each)
-        of_all = models.decide(x[split.test.ravel()], each)
-        skilled = models.decide_own(x[split.forged], each)
-    else:
-
-        def score(writer: int) -> np.ndarray:
-            rows = np.append(split.train[writer], split.negatives[writer])
-            model = svm.fit_own(x[rows], references, C, gamma)
-            return model.decide(x[np.append(split.test, split.forged[writer])])[0]
-
-        scores = np.stack(list(each(score, range(writers))))
-        of_all, skilled = np.split(scores, [split.test.size], axis=1)
-    of_all = of_all.reshape(writers, *split.test.shape)
-    own = np.eye(writers, dtype=bool)
-    others = np.broadcast_to(split.test, of_all.shape)[~own].reshape(writers, -1)
-    return SplitScores(
-        genuine=of_all[own],
-        genuine_rows=split.test,
-        skilled=skilled,
-        skilled_rows=split.forged,
-        random=of_all[~own].reshape(others.shape),
-        random_rows=others,
-    )
-
-
-def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
-    if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
-        raise FkdError(
-            "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
-            f"{x.shape}, {y.shape} and {yforg.shape}. Extract the features again."
-        )
-    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(broken):
-        raise FkdError(
-            f"{len(broken)} of {len(x)} rows of features hold NaN or infinity, the first is row "
-            f"{broken[0]}. Check the training of the model that made them."
-        )
-    if len(np.unique(y)) < 2:
-        raise FkdError(
-            f"Verification needs at least 2 writers, found {len(np.unique(y))}: the others' "
-            "references are each writer's negatives."
-        )
-
-
-def _check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
-    short = [
-        f"writer {name} has {len(own)}"
-        for name, own in zip(names, rows, strict=True)
-        if len(own) < needed
-    ]
-    if short:
-        more = f" and {len(short) - 10} writers more" if len(short) > 10 else ""
-        raise FkdError(
-            f"The protocol needs {needed} {what} of every writer; {', '.join(short[:10])}{more}. "
-            "Lower references or the tests of this set, or complete the set. Files of these "
-            "writers may have been set aside, see results/quarantine."
-        )
-
-
-def evaluate(
-    x: np.ndarray,
-    y: np.ndarray,
-    yforg: np.ndarray,
-    references: int,
-    test_genuine: int,
-    test_skilled: int,
-    splits: int = 10,
-    seed: int = 1234,
-    C: float = 1.0,
-    gamma: float = 2**-11,
-    negatives: int | None = None,
-    threads: int | None = None,
-    memory_mb: int = MEMORY_MB,
-) -> list[dict[str, float]]:
-    """Rates of each split; parameters and errors as of :func:`scores_of_splits`.
-
-    Returns
-    -------
-    list of dict of str to float
-        One dict a split, see :func:`fkd.verification.metrics.error_rates`.
-    """
-    protocol = (references, test_genuine, test_skilled, splits, seed, C, gamma, negatives)
-    scored = scores_of_splits(x, y, yforg, *protocol, threads=threads, memory_mb=memory_mb)
-    return [scores.rates() for scores in scored]
+    @property
+    def refused(self) -> int:
+        """How many of each other writer's references a model learns to refuse."""
+        return self.references if self.negatives is None else self.negatives

@@ -7,8 +7,6 @@ steps, so that the coefficients are libsvm's to the last digits. The others go t
 
 import numba
 import numpy as np
-from sklearn import config_context
-from sklearn.svm import SVC
 
 TOLERANCE = 1e-3
 """libsvm's, at which the published evaluation stops."""
@@ -59,6 +57,9 @@ def solve(
     if found:
         dual[rows] = alpha
         return dual, intercept
+    from sklearn import config_context  # few machines need them, and they take long to load
+    from sklearn.svm import SVC
+
     # The features were checked once; not again for every writer.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         model = SVC(C=C, kernel="precomputed", class_weight={True: weight}, tol=TOLERANCE)
@@ -68,10 +69,28 @@ def solve(
 
 
 @numba.njit(nogil=True, cache=True)
-def _within(
+def clip_step(
     one: float, other: float, change: float, change_other: float, limit: float, limit_other: float
 ) -> tuple[float, float]:
-    """Change two coefficients, keeping their balance, as far as 0 and the limits let them."""
+    """Change two coefficients together, as far as the box of 0 and the limits lets them.
+
+    Of two classes both change by as much, so that their difference stays; of one class
+    they change by opposite amounts, so that their sum stays. Steps are the same as libsvm's.
+
+    Parameters
+    ----------
+    one, other : float
+        The coefficients, each from 0 to its limit.
+    change, change_other : float
+        The wished changes, of equal size. Equal signs say that the classes differ.
+    limit, limit_other : float
+        The upper limits; those of one class are equal.
+
+    Returns
+    -------
+    (float, float)
+        The changed coefficients.
+    """
     new, new_other = one + change, other + change_other
     if change * change_other > 0:  # of two classes: the difference stays
         difference = one - other
@@ -151,7 +170,7 @@ def _walk(
         curve = 2.0 - 2.0 * kernel_i[rows[j]]
         step = (most - wish[j]) / (curve if curve > 0 else 1e-12)
         old_i, old_j = alpha[i], alpha[j]
-        alpha[i], alpha[j] = _within(
+        alpha[i], alpha[j] = clip_step(
             old_i, old_j, rise[i] * step, -rise[j] * step, limit[i], limit[j]
         )
         for k in (i, j):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fkd.verification.protocol import Protocol
+
 
 @dataclass(frozen=True)
 class Split:
@@ -30,15 +32,7 @@ class Split:
 
 
 def draw_splits(
-    genuine: list[np.ndarray],
-    skilled: list[np.ndarray],
-    *,
-    references: int,
-    negatives: int,
-    test_genuine: int,
-    test_skilled: int,
-    splits: int,
-    seed: int,
+    genuine: list[np.ndarray], skilled: list[np.ndarray], protocol: Protocol
 ) -> Iterator[Split]:
     """Draw splits as the published evaluation does.
 
@@ -46,32 +40,30 @@ def draw_splits(
     ----------
     genuine, skilled : list of ndarray of int
         Rows of each writer's genuine signatures and skilled forgeries.
-    references, negatives, test_genuine, test_skilled : int
-        How many to draw of a writer.
-    splits : int
-        How many splits.
-    seed : int
-        Of the one stream of all splits.
+    protocol : Protocol
+        How many to draw of a writer, and how many splits.
 
     Yields
     ------
     Split
         The rows of one split.
     """
-    stream = np.random.RandomState(seed)  # the published stream
-    for _ in range(splits):
+    stream = np.random.RandomState(protocol.seed)  # the published stream
+    for _ in range(protocol.splits):
         train, test = [], []
         for rows in genuine:
             rows = rows.copy()
             stream.shuffle(rows)
-            train.append(rows[:references])
-            test.append(rows[-test_genuine:])
+            train.append(rows[: protocol.references])
+            test.append(rows[-protocol.test_genuine :])
         train = np.stack(train)
         yield Split(
             train=train,
-            negatives=_draw_negatives(stream, train, negatives),
+            negatives=_draw_negatives(stream, train, protocol.refused),
             test=np.stack(test),
-            forged=np.stack([stream.choice(rows, test_skilled, replace=False) for rows in skilled]),
+            forged=np.stack(
+                [stream.choice(rows, protocol.test_skilled, replace=False) for rows in skilled]
+            ),
         )
 
 

@@ -21,8 +21,9 @@ from bad_data.case import Case, Payload, SystemPayload
 from bad_data.paths import read_vector
 from bad_data.sets import npy
 from fkd import models
-from fkd.models import Networks
 from fkd.models.extractor import Extractor
+from fkd.models.weights import METADATA
+from fkd.study.parts import Networks
 
 SMALL = Networks(width=0.05, features=16)
 """A SigNet of few channels; the tests put it in place of the published size."""
@@ -238,11 +239,16 @@ def pth_files() -> Iterator[Recipe]:
     yield "a tensor blown up", _deflated, NEVER_RUN
 
 
-def _safe(path: Path, tensors: Callable = lambda found: found, **metadata: str | None) -> None:
-    """Write weights as the library does, but for some changes."""
-    about = {"architecture": "SigNet", "settings": json.dumps(vars_of(SMALL)), "about": "{}"}
+def _safe(path: Path, tensors: Callable = lambda found: found, **metadata: Any) -> None:
+    """Write weights as the library does, with some changes."""
+    about = {"architecture": "signet", "settings": vars_of(SMALL), "about": {}}
     about = {key: value for key, value in (about | metadata).items() if value is not None}
-    save_file({key: value.contiguous() for key, value in tensors(state()).items()}, path, about)
+    contents = {key: value.contiguous() for key, value in tensors(state()).items()}
+    save_file(contents, path, {METADATA: json.dumps(about)})
+
+
+def _without_json(path: Path) -> None:
+    save_file(state(), path, {METADATA: "{"})
 
 
 def vars_of(networks: Networks) -> dict[str, Any]:
@@ -275,17 +281,19 @@ def safetensors_files() -> Iterator[Recipe]:
     builds = "its metadata build no network"
     yield "no metadata", partial(_safe, architecture=None), "name none of the networks"
     yield "another network", partial(_safe, architecture="__import__"), "name none of the networks"
+    yield "a network that is a list", partial(_safe, architecture=[1]), "name none of the networks"
+    yield "metadata that are no JSON", _without_json, "not a safetensors file of a study"
     yield "no settings", partial(_safe, settings=None), builds
     yield "no word of its making", partial(_safe, about=None), builds
     for name, settings in (
-        ("that are no JSON", "{"),
-        ("that are a list", "[1]"),
-        ("of other names", '{"depth": 3}'),
-        ("of a negative width", '{"width": 0.1, "features": -5}'),
-        ("of a width in words", '{"width": "wide", "features": 16}'),
+        ("that are a text", "{"),
+        ("that are a list", [1]),
+        ("of other names", {"depth": 3}),
+        ("of a negative width", {"width": 0.1, "features": -5}),
+        ("of a width in words", {"width": "wide", "features": 16}),
     ):
         yield f"settings {name}", partial(_safe, settings=settings), builds
-    vast = json.dumps({"width": 50, "features": 10**9})
+    vast = {"width": 50, "features": 10**9}
     yield "settings of 10^12 weights", partial(_safe, settings=vast), "do not fit SigNet"
     yield "a missing tensor", partial(_safe, tensors=lambda s: dict(list(s.items())[1:])), "missing"
     more = {"extra": torch.zeros(1)}

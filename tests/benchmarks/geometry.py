@@ -13,7 +13,7 @@ from benchmarks.timing import Benchmark, Memory
 from fkd import models
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.losses import geometry
-from fkd.models.network import as_input
+from fkd.models import as_input
 from fkd.preprocess import center_crop, normalize
 
 MAPS = ("conv2", "conv3", "conv5")

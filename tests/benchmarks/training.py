@@ -12,14 +12,15 @@ from torch import Tensor
 from benchmarks.timing import Benchmark, Memory
 from fkd import models
 from fkd.graph import MAPS, rooted_trees
-from fkd.models import SigNet
-from fkd.models.network import as_input
+from fkd.models import SigNet, as_input
 from fkd.preprocess import SIZE, center_crop
 from fkd.storage import shards
+from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import PAPER
 from fkd.training.recipe import Recipe
-from fkd.training.targets import cache_teacher
-from fkd.training.text_images import TextImages
+from fkd.training.students import loss_terms
+from fkd.training.targets import cache_geometry, cache_responses
+from fkd.training.text_crops import TextCrops
 
 BATCH = 64
 CROPS = 1024
@@ -56,7 +57,7 @@ def write_crops(path: Path, images: np.ndarray) -> None:
         "crops",
         {
             "image": images,
-            "writer": np.arange(count, dtype=np.int32) % WRITERS,
+            "writer": (np.arange(count) % WRITERS).astype(str),
             "validation": np.arange(count) % 4 == 3,
             "line": np.zeros(count, np.int32),
         },
@@ -88,11 +89,19 @@ def crops() -> Path:
     return path
 
 
-def ask(device: str = "cpu") -> Path:
-    """Run the whole stage on the shard, and say where its responses lie."""
-    outputs = {kind: folder() / f"{kind}.h5" for kind in ("responses", "geometry")}
-    cache_teacher(crops=crops(), teacher=teacher(), batch=BATCH, device=device, **outputs)
-    return outputs["responses"]
+def geometry(device: str = "cpu") -> Path:
+    """Run the stage of the geometry on the shard, and say where it lies."""
+    out = folder() / "geometry.h5"
+    cache_geometry(crops=crops(), teacher=teacher(), out=out, batch=BATCH, device=device)
+    return out
+
+
+@cache
+def responses() -> Path:
+    """The teacher's responses to the shard."""
+    out = folder() / "responses.h5"
+    cache_responses(crops=crops(), teacher=teacher(), out=out, batch=BATCH, device="cpu")
+    return out
 
 
 def forward() -> Tensor:
@@ -110,16 +119,18 @@ def _in_memory() -> tuple[SigNet, list[Tensor]]:
     return network.to(memory_format=torch.channels_last), list(inputs)
 
 
-def same_responses(ours: Path, baseline: Tensor) -> None:
-    """Hold the stage's responses to the teacher's."""
-    found = torch.from_numpy(shards.read(ours, "responses")["feature"])
+def same_teacher(ours: Path, baseline: Tensor) -> None:
+    """Hold both to one teacher: the geometry is its own, and so are the responses."""
+    of_responses = shards.read(responses(), "responses")
+    assert shards.read(ours, "geometry").attributes["teacher"] == of_responses.attributes["teacher"]
+    found = torch.from_numpy(of_responses["feature"])
     torch.testing.assert_close(found, baseline, rtol=1e-3, atol=1e-4)
 
 
 class Steps:
     """Training steps of a student, one at a call."""
 
-    def __init__(self, name: str, data: TextImages, device: str = "cpu") -> None:
+    def __init__(self, name: str, data: TextCrops, device: str = "cpu") -> None:
         self.student, self.device = PAPER[name], torch.device(device)
         network = models.build(self.student.architecture, WRITERS)
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
@@ -129,7 +140,7 @@ class Steps:
 
     def step(self) -> Tensor:
         """Take a batch and one step; give the classification loss."""
-        terms, _ = self.student.loss_terms(self.network, next(self.batches))
+        terms, _ = loss_terms(self.student, self.network, next(self.batches))
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         self.optimizer.step()
@@ -140,12 +151,11 @@ class Steps:
 def steps_of(name: str) -> Steps:
     """Steps over the shard, held in memory, with the targets that the student needs."""
     student, ahead = PAPER[name], 1 + BATCH * 20 // CROPS  # the shard again, for all steps
-    responses, geometry = ask(), folder() / "geometry.h5"
-    data = TextImages.open(
+    data = TextCrops.open(
         [crops()] * ahead,
-        [responses] * ahead * student.guided_by_response,
-        [geometry] * ahead * bool(student.maps),
-        student.maps,
+        [responses()] * ahead * student.guided_by_response,
+        [geometry()] * ahead * bool(student.guiding_maps),
+        student.guiding_maps,
     )
     data.hold(torch.device("cpu"), memory=8.0)
     return Steps(name, data)
@@ -160,7 +170,7 @@ def write_all_crops(place: Path) -> tuple[list[Path], list[Path], list[Path]]:
     """Write shards of 85,000 crops and their targets, the same few over and over."""
     images, count = draw_crops(500), 5_000
     draw = torch.Generator().manual_seed(0)
-    sizes = {name: np.prod(SigNet.map_sizes[name]) for name in MAPS}
+    sizes = {name: np.prod(ARCHITECTURES["signet"].map_sizes[name]) for name in MAPS}
     one = {
         name: rooted_trees(torch.rand(1, size, 4, generator=draw)).numpy()
         for name, size in sizes.items()
@@ -189,7 +199,7 @@ def train_over_all(place: str) -> Callable[[], None]:
 
     def train() -> None:
         name = "resnet18_cl_geom_bc"
-        with TextImages.open(*paths, PAPER[name].maps) as data:
+        with TextCrops.open(*paths, PAPER[name].maps) as data:
             assert len(data.writer) == ALL_CROPS
             data.hold(torch.device("cpu"), LIMIT)
             steps = Steps(name, data)
@@ -209,9 +219,9 @@ def benchmarks() -> list[Benchmark | Memory]:
         Benchmark(
             "cache_stage",
             f"whole stage over {CROPS} crops; the baseline is the teacher's forward pass alone",
-            ask,
+            geometry,
             forward,
-            same_responses,
+            same_teacher,
         ),
         Benchmark(
             "fkd_step",

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks.timing import Benchmark
-from fkd.verification import SplitScores, scores_of_splits
+from fkd.verification import Protocol, SplitScores, scores_of_splits
 
 FEATURES = 2048
 SEED = 1234
@@ -98,25 +98,21 @@ def pipelines(case: Case, trained: Sequence[int]) -> SplitScores:
             random_rows.append(others)
             random.append(decide(case.x[others]))
     return SplitScores(
-        *map(np.stack, (genuine, genuine_rows, skilled, skilled_rows, random, random_rows))
+        *map(np.stack, (genuine, genuine_rows, skilled, skilled_rows, random, random_rows)),
+        reference_rows=np.stack([train[writer] for writer in writers if writer in trained]),
     )
 
 
 def ours(case: Case, threads: int | None = None) -> SplitScores:
     """Score the same split by fkd."""
-    protocol = (case.references, case.test_genuine, case.test_skilled)
-    splits = scores_of_splits(
-        *(case.x, case.y, case.yforg, *protocol),
-        splits=1,
-        seed=SEED,
-        negatives=case.negatives,
-        threads=threads,
-    )
-    return next(splits)
+    counts = (case.references, case.test_genuine, case.test_skilled)
+    protocol = Protocol(*counts, splits=1, seed=SEED, negatives=case.negatives)
+    return next(scores_of_splits(case.x, case.y, case.yforg, protocol, threads=threads))
 
 
 def check(found: SplitScores, expected: SplitScores, trained: Sequence[int]) -> None:
     """Hold ours to the pipelines' scores, and where those are of all writers, to their rates."""
+    np.testing.assert_array_equal(found.reference_rows[trained], expected.reference_rows)
     for kind in ("genuine", "skilled", "random"):
         rows = f"{kind}_rows"
         np.testing.assert_array_equal(getattr(found, rows)[trained], getattr(expected, rows))

@@ -1,77 +1,47 @@
 """The study as its config describes it: checked, completed, and as the names that rules use."""
 
 import fcntl
+from dataclasses import asdict
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from time import time
 
 import fkd
+from fkd.errors import FkdError
+from fkd.layouts import SYNTHETIC, missing_data
+from fkd.storage.quarantine import Quarantine
 from fkd.study.code import Library
 from fkd.study.config import complete
-from fkd.layouts import SYNTHETIC, missing_data
-from fkd.errors import FkdError
+from fkd.study.models import TEACHER, Kind
 from fkd.study.provenance import record_run
-from fkd.storage.quarantine import Quarantine
-from fkd.study.choices import compared, contrasted, shown_model
-from fkd.study.students import TEACHER, Student
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
 
 try:
     study = complete(config, SCHEMA)
 except FkdError as error:
     raise WorkflowError(str(error)) from None
 
-
-def in_order(value):
-    """A setting with its keys sorted: their order in a file says nothing."""
-    if isinstance(value, dict):
-        return {key: in_order(value[key]) for key in sorted(value)}
-    return value
-
-
 config.clear()
-config.update(in_order(study))
+config.update(study.settings)
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 number_of = cache(Library(Path(fkd.__file__).parent).digest)
 
 SHARDS = range(config["shards"])
-STUDENTS = {name: Student.from_dict(spec) for name, spec in config["students"].items()}
-MODELS = [TEACHER, *STUDENTS]
-FOREIGN = list(config["models"])
-MAPS = sorted(
-    {name for pairs in config["geometry"]["connections"].values() for name in pairs}
-)
+MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)  # those that the study exports
 RESULTS = ["eer", "table4", "table5", "table7"]
-WEIGHTED = sorted({name for student in STUDENTS.values() for name in student.maps})
-DRAWN_SIGNATURES = [
-    name for name, entry in config["signatures"].items() if entry["layout"] == SYNTHETIC
-]
-DRAWN = ["text"] * (config["pages"]["layout"] == SYNTHETIC)
-DRAWN += ["signatures"] * any(
-    name in DRAWN_SIGNATURES for name in config["evaluation"]["sets"]
-)
 
 # Where a figure shows one set or a few models, these: the first set, the last student that the
 # tables name, and beside the teacher one student of each kind.
-JUDGED = next(iter(config["evaluation"]["sets"]))
-SHOWN = shown_model(STUDENTS)
-CONTRASTED = contrasted(STUDENTS)
-CORRELATED = compared(STUDENTS)
-COMPARED = list(dict.fromkeys([TEACHER, *CONTRASTED, SHOWN]))
+JUDGED = study.judged[0]
+SHOWN = study.shown
+COMPARED = list(dict.fromkeys([TEACHER, *study.contrasted, SHOWN]))
 
-LOSSES = [
-    f"results/students/{n}/losses.csv" for n, s in STUDENTS.items() if s.is_trained
-]
-LOSSES += ["results/teacher/losses.csv"] * (not config["teacher"]["weights"])
-DEVELOPMENT = [] if config["teacher"]["weights"] else config["teacher"]["development"]
-USED = sorted({*config["evaluation"]["sets"], *DEVELOPMENT})
-# What words on methods are made of: how a study is divided, where it runs and what it refuses or
-# allows is no method.
-UNTOLD = ["data", "device", "memory", "shards", "size", "sizes", "threads"]
-UNTOLD += ["license", "max_pixels", "quarantine"]
-DESCRIBED = {key: value for key, value in config.items() if key not in UNTOLD}
+LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
+LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained
 
 GPU = 1 if config["device"] == "cuda" else None  # some executors take 0 for a wish, too
 # A resource and no parameter: the result of training does not depend on it.
@@ -95,13 +65,28 @@ def growing(first):
     return lambda wildcards, attempt: attempt * first
 
 
-def code_of(script):
+def code_of(script, networks=(), losses=False):
     """The parameter that stands for a script and the code of `fkd` that it reaches.
 
-    Beside it stand a rule's settings, by name and in one parameter: Snakemake compares the values
-    of parameters without their names, so that of two that change places it sees nothing.
+    A script reaches networks and response losses by the names of the models that have them:
+    `networks` gives these models, for all jobs or by wildcards, and `losses` says whether their
+    losses count, too.
+
+    Beside this parameter stand a rule's settings, by name and in one parameter: Snakemake compares
+    the values of parameters without their names, so that of two that change places it sees nothing.
     """
-    return lambda wildcards: number_of(SCRIPTS / f"{script}.py")
+
+    def number(wildcards):
+        names = networks(wildcards) if callable(networks) else networks
+        parts = study.code_of_models(names, losses)
+        return number_of(SCRIPTS / f"{script}.py", tuple(parts))
+
+    return number
+
+
+def content_of(file):
+    """The parameter that stands for a file of the project which a stage reads besides its inputs."""
+    return blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
 
 
 def data_path(path):
@@ -119,7 +104,7 @@ def pages_source():
 def signatures_source(name):
     """Layout, folder and patterns of a set of signatures."""
     entry = config["signatures"][name]
-    if name in DRAWN_SIGNATURES:
+    if name in study.drawn_signatures:
         return {
             "layout": "folder",
             "path": f"results/synthetic/signatures/{name}",
@@ -151,50 +136,53 @@ def needed_data():
     if config["teacher"]["weights"]:
         weights = data_path(config["teacher"]["weights"])
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
-    for name in FOREIGN:
+    for name in study.models_of(Kind.FOREIGN):
         needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
     for name in config["signatures"]:
-        if name in USED and name not in DRAWN_SIGNATURES:
+        if name in study.used and name not in study.drawn_signatures:
             needed[f"signatures.{name}.path"] = signatures_source(name)
     return needed
 
 
 def model_weights(wildcards):
     """Weights of the teacher or of a student."""
-    if wildcards.model == TEACHER:
+    if study.models[wildcards.model].kind is Kind.TEACHER:
         return "results/teacher/weights.safetensors"
     return f"results/students/{wildcards.model}/weights.safetensors"
 
 
 def onnx_file(model):
     """The ONNX file of a model, exported here or by others."""
-    if model in FOREIGN:
+    if study.models[model].kind is Kind.FOREIGN:
         return data_path(config["models"][model]["onnx"])
     return f"results/models/{model}.onnx"
 
 
 def student_responses(wildcards):
     """The teacher's responses, for a student whose loss compares them."""
-    if not STUDENTS[wildcards.student].guided_by_response:
+    if not study.students[wildcards.student].guided_by_response:
         return []
     return expand("results/teacher/responses/{shard}.h5", shard=SHARDS)
 
 
 def student_geometry(wildcards):
     """The teacher's geometry, for a student whose loss compares it."""
-    if not STUDENTS[wildcards.student].maps:
+    if not study.students[wildcards.student].guiding_maps:
         return []
     return expand("results/teacher/geometry/{shard}.h5", shard=SHARDS)
 
 
 def student_settings(wildcards):
     """What a student depends on; one without geometry has no maps and no half."""
-    student = STUDENTS[wildcards.student]
-    settings = {"student": student.to_dict(), "seed": config["seed"]}
+    student = study.students[wildcards.student]
+    settings = {
+        "student": config["students"][wildcards.student],
+        "seed": config["seed"],
+    }
     settings |= {"device": config["device"], "connections": {}}
-    if student.maps:
+    if student.guiding_maps:
         pairs = config["geometry"]["connections"][student.architecture]
-        settings["connections"] = {name: pairs[name] for name in student.maps}
+        settings["connections"] = {name: pairs[name] for name in student.guiding_maps}
         settings["half"] = config["geometry"]["half"]
     return settings
 
@@ -202,29 +190,24 @@ def student_settings(wildcards):
 def metrics(wildcards):
     """Error rates of every model, set and number of references."""
     return [
-        f"results/metrics/{name}/{model}-{references}.csv"
-        for name, protocols in config["evaluation"]["sets"].items()
+        f"results/metrics/{name}/{model}-{protocol.references}.csv"
+        for name, protocols in study.protocols.items()
         for protocol in protocols
-        for references in protocol["references"]
-        for model in [*MODELS, *FOREIGN]
+        for model in study.models
     ]
 
 
-def tests(wildcards):
-    """Numbers of tests, and of negatives, that go with a number of references."""
-    for protocol in config["evaluation"]["sets"][wildcards.name]:
-        if int(wildcards.references) in protocol["references"]:
-            keys = ("test_genuine", "test_skilled", "negatives")
-            return {key: protocol[key] for key in keys if key in protocol}
-    raise WorkflowError(
-        f"evaluation.sets.{wildcards.name}: {wildcards.references} references are not asked for"
-    )
-
-
-def most_references(name):
-    """The largest number of references of a set."""
-    protocols = config["evaluation"]["sets"][name]
-    return max(max(protocol["references"]) for protocol in protocols)
+def evaluation_settings(wildcards):
+    """What the evaluation of a set at a number of references depends on."""
+    try:
+        protocol = study.protocol(wildcards.name, int(wildcards.references))
+    except FkdError as error:
+        raise WorkflowError(str(error)) from None
+    keys = ("C", "gamma")
+    return {
+        "protocol": asdict(protocol),
+        **{key: config["evaluation"][key] for key in keys},
+    }
 
 
 def figure(place, **labels):
@@ -241,16 +224,15 @@ def figure(place, **labels):
 
 def figures():
     """The figures of this study: those whose models and losses it has."""
-    sets = config["evaluation"]["sets"]
     places = ["appearance", "pipeline", "page", "references", "splits"]
-    if WEIGHTED:
+    if study.guiding_maps:
         places += ["tree", "contrast"]
     if LOSSES:
         places += ["losses"]
-    for name in sets:
-        at_most = most_references(name)
+    for name in study.judged:
+        at_most = study.most_references(name)
         places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
-        places += [f"correlations/{name}"] * bool(CORRELATED)
+        places += [f"correlations/{name}"] * bool(study.compared)
     return [f"results/figures/{place}.svg" for place in places]
 
 
@@ -269,7 +251,7 @@ def set_aside():
 def lock_folder():
     """Let one run at a time work in this folder; however it ends, the system lifts the lock."""
     Path(".snakemake").mkdir(exist_ok=True)
-    held = open(".snakemake/fkd.lock", "w")
+    held = open(".snakemake/fkd.lock", "w", encoding="utf-8")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

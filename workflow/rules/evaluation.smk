@@ -24,7 +24,7 @@ rule export_onnx:
         mem_mb=growing(3000),
         runtime=growing(15),
     params:
-        code=code_of("export_onnx"),
+        code=code_of("export_onnx", networks=lambda w: [w.model]),
     message:
         "Exporting {wildcards.model}"
     script:
@@ -79,43 +79,38 @@ rule evaluate_wd:
         runtime=growing(20),
     params:
         code=code_of("evaluate_wd"),
-        settings=lambda w: dict(
-            tests(w),
-            splits=config["evaluation"]["splits"],
-            seed=config["evaluation"]["seed"],
-            C=config["evaluation"]["C"],
-            gamma=config["evaluation"]["gamma"],
-        ),
+        settings=evaluation_settings,
     message:
         "Verifying {wildcards.name} by {wildcards.model}, {wildcards.references} references"
     script:
         "../scripts/evaluate_wd.py"
 
 
-rule tables:
+rule write_tables:
     input:
         metrics,
     output:
         csv="results/tables/eer.csv",
         markdown="results/tables/eer.md",
     log:
-        "results/logs/tables.log",
+        "results/logs/write_tables.log",
     benchmark:
-        "results/benchmarks/tables.tsv"
+        "results/benchmarks/write_tables.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("tables"),
+        code=code_of("write_tables"),
         title=config["title"],
         students=config["students"],
-        synthetic=DRAWN,
+        synthetic=study.synthetic,
     message:
         "Writing the tables"
     script:
-        "../scripts/tables.py"
+        "../scripts/write_tables.py"
 
 
-rule run_times:
+rule sum_up_times:
     input:
         figures(),
         "results/models/teacher.md",
@@ -125,15 +120,16 @@ rule run_times:
         csv="results/tables/run_times.csv",
         markdown="results/tables/run_times.md",
     log:
-        "results/logs/run_times.log",
+        "results/logs/sum_up_times.log",
     benchmark:
-        "results/benchmarks/run_times.tsv"
+        "results/benchmarks/sum_up_times.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("run_times"),
+        code=code_of("sum_up_times"),
         measured="results/benchmarks",
     message:
         "Summing up where the time went"
     script:
-        "../scripts/run_times.py"
+        "../scripts/sum_up_times.py"

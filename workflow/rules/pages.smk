@@ -135,6 +135,7 @@ rule check_text:
         "results/logs/check_text.log",
     benchmark:
         "results/benchmarks/check_text.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -13,12 +13,12 @@ rule figure_pipeline:
         teacher="results/teacher/weights.safetensors",
         signatures=f"results/signatures/{JUDGED}.h5",
         features=f"results/features/{JUDGED}/{SHOWN}.h5",
-        scores=f"results/scores/{JUDGED}/{SHOWN}-{most_references(JUDGED)}.h5",
+        scores=f"results/scores/{JUDGED}/{SHOWN}-{study.most_references(JUDGED)}.h5",
         metrics=expand(
             "results/metrics/{name}/{model}-{references}.csv",
             name=JUDGED,
             model=COMPARED,
-            references=most_references(JUDGED),
+            references=study.most_references(JUDGED),
         ),
     output:
         **figure("pipeline"),
@@ -26,14 +26,15 @@ rule figure_pipeline:
         "results/logs/figure_pipeline.log",
     benchmark:
         "results/benchmarks/figure_pipeline.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_pipeline"),
+        code=code_of("figure_pipeline", networks=[TEACHER]),
         settings=dict(
             student=SHOWN,
             students=config["students"],
-            maps=WEIGHTED or ["conv2"],
+            maps=study.guiding_maps or ["conv2"],
             radius=config["geometry"]["radius"],
             max_pixels=config["max_pixels"],
             seed=config["seed"],
@@ -46,7 +47,6 @@ rule figure_pipeline:
 
 rule figure_page:
     input:
-        pages="results/pages/pages.csv",
         stripes=expand("results/stripes/{shard}.h5", shard=SHARDS),
         crops=expand("results/crops/{shard}.h5", shard=SHARDS),
     output:
@@ -55,11 +55,12 @@ rule figure_page:
         "results/logs/figure_page.log",
     benchmark:
         "results/benchmarks/figure_page.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_of("figure_page"),
-        max_pixels=config["max_pixels"],
+        seed=config["seed"],
     message:
         "Drawing a page with its stripes and cuts"
     script:
@@ -76,12 +77,13 @@ rule figure_tree:
         "results/logs/figure_tree.log",
     benchmark:
         "results/benchmarks/figure_tree.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_tree"),
+        code=code_of("figure_tree", networks=[TEACHER]),
         settings=dict(
-            maps=WEIGHTED,
+            maps=study.guiding_maps,
             radius=config["geometry"]["radius"],
             seed=config["seed"],
         ),
@@ -96,7 +98,7 @@ rule figure_contrast:
         signatures=f"results/signatures/{JUDGED}.h5",
         teacher="results/teacher/weights.safetensors",
         students=expand(
-            "results/students/{student}/weights.safetensors", student=CONTRASTED
+            "results/students/{student}/weights.safetensors", student=study.contrasted
         ),
     output:
         **figure("contrast"),
@@ -104,13 +106,14 @@ rule figure_contrast:
         "results/logs/figure_contrast.log",
     benchmark:
         "results/benchmarks/figure_contrast.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_contrast"),
+        code=code_of("figure_contrast", networks=[TEACHER, *study.contrasted]),
         settings=dict(
-            students={name: config["students"][name] for name in CONTRASTED},
-            maps=WEIGHTED,
+            students={name: config["students"][name] for name in study.contrasted},
+            maps=study.guiding_maps,
             connections=config["geometry"]["connections"],
             radius=config["geometry"]["radius"],
             seed=config["seed"],
@@ -130,6 +133,7 @@ rule figure_losses:
         "results/logs/figure_losses.log",
     benchmark:
         "results/benchmarks/figure_losses.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -150,6 +154,7 @@ rule figure_references:
         "results/logs/figure_references.log",
     benchmark:
         "results/benchmarks/figure_references.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -170,6 +175,7 @@ rule figure_splits:
         "results/logs/figure_splits.log",
     benchmark:
         "results/benchmarks/figure_splits.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -185,7 +191,7 @@ rule figure_curves:
     input:
         expand(
             "results/scores/{{name}}/{model}-{{references}}.h5",
-            model=[*MODELS, *FOREIGN],
+            model=study.models,
         ),
     output:
         **figure("curves/{name}-{references}", set="{name}"),
@@ -193,6 +199,7 @@ rule figure_curves:
         "results/logs/figure_curves/{name}-{references}.log",
     benchmark:
         "results/benchmarks/figure_curves/{name}-{references}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -207,13 +214,14 @@ rule figure_curves:
 rule figure_correlations:
     input:
         teacher="results/features/{name}/teacher.h5",
-        features=expand("results/features/{{name}}/{model}.h5", model=CORRELATED),
+        features=expand("results/features/{{name}}/{model}.h5", model=study.compared),
     output:
         **figure("correlations/{name}", set="{name}"),
     log:
         "results/logs/figure_correlations/{name}.log",
     benchmark:
         "results/benchmarks/figure_correlations/{name}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -235,6 +243,7 @@ rule figure_hardest:
         "results/logs/figure_hardest/{name}/{model}-{references}.log",
     benchmark:
         "results/benchmarks/figure_hardest/{name}/{model}-{references}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -245,7 +254,7 @@ rule figure_hardest:
         "../scripts/figure_hardest.py"
 
 
-rule paper_tables:
+rule write_paper_table:
     input:
         metrics,
     output:
@@ -253,20 +262,22 @@ rule paper_tables:
         markdown="results/tables/table{table}.md",
         latex="results/tables/table{table}.tex",
     log:
-        "results/logs/paper_tables/{table}.log",
+        "results/logs/write_paper_table/{table}.log",
     benchmark:
-        "results/benchmarks/paper_tables/{table}.tsv"
+        "results/benchmarks/write_paper_table/{table}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("paper_tables"),
+        code=code_of("write_paper_table"),
+        published=content_of(PUBLISHED),
         title=config["title"],
         students=config["students"],
-        synthetic=DRAWN,
+        synthetic=study.synthetic,
     message:
         "Writing table {wildcards.table} of the paper"
     script:
-        "../scripts/paper_tables.py"
+        "../scripts/write_paper_table.py"
 
 
 rule describe_data:
@@ -274,8 +285,10 @@ rule describe_data:
         pages="results/pages/pages.csv",
         crops=expand("results/crops/{shard}.h5", shard=SHARDS),
         text_aside="results/quarantine/text.csv",
-        signatures=expand("results/signatures/{name}.h5", name=USED),
-        signatures_aside=expand("results/quarantine/signatures/{name}.csv", name=USED),
+        signatures=expand("results/signatures/{name}.h5", name=study.used),
+        signatures_aside=expand(
+            "results/quarantine/signatures/{name}.csv", name=study.used
+        ),
     output:
         csv="results/tables/data.csv",
         markdown="results/tables/data.md",
@@ -283,14 +296,17 @@ rule describe_data:
         "results/logs/describe_data.log",
     benchmark:
         "results/benchmarks/describe_data.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_of("describe_data"),
         settings=dict(
             text_layout=config["pages"]["layout"],
-            layouts={name: config["signatures"][name]["layout"] for name in USED},
-            development=DEVELOPMENT,
+            layouts={
+                name: config["signatures"][name]["layout"] for name in study.used
+            },
+            development=study.development,
         ),
     message:
         "Counting text and signatures"
@@ -307,11 +323,13 @@ rule write_methods:
         "results/logs/write_methods.log",
     benchmark:
         "results/benchmarks/write_methods.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_of("write_methods"),
-        settings=DESCRIBED,
+        defaults=content_of(SCHEMA),
+        settings=study.methods,
     message:
         "Writing the paragraphs on methods"
     script:
@@ -330,6 +348,7 @@ rule write_cards:
         "results/logs/write_cards.log",
     benchmark:
         "results/benchmarks/write_cards.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -341,7 +360,7 @@ rule write_cards:
         "../scripts/write_cards.py"
 
 
-rule hypertext:
+rule write_hypertext:
     input:
         "results/tables/{table}.md",
     output:
@@ -352,9 +371,10 @@ rule hypertext:
             labels={"table": "{table}"},
         ),
     log:
-        "results/logs/hypertext/{category}/{table}.log",
+        "results/logs/write_hypertext/{category}/{table}.log",
     benchmark:
-        "results/benchmarks/hypertext/{category}/{table}.tsv"
+        "results/benchmarks/write_hypertext/{category}/{table}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -14,7 +14,7 @@ rule random_student:
     benchmark:
         "results/benchmarks/random_student/{student}.tsv"
     wildcard_constraints:
-        student="|".join(n for n, s in STUDENTS.items() if not s.is_trained) or "(?!)",
+        student="|".join(set(study.students) - set(study.trained)) or "(?!)",
     group:
         "model"
     conda:
@@ -23,10 +23,10 @@ rule random_student:
         mem_mb=growing(2000),
         runtime=growing(15),
     params:
-        code=code_of("random_student"),
+        code=code_of("random_student", networks=lambda w: [w.student]),
         networks=config["networks"],
         settings=lambda w: dict(
-            architecture=STUDENTS[w.student].architecture, seed=config["seed"]
+            architecture=study.students[w.student].architecture, seed=config["seed"]
         ),
     message:
         "Drawing the weights of {wildcards.student}"
@@ -49,7 +49,7 @@ rule train_student:
     benchmark:
         "results/benchmarks/train_student/{student}.tsv"
     wildcard_constraints:
-        student="|".join(n for n, s in STUDENTS.items() if s.is_trained) or "(?!)",
+        student="|".join(study.trained) or "(?!)",
     conda:
         NETWORK_ENV
     threads: config["threads"]
@@ -58,7 +58,7 @@ rule train_student:
         runtime=growing(480),
         gpu=GPU,
     params:
-        code=code_of("train_student"),
+        code=code_of("train_student", networks=lambda w: [w.student], losses=True),
         checkpoint="results/students/{student}/checkpoint.pt",
         networks=config["networks"],
         recipe=config["training"],

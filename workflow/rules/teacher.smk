@@ -51,7 +51,7 @@ else:
             runtime=growing(480),
             gpu=GPU,
         params:
-            code=code_of("train_teacher"),
+            code=code_of("train_teacher", networks=[TEACHER]),
             checkpoint="results/teacher/checkpoint.pt",
             networks=config["networks"],
             recipe=config["teacher"]["training"],
@@ -71,7 +71,7 @@ rule cache_responses:
         crops="results/crops/{shard}.h5",
         teacher="results/teacher/weights.safetensors",
     output:
-        responses="results/teacher/responses/{shard}.h5",
+        "results/teacher/responses/{shard}.h5",
     log:
         "results/logs/cache_responses/{shard}.log",
     benchmark:
@@ -84,7 +84,7 @@ rule cache_responses:
         runtime=growing(240),
         gpu=GPU,
     params:
-        code=code_of("cache_teacher"),
+        code=code_of("cache_responses", networks=[TEACHER]),
         settings=dict(
             half_precision=config["teacher"]["half_precision"],
             device=config["device"],
@@ -92,7 +92,7 @@ rule cache_responses:
     message:
         "Asking the teacher's responses, shard {wildcards.shard}"
     script:
-        "../scripts/cache_teacher.py"
+        "../scripts/cache_responses.py"
 
 
 rule cache_geometry:
@@ -100,7 +100,7 @@ rule cache_geometry:
         crops="results/crops/{shard}.h5",
         teacher="results/teacher/weights.safetensors",
     output:
-        geometry="results/teacher/geometry/{shard}.h5",
+        "results/teacher/geometry/{shard}.h5",
     log:
         "results/logs/cache_geometry/{shard}.log",
     benchmark:
@@ -113,13 +113,13 @@ rule cache_geometry:
         runtime=growing(240),
         gpu=GPU,
     params:
-        code=code_of("cache_teacher"),
+        code=code_of("cache_geometry", networks=[TEACHER]),
         settings=dict(
-            maps=MAPS,
+            maps=study.connected_maps,
             radius=config["geometry"]["radius"],
             device=config["device"],
         ),
     message:
         "Spanning the teacher's maps by trees, shard {wildcards.shard}"
     script:
-        "../scripts/cache_teacher.py"
+        "../scripts/cache_geometry.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 import fkd
 
 # In a process of its own: measures of memory start further ones.
-with Path(snakemake.log[0]).open("w") as log:
+with Path(snakemake.log[0]).open("w", encoding="utf-8") as log:
     subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks"),

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.verification import evaluate_wd
+from fkd.verification import Protocol, evaluate_wd
+
+settings = dict(snakemake.params.settings)
 
 with stage(snakemake.log[0]):
     evaluate_wd(
         features=Path(snakemake.input[0]),
         metrics=Path(snakemake.output.metrics),
         scores=Path(snakemake.output.scores),
-        references=int(snakemake.wildcards.references),
+        protocol=Protocol(**settings.pop("protocol")),
         threads=snakemake.threads,
-        memory_mb=snakemake.resources.mem_mb // 2,  # the rest: Python, Snakemake, the features
-        **snakemake.params.settings,
+        memory=snakemake.resources.mem_mb / 2000,  # the rest: Python, Snakemake, the features
+        **settings,
     )

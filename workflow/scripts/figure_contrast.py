@@ -4,6 +4,9 @@ from pathlib import Path
 
 from fkd.figures.contrast import figure_contrast
 from fkd.logs import stage
+from fkd.study.students import students_of
+
+settings = dict(snakemake.params.settings)
 
 with stage(snakemake.log[0]):
     figure_contrast(
@@ -12,5 +15,6 @@ with stage(snakemake.log[0]):
         weights={Path(path).parent.name: Path(path) for path in snakemake.input.students},
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
-        **snakemake.params.settings,
+        students=students_of(settings.pop("students")),
+        **settings,
     )

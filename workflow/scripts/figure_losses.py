@@ -4,11 +4,12 @@ from pathlib import Path
 
 from fkd.figures.losses import figure_losses
 from fkd.logs import stage
+from fkd.study.students import students_of
 
 with stage(snakemake.log[0]):
     figure_losses(
         losses=[Path(path) for path in snakemake.input],
-        students=snakemake.params.students,
+        students=students_of(snakemake.params.students),
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
     )

@@ -7,10 +7,9 @@ from fkd.logs import stage
 
 with stage(snakemake.log[0]):
     figure_page(
-        pages=Path(snakemake.input.pages),
         stripes=[Path(path) for path in snakemake.input.stripes],
         crops=[Path(path) for path in snakemake.input.crops],
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
-        max_pixels=snakemake.params.max_pixels,
+        seed=snakemake.params.seed,
     )

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from fkd.figures.pipeline import figure_pipeline
 from fkd.logs import stage
+from fkd.study.students import students_of
+
+settings = dict(snakemake.params.settings)
 
 with stage(snakemake.log[0]):
     figure_pipeline(
@@ -16,5 +19,6 @@ with stage(snakemake.log[0]):
         metrics=[Path(path) for path in snakemake.input.metrics],
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
-        **snakemake.params.settings,
+        students=students_of(settings.pop("students")),
+        **settings,
     )

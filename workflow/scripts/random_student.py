@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.models import Networks
+from fkd.study.parts import Networks
 from fkd.training.stages import random_student
 
 with stage(snakemake.log[0]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.text.pages import segment_pages
+from fkd.text.stripes import segment_pages
 
 with stage(snakemake.log[0]):
     segment_pages(

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.models import Networks
+from fkd.study.parts import Networks
+from fkd.study.students import Student
 from fkd.training.recipe import Recipe
 from fkd.training.stages import train_student
+
+settings = dict(snakemake.params.settings)
 
 with stage(snakemake.log[0]):
     train_student(
@@ -19,5 +22,6 @@ with stage(snakemake.log[0]):
         memory=snakemake.resources.mem_mb / 1000,
         threads=snakemake.threads,
         networks=Networks(**snakemake.params.networks),
-        **snakemake.params.settings,
+        student=Student.from_settings(settings.pop("student")),
+        **settings,
     )

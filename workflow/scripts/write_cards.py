@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.card import write_card
+from fkd.report.card import write_cards
 
 with stage(snakemake.log[0]):
-    for model, markdown in zip(snakemake.input.models, snakemake.output, strict=True):
-        write_card(
-            model=Path(model),
-            teacher=Path(snakemake.input.teacher),
-            eer=Path(snakemake.input.eer),
-            data=Path(snakemake.input.data),
-            markdown=Path(markdown),
-            **snakemake.params.settings,
-        )
+    write_cards(
+        models=[Path(path) for path in snakemake.input.models],
+        teacher=Path(snakemake.input.teacher),
+        eer=Path(snakemake.input.eer),
+        data=Path(snakemake.input.data),
+        markdown=[Path(path) for path in snakemake.output],
+        **snakemake.params.settings,
+    )

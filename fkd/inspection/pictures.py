@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from fkd.figures.style import (
+from fkd.study.style import (
     BLACK,
     BLUE,
     FORGED,

@@ -1,15 +1,15 @@
-"""Ask the teacher what it says of one shard of crops."""
+"""Ask the teacher for its responses to one shard of crops."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.training.targets import cache_teacher
+from fkd.training.targets import cache_responses
 
 with stage(snakemake.log[0]):
-    cache_teacher(
+    cache_responses(
         crops=Path(snakemake.input.crops),
         teacher=Path(snakemake.input.teacher),
+        out=Path(snakemake.output[0]),
         threads=snakemake.threads,
-        **{kind: Path(path) for kind, path in snakemake.output.items()},
         **snakemake.params.settings,
     )

@@ -1,18 +1,17 @@
-"""Write a table of the paper, published values and the study's."""
+"""Write the tables of equal error rates."""
 
 from pathlib import Path
 
 from fkd.logs import stage
-from fkd.report.paper_tables import make_paper_table
+from fkd.report.tables import write_tables
+from fkd.study.students import students_of
 
 with stage(snakemake.log[0]):
-    make_paper_table(
-        table=int(snakemake.wildcards.table),
+    write_tables(
         metrics=[Path(path) for path in snakemake.input],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
-        latex=Path(snakemake.output.latex),
         title=snakemake.params.title,
-        students=snakemake.params.students,
+        students=students_of(snakemake.params.students),
         synthetic=snakemake.params.synthetic,
     )

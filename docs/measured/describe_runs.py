@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fkd.errors import FkdError
+from fkd.logs import stage
 from fkd.report.run_times import COLUMNS
 from fkd.storage.atomic import writing
 
@@ -48,7 +49,8 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
             }
         )
     with writing(out) as part:
-        part.write_text(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
+        table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+        part.write_text(f"{table}\n", encoding="utf-8")
 
 
 def _spelled(seconds: float) -> str:
@@ -57,3 +59,12 @@ def _spelled(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+if __name__ == "__main__":
+    with stage(snakemake.log[0]):
+        describe_runs(
+            commands=snakemake.params.commands,
+            results=[Path(path) for path in snakemake.params.results],
+            out=Path(snakemake.output[0]),
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fkd.errors import FkdError
+from fkd.logs import stage
 from fkd.storage.atomic import writing
 
 _PART = re.compile(
@@ -46,7 +47,7 @@ class Part(NamedTuple):
 
 def parts_of(document: Path) -> Iterator[Part]:
     """Find the parts of a document that a rule fills."""
-    for found in _PART.finditer(Path(document).read_text()):
+    for found in _PART.finditer(Path(document).read_text(encoding="utf-8")):
         yield Part(found["path"], found["digest"], found["content"].strip("\n"))
 
 
@@ -97,9 +98,9 @@ def fill_documents(*, documents: list[Path], parts: list[Path], figures: Path) -
             raise FkdError(f"{places}: {what.format(', '.join(sorted(paths)))}.")
     for document in map(Path, documents):
         fill = partial(_filled, sources=sources, document=document, figures=Path(figures))
-        text = _PART.sub(fill, document.read_text())
+        text = _PART.sub(fill, document.read_text(encoding="utf-8"))
         with writing(document) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
 
 
 def _filled(found: re.Match, sources: Mapping[str, Path], document: Path, figures: Path) -> str:
@@ -113,7 +114,8 @@ def _filled(found: re.Match, sources: Mapping[str, Path], document: Path, figure
         place = os.path.relpath(copy, document.parent)
         content = f"![{words['words'] if words else source.stem}]({place})"
     else:
-        content = re.sub(r"^(?=#)", "##", source.read_text().strip(), flags=re.MULTILINE)
+        text = source.read_text(encoding="utf-8").strip()
+        content = re.sub(r"^(?=#)", "##", text, flags=re.MULTILINE)
     digest = _digest(content, document.parent)
     return f"<!-- begin: {path} {digest} -->\n\n{content}\n\n<!-- end -->"
 
@@ -125,3 +127,12 @@ def _digest(content: str, folder: Path) -> str:
         figure = folder / place
         state.update(figure.read_bytes() if figure.is_file() else b"missing")
     return state.hexdigest()
+
+
+if __name__ == "__main__":
+    with stage(snakemake.log[0]):
+        fill_documents(
+            documents=[Path(path) for path in snakemake.output],
+            parts=[Path(path) for path in [*snakemake.input.parts, *snakemake.input.described]],
+            figures=Path(snakemake.params.figures),
+        )

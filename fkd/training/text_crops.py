@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods
-from fkd.models.network import as_input
+from fkd.models import as_input
 from fkd.preprocess import center_crop
 from fkd.storage import shards
 from fkd.threads import ahead
@@ -49,18 +49,19 @@ class Part:
 
 
 @dataclass
-class TextImages:
+class TextCrops:
     """The crops that a student sees, with what the teacher said of them.
 
     Attributes
     ----------
     writer : Tensor, (n,), int64
+        Who wrote each crop, as a row of `writers`.
     validation : ndarray, (n,), bool
-        Which images are for validation.
+        Which crops are for validation.
     writers : list of str
-        The classes.
+        The classes: the writers of the whole study.
     radius : int
-        Of the neighborhoods.
+        Hops within which vectors are neighbors.
     sources : dict of str to str
         Digests of the crops, of their labels and of the teacher.
     parts : list of Part
@@ -82,7 +83,7 @@ class TextImages:
     @classmethod
     def open(
         cls, crops: list[Path], responses: list[Path], geometry: list[Path], maps: list[str]
-    ) -> "TextImages":
+    ) -> "TextCrops":
         """Open shards of crops, and of the teacher's targets in the same order.
 
         Parameters
@@ -97,7 +98,8 @@ class TextImages:
         Raises
         ------
         FkdError
-            Where targets belong to other crops or to several teachers, or lack a map.
+            Where crops are of several lists of writers, or targets belong to other crops or to
+        several teachers, or lack a map.
         """
         for kind, paths in (("responses", responses), ("geometry", geometry)):
             if paths and len(paths) != len(crops):
@@ -107,6 +109,7 @@ class TextImages:
             ("geometry", geometry, [f"{what}_{m}" for m in maps for what in ("nac", "tree")]),
         )
         parts, teachers, radii, first = [], set(), set(), 0
+        writers: list[str] = []
         writer, validation, digests = [], [], []
         with ExitStack() as files:
             for at, path in enumerate(crops):
@@ -123,18 +126,25 @@ class TextImages:
                     teachers.add(targets.attributes["teacher"])
                     radii |= {targets.attributes["radius"]} if kind == "geometry" else set()
                     readers |= dict.fromkeys(names, targets)
+                # A writer's class is a place in this list: shards of two lists would share classes.
+                if at and source.attributes["writers"] != writers:
+                    raise FkdError(
+                        f"{path}: its list of writers is not that of {crops[0]}, so that one class "
+                        "would stand for two writers. Make all crops of one list of pages."
+                    )
+                writers = source.attributes["writers"]
                 parts.append(Part(first, readers))
                 first += source.shape("image")[0]
-                writer.append(source.rows("writer"))
+                number = {name: index for index, name in enumerate(writers)}
+                writer.append([number[name] for name in source.rows("writer")])
                 validation.append(source.rows("validation").astype(bool))
                 digests.append(source.digests["image"])
-                writers = source.attributes["writers"]
             if len(teachers) > 1 or len(radii) > 1:
                 raise FkdError(
                     f"{(responses + geometry)[0].parent}: shards of several teachers or radii. "
                     "Remove them and run again."
                 )
-            labels = np.concatenate(writer), np.concatenate(validation)
+            labels = np.concatenate(writer).astype(np.int32), np.concatenate(validation)
             return cls(
                 writer=torch.from_numpy(labels[0]).long(),
                 validation=labels[1],
@@ -149,7 +159,7 @@ class TextImages:
                 _files=files.pop_all(),
             )
 
-    def __enter__(self) -> "TextImages":
+    def __enter__(self) -> "TextCrops":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -201,7 +211,7 @@ class TextImages:
         Batch
             Besides ``image`` and ``writer``, as far as there are such targets,
             ``feature`` (B, F) float32, and for each map ``nac_MAP`` (B, N) and
-            ``mask_MAP``, the :class:`fkd.graph.Neighborhoods` of its trees.
+            ``neighborhoods_MAP``, the :class:`fkd.graph.Neighborhoods` of its trees.
         """
         made = (self._batch(rows, where) for rows in parts)
         yield from ahead(made) if self.held is None else made
@@ -215,7 +225,7 @@ class TextImages:
             if name == "image":
                 batch[name] = as_input(of_rows)
             elif name.startswith("tree_"):
-                batch[name.replace("tree_", "mask_")] = Neighborhoods(of_rows, self.radius)
+                batch[name.replace("tree_", "neighborhoods_")] = Neighborhoods(of_rows, self.radius)
             else:
                 batch[name] = of_rows.float()
         return batch

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fkd.models import ARCHITECTURES, FEATURES
+from fkd.logs import stage
 from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
+from fkd.study.parts import ARCHITECTURES, FEATURES, code_of_part
 
 
 def describe_networks(*, out: Path) -> None:
@@ -21,14 +22,14 @@ def describe_networks(*, out: Path) -> None:
     rows = []
     for architecture in ARCHITECTURES.values():
         with torch.device("meta"):
-            network = architecture(num_classes=None)
+            network = code_of_part(architecture.network)(num_classes=None)
             maps, _ = network.describe(torch.empty(2, 1, *INPUT))
         sizes = ("{2} x {3} x {1}".format(*found.shape) for found in maps.values())
         parts = (f"{name} {size}" for name, size in zip(maps, sizes, strict=True))
         count = sum(values.numel() for values in network.parameters())
         rows.append(
             {
-                "network": architecture.__name__,
+                "network": type(network).__name__,
                 "parameters": f"{count:,}",
                 "feature maps": ", ".join(parts),
             }
@@ -38,5 +39,11 @@ def describe_networks(*, out: Path) -> None:
         part.write_text(
             "A model takes `image` (batch, 1, {}, {}) float32 in [0, 1], ink bright on black, and "
             "gives `feature` (batch, {}) float32 in the published size, from these networks:\n\n"
-            "{}\n".format(*INPUT, FEATURES, shown)
+            "{}\n".format(*INPUT, FEATURES, shown),
+            encoding="utf-8",
         )
+
+
+if __name__ == "__main__":
+    with stage(snakemake.log[0]):
+        describe_networks(out=Path(snakemake.output[0]))

@@ -1,0 +1,150 @@
+"""Weights of networks in files: written, read back checked, and told apart by a checksum."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from fkd.errors import FkdError
+from fkd.models.network import Network
+from fkd.storage.atomic import writing
+from fkd.storage.files import check_file
+from fkd.study.parts import ARCHITECTURES, code_of_part
+
+METADATA = "fkd"
+"""The one key of a file's metadata: a JSON object with ``architecture``, ``settings``, ``about``."""
+
+
+def save(network: Network, path: Path | str, about: dict | None = None) -> None:
+    """Write a network's weights as safetensors.
+
+    Parameters
+    ----------
+    network : Network
+        What to write.
+    path : Path or str
+        The file; its metadata say how to build the network.
+    about : dict, optional
+        How the weights came about, as JSON can hold it.
+    """
+    description = {
+        "architecture": network.architecture,
+        "settings": network.settings,
+        "about": about or {},
+    }
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    # Several keys of metadata would stand in any order; one key makes equal weights equal files.
+    metadata = {METADATA: json.dumps(description, sort_keys=True)}
+    with writing(path) as part:
+        part.write_bytes(to_bytes(tensors, metadata))
+
+
+def load(path: Path | str) -> tuple[Network, dict]:
+    """Build the network that :func:`save` wrote, without its classifier, for evaluation.
+
+    Parameters
+    ----------
+    path : Path or str
+        A safetensors file; no code in it is ever run.
+
+    Returns
+    -------
+    network : Network
+        In evaluation mode, ``num_classes=None``.
+    about : dict
+        What :func:`save` was told of the weights.
+
+    Raises
+    ------
+    FkdError
+        Where the file is missing, damaged, or not one of ours.
+    """
+    check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FkdError(f"{path}: not a safetensors file of a study ({error}).") from None
+    known = description.get("architecture") if isinstance(description, dict) else None
+    if not isinstance(known, str) or known not in ARCHITECTURES:
+        raise FkdError(
+            f"{path}: its metadata name none of the networks {', '.join(ARCHITECTURES)}."
+        )
+    try:
+        settings = description["settings"] | {"num_classes": None}
+        about = description["about"]
+        # Without memory, until the tensors are seen to have the sizes that it names.
+        with torch.device("meta"):
+            network = code_of_part(ARCHITECTURES[known].network)(**settings)
+    except Exception as error:  # metadata of others can say anything
+        raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
+    tensors.pop("classifier.weight", None)
+    check_tensors(network, tensors, path)
+    network.to_empty(device="cpu")
+    network.load_state_dict(tensors)
+    return network.eval(), about
+
+
+def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | str) -> None:
+    """Say which tensors do not fit a network.
+
+    Parameters
+    ----------
+    network : Network
+        It may lie on the device ``meta``.
+    tensors : dict of str to Tensor
+        One for each entry of its state.
+    source : Path or str
+        Where they come from, for the message.
+
+    Raises
+    ------
+    FkdError
+        Listing the missing and surplus keys, the wrong shapes, and what is not finite.
+    """
+    expected = network.state_dict()
+    faults = [f"  {name}: missing" for name in expected if name not in tensors]
+    faults += [f"  {name}: not expected" for name in tensors if name not in expected]
+    faults += [
+        f"  {name}: shape {tuple(tensors[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in tensors and tensors[name].shape != value.shape
+    ]
+    faults = faults or [
+        f"  {name}: not finite real numbers" for name in expected if not _is_real(tensors[name])
+    ]
+    if faults:
+        name = type(network).__name__
+        raise FkdError(f"{source}: these weights do not fit {name}:\n" + "\n".join(faults))
+
+
+def _is_real(tensor: Tensor) -> bool:
+    """Tell whether a tensor of any origin holds finite real numbers, and all of them."""
+    is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    is_plain = is_plain and not (tensor.is_complex() or tensor.is_quantized)
+    return is_plain and bool(torch.isfinite(tensor).all())
+
+
+def checksum(network: Network) -> str:
+    """Digest a network's state.
+
+    Parameters
+    ----------
+    network : Network
+        Any device, any memory layout.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, equal for equal weights.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
