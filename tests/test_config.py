@@ -164,9 +164,7 @@ def test_a_size_is_laid_over_the_rest():
     assert "sizes: small" in refusal(sizes=sizes, size="large")
 
 
-CHEBYSHEV = ResponseLoss(
-    "CH", "Chebyshev", "my_parts.chebyshev", {"power": None, "absolute": True}
-)
+CHEBYSHEV = ResponseLoss("CH", "Chebyshev", "my_parts.chebyshev", {"power": None, "absolute": True})
 """A response loss of one's own, with a parameter that has no default."""
 
 NARROW = Architecture(
