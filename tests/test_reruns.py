@@ -115,7 +115,7 @@ def project(finished: tuple[Project, set[str]]) -> Iterator[Project]:
 
 def sources(folder: Path) -> list[Path]:
     """The files that a checkout brings."""
-    kinds = ("*.py", "*.smk", "*.yaml", "*.rst", "Snakefile")
+    kinds = ("*.py", "*.pyi", "*.smk", "*.yaml", "*.rst", "published.csv", "Snakefile")
     found = (path for kind in kinds for path in folder.rglob(kind))
     return [
         path for path in found if "results" not in path.parts and ".snakemake" not in path.parts
@@ -186,7 +186,7 @@ FIGURES = RATES | {
 def test_scripts_run_the_copy(finished):
     project, _ = finished
     # The workflow itself never imports what trains.
-    assert list(project.folder.glob("fkd/__pycache__/training.*.pyc"))
+    assert list(project.folder.glob("fkd/training/__pycache__/stages.*.pyc"))
     assert (project.folder / "results/tables/eer.md").is_file()
 
 
@@ -300,16 +300,20 @@ def test_methods_and_counts_do_not_ask_where_a_study_runs(project, led_to):
 
 CODE = {
     # (module, definition that gets another line): the jobs
-    ("losses", "barlow_twins"): trained(*TRAINED),
+    ("losses", "barlow_twins"): trained("signet_cl_bt"),
+    ("losses", "temperature_cross_entropy"): trained("signet_cl_tce"),
     ("losses", "classification"): TEACHER | trained(*TRAINED),
+    ("models/resnet18", "ResNet18"): set(),  # no model of this study has this network
+    ("models/signet", "SigNet"): TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
     ("verification/svm", "gram_matrix"): verified(*MODELS) | TABLES,
     ("verification/significance", "wilcoxon"): TABLES,
     ("report/tables", "write_tables"): TABLES,
-    ("graph/tree", "rooted_trees"): RESPONSES | TREES | trained(*GUIDED),
-    ("graph/contrast", "nac"): RESPONSES | TREES | trained(*TRAINED),
-    ("lines", "find_stripes"): STRIPES,
-    ("training", "random_student"): RANDOM | judged("signet_random") | TABLES,
-    ("export", "export_onnx"): {f"Exporting {model}" for model in MODELS}
+    ("graph/tree", "rooted_trees"): TREES | trained("signet_cl_geom"),
+    ("graph/contrast", "nac"): TREES | trained(*TRAINED),
+    ("graph/compiled", "contrast"): TREES | trained(*TRAINED),
+    ("text/stripes", "find_stripes"): STRIPES,
+    ("training/stages", "random_student"): RANDOM | judged("signet_random") | TABLES,
+    ("models/export", "export_onnx"): {f"Exporting {model}" for model in MODELS}
     | judged(*MODELS)
     | TABLES,
 }
@@ -324,12 +328,27 @@ def test_a_line_of_the_library(project, led_to, module, name):
 
 
 REPORT_CODE = {
-    ("figures/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
+    ("study/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
     ("report/hypertext", "write_hypertext"): pages(
         "eer", "table4", "table5", "table7", "data", "appearance", "methods"
     )
     - {"Summing up where the time went"},
-    ("report/card", "write_card"): CARDS | pages(),
+    ("report/card", "write_cards"): CARDS | pages(),
+}
+
+REPORT_FILES = {
+    # A file of the project that a stage reads: what stands there, and in its place; the jobs
+    "fkd/report/published.csv": (
+        (
+            "4,cedar,teacher,12,EER_userthresholds,4.33",
+            "4,cedar,teacher,12,EER_userthresholds,4.34",
+        ),
+        PAPER_TABLES | pages("table4", "table5", "table7"),
+    ),
+    "workflow/schemas/config.schema.yaml": (
+        ("default: 0.00048828125", "default: 0.0005"),
+        METHODS | pages("methods"),
+    ),
 }
 
 
@@ -339,6 +358,19 @@ def test_a_line_of_the_report(project, led_to, module, name):
     jobs, rules = project.plan()
     note(led_to, f"with the report: a line in fkd/{module}.py, {name}", rules)
     assert jobs == REPORT_CODE[module, name]
+
+
+@pytest.mark.parametrize("file", REPORT_FILES)
+def test_a_file_that_a_stage_reads(project, led_to, file):
+    (old, new), expected = REPORT_FILES[file]
+    project.write(over(project.study, {"evaluation": {"gamma": 2**-11}}))
+    path = project.folder / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    jobs, rules = project.plan()
+    note(led_to, f"with the report: {file}", rules)
+    assert jobs == expected
 
 
 def test_a_line_of_the_preprocessing(project, finished, led_to):
