@@ -30,7 +30,7 @@ def classification(logits: Tensor, writers: Tensor) -> Tensor:
     logits : Tensor, (B, writers), float
         The outputs of the student's classifier.
     writers : Tensor, (B,), int64
-        Number of the writer of each text image.
+        Number of the writer of each text crop.
 
     Returns
     -------

@@ -46,7 +46,7 @@ def place():
     return {
         "page": np.array(["a/1.png"] * 3 + ["b/1.png"] * 3, object),
         "line": np.arange(COUNT, dtype=np.int32),
-        "writer": np.array([0, 0, 0, 1, 1, 1], np.int32),
+        "writer": np.repeat(np.array(["ann", "bob"], object), 3),
         "validation": np.arange(COUNT) % 2 == 0,
     }
 
@@ -94,7 +94,7 @@ SHARDS = {
             "nac_own": np.zeros((COUNT, 12), np.float32),
         },
         TAUGHT | {"maps": ["conv2", "own"], "radius": 5},
-        "6 text images, map conv2 of 17 x 26 nodes, map own of 3 x 4 nodes; neighbors are within 5",
+        "6 text crops, map conv2 of 17 x 26 nodes, map own of 3 x 4 nodes; neighbors are within 5",
     ),
     "features": lambda: (
         SIGNED | {"feature": draw.random((COUNT, 5), np.float32)},
@@ -155,7 +155,7 @@ TABLES = {
     ),
     "appearance.csv": (
         {"images of": ["crops"], "count": [5], "height_p50": [3]},
-        "Ink of text images and of genuine signatures",
+        "Ink of text crops and of genuine signatures",
         False,
     ),
     "run_times.csv": (
@@ -227,7 +227,7 @@ def test_weights_and_model_of_a_study(tmp_path, capsys):
     models.save(models.build("resnet18", 4, SMALL), weights, ABOUT)
     text = shown(weights, capsys)
     told = (
-        "a student, trained on 77 text images with CL + GEOM on conv2, conv5 + barlow_colleagues."
+        "a student, trained on 77 text crops with CL + GEOM on conv2, conv5 + barlow_colleagues."
     )
     assert f"Weights of a ResNet-18: {told}" in text
     assert "They fit the network" in text

@@ -13,6 +13,7 @@ import pytest
 from docstring_parser import parse
 
 from fkd.__main__ import COMMANDS, STAGES, load, main
+from fkd.inspection.shards import ARRAYS
 from fkd.storage import shards
 from fkd.study.students import PAPER
 
@@ -207,3 +208,9 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
     scores = shards.read("student.scores.h5", "scores")
     assert scores.attributes["protocol"]["references"] == 3
     assert len(scores["score"]) == 3 * 3 * 6
+    # What `inspect` says of arrays is what stages write, no more and no less.
+    written = {name for path in tmp_path.glob("*.h5") for name in shards.read(path).arrays}
+    described = {name: re.compile(name) for name in ARRAYS}
+    unknown = [n for n in written if not any(rule.fullmatch(n) for rule in described.values())]
+    unwritten = [n for n, rule in described.items() if not any(map(rule.fullmatch, written))]
+    assert (unknown, unwritten) == ([], [])

@@ -24,6 +24,7 @@ from fkd.models.extractor import read_onnx
 from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import shown
+from fkd.storage.sizes import refuse_unfolding, unfolded_size
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
 
@@ -33,9 +34,6 @@ COLUMNS = ("tensor", "shape", "type")
 
 MOST_SHRUNK = 100
 """Times that an archive may be smaller than what it holds."""
-
-UNQUESTIONED = 1 << 27
-"""Bytes that may be held however small the file is."""
 
 
 def describe_weights(file: Path) -> Finding:
@@ -229,15 +227,11 @@ def _features(file: Path, features: np.ndarray, names: np.ndarray) -> Finding:
 
 def _check_size(file: Path) -> None:
     """Refuse an archive made to fill the memory, before anything in it is read."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > MOST_SHRUNK * file.stat().st_size + UNQUESTIONED:
-        raise FkdError(
-            f"{shown(file)}: it unfolds to {size:,} bytes, more than {MOST_SHRUNK} times the file. "
-            "Expected weights or images, which do not shrink so much."
-        )
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            size = unfolded_size(archive)
+        expected = "Expected weights or images, which do not shrink so much."
+        refuse_unfolding(file, size, MOST_SHRUNK, expected)
 
 
 def _trained(about: Mapping[str, Any]) -> str:
@@ -256,7 +250,7 @@ def _trained(about: Mapping[str, Any]) -> str:
     terms = ["CL"] * bool(student.classification)
     terms += [f"GEOM on {', '.join(student.guiding_maps)}"] * bool(student.guiding_maps)
     terms += [student.response.loss] if student.guided_by_response else []
-    return f"a student, trained on {about.get('images', '?')} text images with {' + '.join(terms)}."
+    return f"a student, trained on {about.get('images', '?')} text crops with {' + '.join(terms)}."
 
 
 def _network(architecture: str) -> str:

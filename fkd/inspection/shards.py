@@ -13,13 +13,11 @@ from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.storage import shards
 from fkd.storage.files import shown
+from fkd.storage.sizes import refuse_unfolding
 from fkd.study.parts import ARCHITECTURES
 
 MOST_SHRUNK = 1000
 """Times that a shard may be smaller than its arrays: blank pages are 300 times smaller."""
-
-UNQUESTIONED = 1 << 27
-"""Bytes that arrays may take however small their file is."""
 
 SHOWN = 40
 """Images of a contact sheet."""
@@ -27,13 +25,13 @@ SHOWN = 40
 WHAT = {
     "stripes": "Stripes: the lines of handwritten pages, without the spaces between words. "
     "Made by segment_pages.",
-    "crops": "Text images: pieces of handwritten lines, prepared as signatures are; students are "
+    "crops": "Text crops: parts of handwritten lines, prepared as signatures are; students are "
     "trained on them. Made by make_crops.",
     "signatures": "A set of signatures, prepared as networks see them. Made by prepare_signatures.",
-    "responses": "The teacher's responses: the feature that it gives each text image of one shard. "
-    "Made by cache_teacher.",
-    "geometry": "The geometry of the teacher's feature maps for each text image of one shard: "
-    "spanning trees, and the affinity contrast in their neighborhoods. Made by cache_teacher.",
+    "responses": "The teacher's responses: the feature that it gives each text crop of one shard. "
+    "Made by cache_responses.",
+    "geometry": "The geometry of the teacher's feature maps for each text crop of one shard: "
+    "spanning trees, and the affinity contrast in their neighborhoods. Made by cache_geometry.",
     "features": "Features: what one model says of each signature of a set. Made by "
     "extract_features.",
     "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
@@ -42,16 +40,18 @@ WHAT = {
 """What a shard of each kind is."""
 
 ARRAYS = {
-    "image": "grey levels, ink bright on black",
-    "pixels": "grey levels of all stripes, one after another, row by row",
+    "image": "gray levels, ink bright on black",
+    "pixels": "gray levels of all stripes, one after another, row by row",
+    "columns": "for each column of all stripes, the column of the page",
     "offset": "where a stripe's pixels begin",
     "height": "rows of a stripe",
-    "width": "columns of a stripe",
-    "top": "row of the page where it begins",
-    "left": "column where it begins",
+    "width": "columns of the stripe",
+    "top": "row of the page, made level, where it begins",
+    "stripe": "row of its stripe in the shard of stripes",
+    "left": "column of the stripe where it begins",
     "page": "the page it comes from",
     "line": "the line on its page, from 0",
-    "crop": "the piece of its line, from 0",
+    "crop": "the crop of its line, from 0",
     "ratio": "width / height that was drawn for it",
     "canvas": "rows and columns of the canvas on which it was prepared",
     "validation": "whether it is kept for validation",
@@ -64,6 +64,7 @@ ARRAYS = {
     "split": "the random split into references and tests",
     "row": "row of the signature in its set",
     "score": "decision of the writer's verifier; genuine where high",
+    "references": "rows of each writer's references, by split and writer",
     r"tree_\w+": "the next node on the way to node 0, on the map's spanning tree",
     r"nac_\w+": "affinity contrast of each node, 0 to 1",
 }
@@ -112,11 +113,8 @@ def _glance(file: Path) -> str:
             size = sum(item.nbytes for item in opened.values() if isinstance(item, h5py.Dataset))
     except Exception:  # nearly anything, on damaged files: the reader will say what
         return ""
-    if size > MOST_SHRUNK * file.stat().st_size + UNQUESTIONED:
-        raise FkdError(
-            f"{shown(file)}: its arrays take {size:,} bytes, more than {MOST_SHRUNK} times the "
-            "file. No shard shrinks so much; expected one that a study wrote."
-        )
+    expected = "No shard shrinks so much; expected one that a study wrote."
+    refuse_unfolding(file, size, MOST_SHRUNK, expected)
     return kind
 
 
@@ -160,7 +158,7 @@ def _crops(arrays: dict, about: dict) -> Told:
     images = arrays["image"]
     facts = [_of_validation(arrays, "crop", about["writers"])]
     chosen = _some(len(images))
-    names = [str(about["writers"][number]) for number in arrays["writer"][chosen]]
+    names = list(arrays["writer"][chosen])
     return facts, _sheet(images[chosen], names)
 
 
@@ -191,7 +189,7 @@ def _responses(arrays: dict, about: dict) -> Told:
         f"{(feature == 0).mean():.0%} of all elements are 0, the largest is {feature.max():.3g}.",
         f"The teacher's digest is {about['teacher']}, that of the crops {about['crops']}.",
     ]
-    return facts, partial(pictures.draw_features, feature, None, "text images, in their order")
+    return facts, partial(pictures.draw_features, feature, None, "text crops, in their order")
 
 
 def _features(arrays: dict, about: dict) -> Told:
@@ -211,7 +209,7 @@ def _geometry(arrays: dict, about: dict) -> Told:
     count = len(arrays[f"tree_{maps[0]}"])
     sizes = {name: _map_size(name, arrays[f"tree_{name}"].shape[1]) for name in maps}
     facts = [
-        f"{counted(count, 'text image')}, "
+        f"{counted(count, 'text crop')}, "
         + ", ".join(f"map {name} of {times(size)} nodes" for name, size in sizes.items())
         + f"; neighbors are within {about['radius']} hops.",
         f"The teacher's digest is {about['teacher']}, that of the crops {about['crops']}.",

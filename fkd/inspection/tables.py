@@ -207,7 +207,7 @@ TABLES = (
     ),
     Table(
         ("images of", "count", "height_p50"),
-        "Ink of text images and of genuine signatures: 5th, 50th and 95th percentile of its box, in "
+        "Ink of text crops and of genuine signatures: 5th, 50th and 95th percentile of its box, in "
         "pixels. Made by compare_appearance.",
     ),
     Table(

@@ -6,7 +6,6 @@ writers as numbers from 0; ``yforg`` (n,), 0 genuine, 1 skilled and 2 simple for
 """
 
 import logging
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from fkd.preprocess import SIZE
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import check_file, natural_order
+from fkd.storage.sizes import refuse_unfolding, unfolded_size
 
 SIMPLE = 2
 """What ``yforg`` says of a simple forgery, which no protocol here uses."""
@@ -25,9 +25,6 @@ SIMPLE = 2
 MOST_SHRUNK = 100
 """Times that a file may be smaller than its arrays. Sets of signatures are 13 to 41 times
 smaller; an archive made to fill the memory, a thousand times."""
-
-UNQUESTIONED = 1 << 27
-"""Bytes that arrays may take however small their file is."""
 
 LONGEST_NAME = 1000
 """Characters of a file's or writer's name."""
@@ -63,7 +60,12 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
     check_file(source)
     try:
         with np.load(source, allow_pickle=False) as file:
-            _check_size(source, file.zip)
+            refuse_unfolding(
+                source,
+                unfolded_size(file.zip),
+                MOST_SHRUNK,
+                "No set of signatures shrinks so much; if it is one, save it without compression.",
+            )
             keys = ("x", "y", "yforg", "filenames")
             # A member that is no array comes as bytes.
             images, y, yforg, names = (np.asarray(file[key]) for key in keys)
@@ -140,16 +142,6 @@ def export_signatures(*, signatures: Path, out: Path) -> None:
             yforg=shard["forgery"].astype(np.int32),
             user_mapping=np.array(names, str),
             filenames=np.array(shard["file"], str),
-        )
-
-
-def _check_size(source: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse an archive made to fill the memory, before anything in it is read."""
-    size = sum(member.file_size for member in archive.infolist())
-    if size > MOST_SHRUNK * source.stat().st_size + UNQUESTIONED:
-        raise FkdError(
-            f"{source}: its arrays take {size:,} bytes, more than {MOST_SHRUNK} times the file. "
-            "No set of signatures shrinks so much; if it is one, save it without compression."
         )
 
 

@@ -42,7 +42,7 @@ def train_student(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Train a student on text images under the guidance of the teacher.
+    """Train a student on text crops under the guidance of the teacher.
 
     Students of one architecture start from the same weights and see the same
     batches, so that they differ by their loss alone.
