@@ -1,12 +1,12 @@
-"""Where PyTorch computes."""
+"""Where PyTorch computes, and with how many threads."""
 
 import torch
 
 from fkd.errors import FkdError
 
 
-def pick(device: str, threads: int | None = None) -> torch.device:
-    """Choose the device and the number of CPU threads.
+def set_up(device: str, threads: int | None = None) -> torch.device:
+    """Set the number of CPU threads, and choose the device.
 
     Parameters
     ----------

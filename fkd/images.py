@@ -15,6 +15,9 @@ from fkd.storage.files import check_file
 FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
 """The formats that are read. A file's content decides its format, not the ending of its name."""
 
+MAX_PIXELS = 200_000_000
+"""Larger images are not decoded by default."""
+
 LARGEST_PIXEL = 8
 """Bytes: the most that a pixel takes, in four channels of 16 bits."""
 
@@ -24,7 +27,7 @@ OVERHEAD = 1 << 24
 _log = logging.getLogger(__name__)
 
 
-def read_gray(path: Path | str, max_pixels: int = 200_000_000) -> np.ndarray:
+def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read one image as gray.
 
     Colors are weighted by ITU-R 601 luma, transparent images are laid on white paper, and

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
-from fkd.storage.files import files_below, natural_order, shown
+from fkd.storage.files import files_below, natural_order, printable
 
 SYNTHETIC = "synthetic"
 """The layout of pages and signatures that the study draws for itself."""
@@ -207,7 +207,7 @@ def list_files(
         matches = [pattern.fullmatch(file) for pattern in patterns]
         if all(matches) and len(matches) == 2:
             raise FkdError(
-                f"{shown(path)}: matches both the pattern of genuine signatures, {genuine!r}, and that "
+                f"{printable(path)}: matches both the pattern of genuine signatures, {genuine!r}, and that "
                 f"of skilled forgeries, {skilled!r}. Make one of them narrower."
             )
         for forgery, match in enumerate(matches):
@@ -267,7 +267,7 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
     fault = _fault(path, patterns)
     if not fault:
         return ""
-    place = shown(os.path.realpath(path))
+    place = printable(os.path.realpath(path))
     return f"{key}: {place} {fault}.\n  What should lie there: {holds}\n  From: {what.obtain}"
 
 

@@ -31,7 +31,7 @@ from fkd.images import read_gray
 from fkd.models import published
 from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 from fkd.storage.quarantine import Quarantine
 from fkd.text.crops import make_crops
 from fkd.text.pages import list_pages
@@ -87,7 +87,7 @@ def confined(tmp_path, monkeypatch) -> Iterator[None]:
 
 def _in_short(error: FkdError, path: Path) -> str:
     """Say in a few words why an input was refused."""
-    reason = re.sub(rf"^.*?{re.escape(shown(path.name))}: ", "", str(error), flags=re.DOTALL)
+    reason = re.sub(rf"^.*?{re.escape(printable(path.name))}: ", "", str(error), flags=re.DOTALL)
     return "refused, " + re.split(r" \(|[.;:,] |[.:]?\n|\.$", reason)[0]
 
 
@@ -99,7 +99,7 @@ def test_bad_data(case: Case, tmp_path):
     except FkdError as error:
         message = str(error)
         assert case.refused and re.search(case.refused, message, re.DOTALL), message
-        assert shown(path.name) in message, "the error does not name the file"
+        assert printable(path.name) in message, "the error does not name the file"
         outcome = _in_short(error, path)
     else:
         assert case.may or not case.refused, f"accepted, expected: {case.refused}"
@@ -172,7 +172,7 @@ ASIDE = {"itself.png": "cannot be read", "nowhere.png": "no such file"} | dict.f
 def _files(source: Path) -> set[str]:
     """Every path below the folder that is no folder, as lists spell it."""
     found = (Path(place, name) for place, _, names in os.walk(source) for name in names)
-    return {shown(path) for path in found}
+    return {printable(path) for path in found}
 
 
 def _reasons(rows: list[tuple[str, str]]) -> dict[str, str]:
@@ -212,7 +212,7 @@ def test_a_set_of_bad_signatures(folder, tmp_path, caplog):
             assert scan.aside in reasons[path], str(scan)
             FOUND[f"{scan.group}, in a set", f"set aside, {scan.aside}"].append(scan.name)
     for what, name in NAMES.items():
-        reason = reasons.get(shown(folder / "bob" / os.fsdecode(name)))
+        reason = reasons.get(printable(folder / "bob" / os.fsdecode(name)))
         outcome = f"set aside, {reason}" if reason else "accepted"
         FOUND["names, in a set", outcome].append(what)
     others = {Path(path).name for path, _ in read.passed_over}

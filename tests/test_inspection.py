@@ -226,9 +226,7 @@ def test_weights_and_model_of_a_study(tmp_path, capsys):
     weights, model = tmp_path / "weights.safetensors", tmp_path / "mine.onnx"
     models.save(models.build("resnet18", 4, SMALL), weights, ABOUT)
     text = shown(weights, capsys)
-    told = (
-        "a student, trained on 77 text crops with CL + GEOM on conv2, conv5 + barlow_colleagues."
-    )
+    told = "a student, trained on 77 text crops with CL + GEOM on conv2, conv5 + barlow_colleagues."
     assert f"Weights of a ResNet-18: {told}" in text
     assert "They fit the network" in text
     assert "network.num_classes" in text and "about.student.geometry.conv5" in text

@@ -16,7 +16,7 @@ from fkd.figures.cuts import file_of, most_cut
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.figures.tree import Tree, find_tree
 from fkd.graph import MAPS, RADIUS
-from fkd.images import read_gray
+from fkd.images import MAX_PIXELS, read_gray
 from fkd.preprocess import INPUT, center_crop
 from fkd.storage import shards
 from fkd.study.models import TEACHER, label
@@ -42,7 +42,7 @@ def figure_pipeline(
     png: Path,
     maps: list[str] = MAPS,
     radius: int = RADIUS,
-    max_pixels: int = 200_000_000,
+    max_pixels: int = MAX_PIXELS,
     seed: int = 0,
 ) -> None:
     """Draw the way from pages to a student, and from signatures to equal error rates.

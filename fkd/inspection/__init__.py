@@ -12,7 +12,7 @@ from fkd.inspection.finding import Finding, plain
 from fkd.inspection.models import describe_archive, describe_onnx, describe_pth, describe_weights
 from fkd.inspection.shards import describe_shard
 from fkd.inspection.tables import describe_table
-from fkd.storage.files import check_file, shown
+from fkd.storage.files import check_file, printable
 
 __all__ = ["Finding", "inspect_file"]
 
@@ -56,12 +56,12 @@ def inspect_file(*, file: Path, png: Path | None = None) -> None:
     if png is None:
         return
     if Path(png).suffix.lower() != ".png":
-        raise FkdError(f"{shown(png)}: a picture is written as *.png.")
+        raise FkdError(f"{printable(png)}: a picture is written as *.png.")
     if finding.draw is None:
-        raise FkdError(f"{shown(file)}: there is nothing in it to be drawn; leave out --png.")
+        raise FkdError(f"{printable(file)}: there is nothing in it to be drawn; leave out --png.")
     with _whatever_fails(file, "its picture cannot be drawn"):
         finding.draw(Path(png))
-    print(f"\nIts picture is {shown(png)}.")
+    print(f"\nIts picture is {printable(png)}.")
 
 
 def describe(file: Path) -> Finding:
@@ -69,9 +69,9 @@ def describe(file: Path) -> Finding:
     check_file(file)
     known = ENDINGS.get(Path(file).suffix.lower())
     if known is None:
-        raise FkdError(f"{shown(file)}: unknown by its ending; expected {EXPECTED}.")
+        raise FkdError(f"{printable(file)}: unknown by its ending; expected {EXPECTED}.")
     if not Path(file).stat().st_size:
-        raise FkdError(f"{shown(file)}: the file is empty; expected {EXPECTED}.")
+        raise FkdError(f"{printable(file)}: the file is empty; expected {EXPECTED}.")
     with _whatever_fails(file, f"not what a file *{Path(file).suffix} should be"):
         return known(Path(file))
 
@@ -85,6 +85,6 @@ def _whatever_fails(file: Path, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise FkdError(
-            f"{shown(file)}: {what} ({plain(repr(error))}). Expected {EXPECTED}, as a study or its "
+            f"{printable(file)}: {what} ({plain(repr(error))}). Expected {EXPECTED}, as a study or its "
             "authors wrote it."
         ) from None

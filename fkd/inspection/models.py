@@ -23,7 +23,7 @@ from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.models.extractor import read_onnx
 from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 from fkd.storage.sizes import refuse_unfolding, unfolded_size
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
@@ -44,7 +44,7 @@ def describe_weights(file: Path) -> Finding:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise FkdError(
-            f"{shown(file)}: not whole weights ({plain(error)}). Expected a safetensors file."
+            f"{printable(file)}: not whole weights ({plain(error)}). Expected a safetensors file."
         ) from None
     if METADATA not in metadata:
         return Finding(
@@ -81,20 +81,22 @@ def describe_pth(file: Path) -> Finding:
     except Exception as error:  # unpickling a foreign file fails in any way
         reason = plain(str(error).partition("\n")[0])
         raise FkdError(
-            f"{shown(file)}: cannot be loaded as weights alone, and code in it is never run "
+            f"{printable(file)}: cannot be loaded as weights alone, and code in it is never run "
             f"({reason}). Expected a checkpoint of a training, or weights as PyTorch saves them."
         ) from None
     try:
         if isinstance(content, dict) and {"about", "epoch", "network", "log"} <= set(content):
             return _checkpoint(file, content)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise FkdError(f"{shown(file)}: not a whole checkpoint ({plain(repr(error))}).") from None
+        raise FkdError(
+            f"{printable(file)}: not a whole checkpoint ({plain(repr(error))})."
+        ) from None
     state = content[0] if isinstance(content, tuple | list) and content else content
     tensors = state if isinstance(state, dict) else {"": state}
     tensors = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     if not tensors:
         raise FkdError(
-            f"{shown(file)}: holds no tensors. Expected a checkpoint of a training, or weights: "
+            f"{printable(file)}: holds no tensors. Expected a checkpoint of a training, or weights: "
             "names with tensors, or a tuple that begins with them."
         )
     is_signet = any(name.startswith("conv_layers.conv1.") for name in tensors)
@@ -184,10 +186,10 @@ def describe_archive(file: Path) -> Finding:
     except FkdError:
         raise
     except Exception as error:  # zip and array headers fail in many ways
-        raise FkdError(f"{shown(file)}: not a readable .npz file ({plain(error)}).") from None
+        raise FkdError(f"{printable(file)}: not a readable .npz file ({plain(error)}).") from None
     if not {"x", "y", "yforg", "filenames"} <= set(names):
         raise FkdError(
-            f"{shown(file)}: holds {plain(', '.join(names))}; expected a prepared set (x, y, yforg, "
+            f"{printable(file)}: holds {plain(', '.join(names))}; expected a prepared set (x, y, yforg, "
             "filenames) or features (features, filenames)."
         )
     rows, images = read_npz(file)

@@ -12,7 +12,7 @@ from fkd.errors import FkdError
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.storage import shards
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 from fkd.storage.sizes import refuse_unfolding
 from fkd.study.parts import ARCHITECTURES
 
@@ -85,7 +85,7 @@ def describe_shard(file: Path) -> Finding:
             arrays[name] = values
     if kind not in WHAT:
         raise FkdError(
-            f"{shown(file)}: a shard of the kind {plain(kind)!r}; expected one of {', '.join(WHAT)}."
+            f"{printable(file)}: a shard of the kind {plain(kind)!r}; expected one of {', '.join(WHAT)}."
         )
     finding = Finding(
         file,
@@ -99,7 +99,7 @@ def describe_shard(file: Path) -> Finding:
         finding.facts, finding.draw = _FACTS[kind](arrays, attributes)
     except Exception as error:  # arrays of any origin fail in any way
         raise FkdError(
-            f"{shown(file)}: says that it holds {kind}, but lacks what these have ({plain(repr(error))}). "
+            f"{printable(file)}: says that it holds {kind}, but lacks what these have ({plain(repr(error))}). "
             f"{shards.MEND}"
         ) from None
     return finding

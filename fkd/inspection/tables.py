@@ -11,7 +11,7 @@ from pathlib import Path
 from fkd.errors import FkdError
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 from fkd.storage.quarantine import PASSED_OVER
 
 LARGEST = 1 << 28
@@ -52,7 +52,7 @@ def describe_table(file: Path) -> Finding:
             finding.facts, finding.draw = table.tell(rows)
         except (ValueError, KeyError) as error:
             raise FkdError(
-                f"{shown(file)}: has the columns of a table that begins: {table.what} But a value "
+                f"{printable(file)}: has the columns of a table that begins: {table.what} But a value "
                 f"in it does not fit ({plain(error)})."
             ) from None
     finding.facts += [f"{counted(len(rows), 'row')}."] if not finding.facts else []
@@ -65,23 +65,23 @@ def describe_table(file: Path) -> Finding:
 
 def _read(file: Path) -> tuple[Rows, list[str]]:
     if file.stat().st_size > LARGEST:
-        raise FkdError(f"{shown(file)}: larger than {LARGEST:,} bytes; no table of a study is.")
+        raise FkdError(f"{printable(file)}: larger than {LARGEST:,} bytes; no table of a study is.")
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
             table = list(csv.reader(stream, delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FkdError(
-            f"{shown(file)}: not a table in UTF-8 text ({plain(error)}). Expected one with a row of "
+            f"{printable(file)}: not a table in UTF-8 text ({plain(error)}). Expected one with a row of "
             "names on top."
         ) from None
     if not table or not all(table[0]) or len(set(table[0])) < len(table[0]):
-        raise FkdError(f"{shown(file)}: its first row does not name each column once.")
+        raise FkdError(f"{printable(file)}: its first row does not name each column once.")
     columns = table[0]
     for number, row in enumerate(table[1:], start=2):
         if len(row) != len(columns):
             raise FkdError(
-                f"{shown(file)}: row {number} has {counted(len(row), 'field')}, expected "
+                f"{printable(file)}: row {number} has {counted(len(row), 'field')}, expected "
                 f"{len(columns)}, as the names on top are."
             )
     return [dict(zip(columns, row, strict=True)) for row in table[1:]], columns

@@ -13,7 +13,7 @@ from fkd.models.extractor import Extractor
 from fkd.preprocess import center_crop, normalize
 from fkd.storage import shards
 from fkd.storage.atomic import writing
-from fkd.storage.files import files_below, natural_order, shown
+from fkd.storage.files import files_below, natural_order, printable
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 """Names of the files that are taken from a folder for images."""
@@ -97,7 +97,7 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
             f"{len(faults)} of {len(files)} images cannot be used, so nothing is written:\n"
             + "\n".join(faults)
         )
-    features, names = extractor(np.stack(prepared)), [shown(file) for file in files]
+    features, names = extractor(np.stack(prepared)), [printable(file) for file in files]
     with writing(out) as part:
         if part.suffix == ".npz":
             np.savez_compressed(part, features=features, filenames=np.array(names))
@@ -130,7 +130,7 @@ def prepare_image(path: Path) -> np.ndarray:
     try:
         return center_crop(normalize(image))
     except FkdError as error:
-        raise FkdError(f"{shown(path)}: {error}") from None
+        raise FkdError(f"{printable(path)}: {error}") from None
 
 
 def _images_at(place: Path) -> Iterator[Path]:
@@ -140,5 +140,5 @@ def _images_at(place: Path) -> Iterator[Path]:
         return
     found = [file for file in files_below(place) if file.suffix.lower() in ENDINGS]
     if not found:
-        raise FkdError(f"{shown(place)}: no image ({', '.join(ENDINGS)}) in this folder.")
+        raise FkdError(f"{printable(place)}: no image ({', '.join(ENDINGS)}) in this folder.")
     yield from sorted(found, key=lambda file: natural_order(str(file)))

@@ -16,7 +16,7 @@ from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare
 from fkd.signatures.npz import read_npz
 from fkd.storage import shards
-from fkd.storage.files import NOT_UTF8, files_below, natural_order, shown
+from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable
 from fkd.storage.quarantine import Quarantine
 from fkd.threads import side_by_side
 
@@ -115,7 +115,7 @@ def prepare_signatures(
             len(files),
             name,
             *canvas,
-            shown(oversized[0]),
+            printable(oversized[0]),
         )
     aside.write(quarantine)
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
@@ -152,7 +152,7 @@ def _prepare(
     row: SignatureFile,
 ) -> Prepared | str:
     """Read and normalize one file; the reason where it cannot be used."""
-    if shown(row.file) != row.file:
+    if printable(row.file) != row.file:
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
@@ -163,7 +163,7 @@ def _prepare(
 
 def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
     """Give back an image that is prepared already; the reason where it cannot be used."""
-    if shown(name := row.file + row.writer) != name:
+    if printable(name := row.file + row.writer) != name:
         return NOT_UTF8
     return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
 
@@ -215,7 +215,9 @@ def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np
             len(rows),
             name,
             mixed,
-            ", ".join(f"{shown(one.file)} = {shown(other.file)}" for one, other in pairs[:5]),
+            ", ".join(
+                f"{printable(one.file)} = {printable(other.file)}" for one, other in pairs[:5]
+            ),
             ", ..." if len(pairs) > 5 else "",
         )
     return np.array(copy_of, np.int32)
@@ -232,7 +234,7 @@ def _check_counts(
         faults.append(f"{len(writers)} writers, expected {expected['writers']}")
     for forgery, what in enumerate(("genuine", "skilled")):
         faults += [
-            f"writer {shown(writer)}: {counts[writer, bool(forgery)]} {what}, expected {expected[what]}"
+            f"writer {printable(writer)}: {counts[writer, bool(forgery)]} {what}, expected {expected[what]}"
             for writer in writers
             if what in expected and counts[writer, bool(forgery)] != expected[what]
         ]

@@ -15,7 +15,7 @@ NOT_UTF8 = "the name is not UTF-8: rename it"
 _log = logging.getLogger(__name__)
 
 
-def shown(name: Path | str) -> str:
+def printable(name: Path | str) -> str:
     """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -40,14 +40,14 @@ def check_file(path: Path | str, remedy: str = "") -> None:
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FkdError(f"{shown(path)}: not a regular file, but a folder, pipe or device.")
+            raise FkdError(f"{printable(path)}: not a regular file, but a folder, pipe or device.")
         Path(path).open("rb").close()
     except FileNotFoundError:
-        raise FkdError(f"{shown(path)}: no such file.{remedy and ' '}{remedy}") from None
+        raise FkdError(f"{printable(path)}: no such file.{remedy and ' '}{remedy}") from None
     except (OSError, ValueError) as error:  # the latter for a null in the name
         reason = getattr(error, "strerror", error)
         raise FkdError(
-            f"{shown(path)}: cannot be read ({reason}). Check the file and its rights."
+            f"{printable(path)}: cannot be read ({reason}). Check the file and its rights."
         ) from None
 
 
@@ -85,7 +85,9 @@ def files_below(folder: Path) -> Iterator[Path]:
         for place, folders, files in os.walk(start, onerror=_unreadable):
             real = os.path.realpath(place)
             if real in entered:
-                _log.info("%s: passed over, it leads to %s again", shown(place), shown(real))
+                _log.info(
+                    "%s: passed over, it leads to %s again", printable(place), printable(real)
+                )
                 folders.clear()
                 continue
             entered.add(real)
@@ -96,5 +98,5 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(error: OSError) -> None:
-    place = shown(error.filename)
+    place = printable(error.filename)
     raise FkdError(f"{place}: cannot be read ({error.strerror}). Check the folder and its rights.")

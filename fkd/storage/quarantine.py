@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fkd.errors import FkdError
 from fkd.storage.atomic import writing
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 
 PASSED_OVER = "passed over: "
 """How the reason of a file begins that is listed but not counted."""
@@ -21,14 +21,14 @@ class Quarantine:
     Attributes
     ----------
     rows : list of (str, str)
-        File (or part of one, such as ``page.png line 3``), as :func:`shown`, and reason.
+        File (or part of one, such as ``page.png line 3``), as :func:`printable`, and reason.
     passed_over : list of (str, str)
         The same for files that are no input of the stage by their name. They are listed
         too, but :meth:`check` does not count them.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
-        self.rows = [(shown(file), shown(reason)) for file, reason in rows]
+        self.rows = [(printable(file), printable(reason)) for file, reason in rows]
         self.passed_over: list[tuple[str, str]] = []
 
     def __len__(self) -> int:
@@ -36,11 +36,11 @@ class Quarantine:
 
     def set_aside(self, file: Path | str, reason: str) -> None:
         """Note that `file` is not used because of `reason`."""
-        self.rows.append((shown(file), shown(reason)))
+        self.rows.append((printable(file), printable(reason)))
 
     def pass_over(self, file: Path | str, reason: str) -> None:
         """Note that `file` is no input of this stage because of `reason`."""
-        self.passed_over.append((shown(file), PASSED_OVER + shown(reason)))
+        self.passed_over.append((printable(file), PASSED_OVER + printable(reason)))
 
     def write(self, path: Path | str) -> None:
         """Write the list as CSV with the columns file and reason, and to the stage's log.

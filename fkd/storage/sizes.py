@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from fkd.errors import FkdError
-from fkd.storage.files import shown
+from fkd.storage.files import printable
 
 UNQUESTIONED = 1 << 27
 """Bytes that the content of a file may take, however small the file is."""
@@ -31,7 +31,7 @@ def refuse_unfolding(path: Path, size: int, times: int, expected: str) -> None:
     """
     if size > times * Path(path).stat().st_size + UNQUESTIONED:
         raise FkdError(
-            f"{shown(path)}: its content takes {size:,} bytes, more than {times} times the file. "
+            f"{printable(path)}: its content takes {size:,} bytes, more than {times} times the file. "
             f"{expected}"
         )
 

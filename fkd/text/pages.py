@@ -13,7 +13,7 @@ from fkd.errors import FkdError
 from fkd.layouts import CVL_PAGE
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
-from fkd.storage.files import NOT_UTF8, files_below, shown
+from fkd.storage.files import NOT_UTF8, files_below, printable
 from fkd.storage.quarantine import Quarantine
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
@@ -73,7 +73,7 @@ def list_pages(
     aside.write(quarantine)
     if not found:
         raise FkdError(
-            f"{shown(source)}: no page in the layout {layout!r}. {len(aside)} files were set "
+            f"{printable(source)}: no page in the layout {layout!r}. {len(aside)} files were set "
             "aside, listed in the log of this stage."
         )
     if len(found) < shards:
@@ -176,7 +176,7 @@ READERS: dict[str, Callable[[Path, Quarantine], list[tuple[str, str, Path]]]] = 
 def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
     """Give the files at any depth, in order, but for those whose name no list can hold."""
     for file in sorted(files_below(source)):
-        if shown(file) == str(file):
+        if printable(file) == str(file):
             yield file
         else:
             aside.set_aside(file, NOT_UTF8)

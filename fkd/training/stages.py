@@ -92,7 +92,7 @@ def train_student(
     ):
         if needed and not given:
             raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
-    where = devices.pick(device, threads)
+    where = devices.set_up(device, threads)
     with TextCrops.open(crops, responses or [], geometry or [], student.guiding_maps) as data:
         training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         about = {
@@ -171,7 +171,7 @@ def train_teacher(
     threads : int, optional
         CPU threads.
     """
-    where = devices.pick(device, threads)
+    where = devices.set_up(device, threads)
     images, names, sets = [], [], []
     for path in signatures:
         shard = shards.read(path, "signatures", ["image", "writer", "forgery"])

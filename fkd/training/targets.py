@@ -60,7 +60,7 @@ def cache_responses(
     FkdError
         Where the shard holds no crop.
     """
-    where = devices.pick(device, threads)
+    where = devices.set_up(device, threads)
     network, about = models.load(teacher)
 
     def targets(_: dict[str, Tensor], feature: Tensor) -> dict[str, np.ndarray]:
@@ -109,7 +109,7 @@ def cache_geometry(
     FkdError
         Where the shard holds no crop, or the teacher has no such map.
     """
-    where = devices.pick(device, threads)
+    where = devices.set_up(device, threads)
     network, about = models.load(teacher)
     unknown = sorted(set(maps) - set(network.map_sizes))
     if unknown:
