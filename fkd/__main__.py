@@ -23,7 +23,7 @@ COMMANDS = {
     "teacher-check": "fkd.models.teacher.check_teacher",
     "verify": "fkd.storage.integrity.verify",
 }
-"""What is asked of files and models, by the files that follow; and where its function stands."""
+"""The commands that work on the files that follow, and where their functions stand."""
 
 STAGES = {
     "draw_pages": "fkd.synthesis.handwriting.draw_pages",

@@ -1,4 +1,4 @@
-"""What a stage says: on the terminal, and in its log."""
+"""The messages of a stage: on the terminal, and in its log."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from fkd.errors import FkdError
 
 @contextmanager
 def stage(log: Path | str | None = None) -> Iterator[None]:
-    """Run a stage so that its user sees what concerns him, and the log the rest.
+    """Run a stage: errors that the user can mend end in a message, all others in the log, too.
 
     A :class:`~fkd.errors.FkdError` ends the process with its message and status 1.
     Anything else is a fault of ours: its traceback goes to log and terminal.

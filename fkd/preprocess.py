@@ -42,7 +42,7 @@ def normalize(
     size: tuple[int, int] = SIZE,
     threshold: str = "image",
 ) -> np.ndarray:
-    """Prepare the image of one signature, or of one piece of text.
+    """Prepare the image of one signature, or of one interval of text.
 
     Parameters
     ----------

@@ -192,7 +192,7 @@ TABLES = (
     ),
     Table(
         ("page", "writer", "file", "shard", "validation_share"),
-        "The pages of handwriting, and how they are parted. Made by list_pages.",
+        "The pages of handwriting, and how they are divided. Made by list_pages.",
         _pages,
     ),
     Table(

@@ -53,7 +53,7 @@ class Network(nn.Module):
         Parameters
         ----------
         images : Tensor, (B, 1, 150, 220), float32
-            Grey levels in [0, 1], ink bright on black.
+            Gray levels in [0, 1], ink bright on black.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Network(nn.Module):
         Parameters
         ----------
         images : Tensor, (B, 1, 150, 220), float32
-            Grey levels in [0, 1].
+            Gray levels in [0, 1].
 
         Returns
         -------
@@ -115,7 +115,7 @@ def build(
 
 
 def as_input(images: np.ndarray | Tensor) -> Tensor:
-    """Turn grey images into a network's input.
+    """Turn gray images into a network's input.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
     Returns
     -------
     Tensor, (B, 1, H, W), float32
-        Grey levels in [0, 1].
+        Gray levels in [0, 1].
     """
     return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
 

@@ -71,7 +71,7 @@ def prepare_signatures(
         Any of ``writers``, ``genuine`` and ``skilled`` in place of the layout's.
     threshold : {"image", "blurred"}
         See :func:`fkd.preprocess.normalize`. The images of ``npz`` are prepared already:
-        this and `canvas` do not touch them.
+        this and `canvas` are not used for them.
     canvas : (int, int)
         Rows and columns of the canvas.
     threads : int, optional

@@ -12,7 +12,7 @@ from fkd.errors import FkdError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _LEAST_FREE = 1 << 20
-"""Where fewer bytes are free the disk is full, in whatever words a library fails."""
+"""Where fewer bytes are free, the disk counts as full, whatever the error of a library says."""
 
 
 @contextmanager

@@ -20,8 +20,8 @@ def shown_model(students: Mapping[str, Student]) -> str:
     Returns
     -------
     str
-        Its name; of the paper's students the one with all terms, of ResNet-18 before
-        SigNet. The teacher, where no student is trained.
+        Its name: the last of the paper's students, else the last of the user's own. The
+        teacher, where no student is trained.
     """
     trained = _trained(students)
     return ([m for m in trained if m in PAPER] or trained or [TEACHER])[-1]
@@ -38,9 +38,9 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
     Returns
     -------
     list of str
-        Of one network, a student with CL alone and one with geometric terms, rather
-        without response loss: of the last network of the tables that has both. Else what
-        there is of them.
+        A student with CL alone and one with geometric terms, both of one network: the last
+        network of the tables that has both. Students without response loss are preferred.
+        Where no network has both, the list holds the one that there is, or none.
     """
     pairs: dict[str, dict[bool, str]] = {}
     for model in sorted(_trained(students), key=lambda name: students[name].guided_by_response):
@@ -61,10 +61,9 @@ def compared(students: Mapping[str, Student]) -> list[str]:
     Returns
     -------
     list of str
-        Of one network, with the same geometric terms: a student without response loss, one
-        with Barlow Twins and one with Barlow Colleagues, as far as there are such; the
-        group that has most of them, rather without geometry, and of equals the last of the
-        tables.
+        Up to three students of one network with the same geometric terms: without response
+        loss, with Barlow Twins, with Barlow Colleagues. Of all such groups it is the one with
+        the most students; among these one without geometry, and then the last of the tables.
     """
     groups: dict[tuple, dict[str | None, str]] = {}
     for model in _trained(students):

@@ -186,7 +186,7 @@ def _imported(node: ast.AST, package: str) -> dict[str, str]:
 
 
 def _dotted(node: ast.AST) -> Iterator[list[str]]:
-    """The names within a statement, each with the attributes asked of it."""
+    """The names within a statement, each with the attributes that follow it."""
     first, attributes = node, []
     while isinstance(first, ast.Attribute):
         attributes.insert(0, first.attr)

@@ -44,7 +44,7 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
     gray = config["pages"]["ink_gray"]
     if gray and gray[0] > gray[1]:
-        yield f"pages.ink_gray: the darkest grey {gray[0]} is lighter than the lightest, {gray[1]}"
+        yield f"pages.ink_gray: the darkest gray {gray[0]} is lighter than the lightest, {gray[1]}"
 
 
 def _impossible_data(config: dict[str, Any]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
 
 
 def processor() -> str:
-    """Name the processor, as far as the system tells."""
+    """Name the processor, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -87,7 +87,7 @@ def wilcoxon_tests(
 def _baselines(
     model: str, models: Iterable[str], students: Mapping[str, Student]
 ) -> dict[str, str | None]:
-    """Name what a model is compared with, as far as it is among `models`."""
+    """Name the models with which a model is compared; None where one is not among `models`."""
     found = {"teacher": TEACHER, "cl": cl_alone(model, students)}
     return {key: other if other in set(models) - {model} else None for key, other in found.items()}
 

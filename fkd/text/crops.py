@@ -60,7 +60,7 @@ def make_crops(
     quarantine : Path
         CSV of the crops without ink.
     seed : int
-        Of the study.
+        The study's seed.
     canvases : sequence of [int, int], optional
         Rows and columns of the canvases that are drawn from.
     ratios : [float, float], optional

@@ -1,4 +1,4 @@
-"""The pages of a database of handwriting: listed, parted into shards, some kept for validation."""
+"""The pages of a handwriting database: listed, divided into shards, some kept for validation."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ def list_pages(
     validation_share: float,
     seed: int,
 ) -> None:
-    """List the pages of a handwriting database, parted into shards and for validation.
+    """List the pages of a handwriting database, and divide them into shards and for validation.
 
     Parameters
     ----------
@@ -43,16 +43,16 @@ def list_pages(
     out : Path
         CSV with the columns page, writer, file, shard and validation_share, by page.
         The last is the share of the page's lines that is kept for validation: 0 or 1,
-        but for the only page of a writer.
+        except for a writer's only page.
     quarantine : Path
         CSV of the files that do not fit the layout, or whose name is not UTF-8.
     shards : int
-        Into how many blocks of neighboring pages the list is parted.
+        The number of blocks of neighboring pages into which the list is divided.
     validation_share : float
         Share of a writer's pages to keep for validation, at least 0 and less than 1:
         one page or more, but never all; none where it is 0.
     seed : int
-        Of the study.
+        The study's seed.
 
     Raises
     ------
@@ -174,7 +174,7 @@ READERS: dict[str, Callable[[Path, Quarantine], list[tuple[str, str, Path]]]] = 
 
 
 def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
-    """Give the files at any depth, in order, but for those whose name no list can hold."""
+    """Give the files at any depth, in order, except those whose name no list can hold."""
     for file in sorted(files_below(source)):
         if printable(file) == str(file):
             yield file

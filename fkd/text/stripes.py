@@ -49,7 +49,7 @@ def segment_pages(
     max_pixels : int
         Larger pages are not read.
     seed : int
-        Of the study.
+        The study's seed.
     min_rows : int, optional
         A stripe of no more rows is dropped.
     min_columns : int, optional

@@ -29,7 +29,7 @@ class Recipe:
     milestones : list of int
         Epochs after which ``steps`` divides the rate.
     momentum : float
-        Of the gradient.
+        Momentum of the gradient.
     nesterov : bool
         Nesterov's momentum (the paper), or the plain one (the published code).
     weight_decay : float

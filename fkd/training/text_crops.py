@@ -1,4 +1,4 @@
-"""The crops that students see, joined with what the teacher said of them.
+"""The crops that students see, joined with the teacher's responses and geometry.
 
 Where they fit they are held, on the device that trains or in memory; else each batch
 is read from its shards. The batches are the same.
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass
 class TextCrops:
-    """The crops that a student sees, with what the teacher said of them.
+    """The crops that a student sees, with the teacher's responses and geometry.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class TextCrops:
     parts : list of Part
         The shards, open.
     held : dict of str to Tensor, optional
-        ``image`` (n, 150, 220), ``feature`` (n, F), ``nac_MAP`` and ``tree_MAP`` (n, N),
-        as far as a batch needs them, once :meth:`hold` has been called.
+        ``image`` (n, 150, 220), and of ``feature`` (n, F), ``nac_MAP`` and ``tree_MAP`` (n, N)
+        those that a batch needs, once :meth:`hold` has been called.
     """
 
     writer: Tensor

@@ -1,7 +1,7 @@
 """From pages of handwriting to text crops.
 
 Requires: the pages of `pages.path`, or draws them.
-Gives: results/crops/{shard}.h5, the text images that students are trained on, and
+Gives: results/crops/{shard}.h5, the text crops on which students are trained, and
 results/quarantine/text.csv, what was set aside on the way.
 """
 
