@@ -7,4 +7,9 @@ and trains, :mod:`fkd.models` describes signatures, :mod:`fkd.verification` judg
 :mod:`fkd.report` and :mod:`fkd.figures` show. :mod:`fkd.study` says what a study is.
 """
 
+import os
+
+# Nothing of a user's runs leaves the machine: ONNX Runtime reads this when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"

@@ -155,7 +155,7 @@ class Copy:
         path.write_text(changed)
         try:
             # What is compiled to machine code does not notice a change in what it calls.
-            run = self.test(TESTS[mutation.file], fresh="numba" in text)
+            run = self.test(TESTS[mutation.file], fresh="fkd.compiling" in text)
         finally:
             path.write_text(text)
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -29,7 +29,7 @@ ROOMS = {
     "verification",
 }
 GROUND = {"__init__", "__main__"}
-GROUND |= {"device", "errors", "images", "layouts", "logs", "losses", "preprocess"}
+GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "preprocess"}
 GROUND |= {"seeding", "threads"}
 
 SHOWING = ("figures", "inspection", "report")

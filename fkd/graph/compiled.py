@@ -6,17 +6,18 @@ because a compiled function that is cached on the disk does not notice when anot
 changes.
 """
 
-import numba
 import numpy as np
 
-COMPILED = {"cache": True, "nogil": True, "boundscheck": False, "fastmath": {"reassoc"}}
-"""Numba's options. ``reassoc`` lets sums be reordered, so that they use vector instructions."""
+from fkd.compiling import compiled
+
+REORDERED = {"fastmath": {"reassoc"}}
+"""Lets Numba reorder sums, so that they use vector instructions."""
 
 COLUMNS = 72
 """Columns that are summed at once: few enough to stay in the processor's cache."""
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def sum_rows(values: np.ndarray, trees: np.ndarray, radius: int, sums: np.ndarray) -> None:
     """Sum over neighborhoods on each of B trees: :func:`sum_one`, map after map.
 
@@ -36,14 +37,14 @@ def sum_rows(values: np.ndarray, trees: np.ndarray, radius: int, sums: np.ndarra
         sum_one(values[at], trees[at], room, sums[at])
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def working_room(x: np.ndarray, radius: int) -> np.ndarray:
     """Allocate the tables of :func:`sum_one` once, to be reused for every map."""
     # below_0 to below_radius, then two tables that take turns as above_k and above_(k-1).
     return np.empty((radius + 3, len(x), COLUMNS), x.dtype)
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray) -> None:
     """Sum over neighborhoods on one tree.
 
@@ -97,7 +98,7 @@ def sum_one(x: np.ndarray, tree: np.ndarray, room: np.ndarray, sums: np.ndarray)
                 sums[i, left + c] = below[radius, i, c] - below[0, i, c] + above[i, c]
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def _center(vectors: np.ndarray, y: np.ndarray) -> None:
     """Write the centered vectors, then s_i = ||x_i||^2 and 1, as the columns of y, (N, D + 2).
 
@@ -122,7 +123,7 @@ def _center(vectors: np.ndarray, y: np.ndarray) -> None:
         y[i, d + 1] = 1
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def contrast(
     vectors: np.ndarray,
     trees: np.ndarray,
@@ -167,7 +168,7 @@ def contrast(
             ratios[at, i] = max(0.0, near) / total[at, i] if total[at, i] > 0 else 0.0
 
 
-@numba.njit(**COMPILED)
+@compiled(**REORDERED)
 def contrast_gradient(
     vectors: np.ndarray,
     trees: np.ndarray,

@@ -12,12 +12,12 @@ from the root.
 
 from functools import cache
 
-import numba
 import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from fkd.compiling import compiled
 from fkd.errors import FkdError
 from fkd.threads import over_rows
 
@@ -145,7 +145,7 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@compiled()
 def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the distinct vectors, and which of them each vector equals.
 
@@ -183,7 +183,7 @@ def _distinct(x: np.ndarray, bits: np.ndarray, odd: np.ndarray) -> tuple[np.ndar
     return distinct[:count], place
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@compiled()
 def _prim(gram: np.ndarray, place: np.ndarray, tree: np.ndarray) -> None:
     """Grow one tree by Prim's algorithm.
 

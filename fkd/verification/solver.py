@@ -5,8 +5,9 @@ order of its rows. Most machines are found here, on the matrix as it stands: by 
 steps, so that the coefficients are libsvm's to the last digits. The others go to libsvm.
 """
 
-import numba
 import numpy as np
+
+from fkd.compiling import compiled
 
 TOLERANCE = 1e-3
 """libsvm's, at which the published evaluation stops."""
@@ -68,7 +69,7 @@ def solve(
     return dual, model.intercept_[0]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def clip_step(
     one: float, other: float, change: float, change_other: float, limit: float, limit_other: float
 ) -> tuple[float, float]:
@@ -119,7 +120,7 @@ def clip_step(
     return new, new_other
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _offset(wish: np.ndarray, up: np.ndarray, down: np.ndarray) -> float:
     """The mean over free support vectors, or without any the middle of what is allowed."""
     free = up & down
@@ -128,7 +129,7 @@ def _offset(wish: np.ndarray, up: np.ndarray, down: np.ndarray) -> float:
     return -(wish[up].max() + wish[down].min()) / 2
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _walk(
     gram: np.ndarray,
     rows: np.ndarray,
