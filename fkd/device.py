@@ -6,23 +6,24 @@ from fkd.errors import FkdError
 
 
 def set_up(device: str, threads: int | None = None) -> torch.device:
-    """Set the number of CPU threads, and choose the device.
+    """Set PyTorch's number of CPU threads for this process, and choose the device.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        ``auto`` takes a GPU where there is one.
+        ``auto`` stands for ``cuda`` where PyTorch sees a GPU, and for ``cpu`` elsewhere.
     threads : int, optional
-        CPU threads for PyTorch; as many as it likes by default.
+        The number of CPU threads; PyTorch's own choice by default.
 
     Returns
     -------
     torch.device
+        The device to compute on.
 
     Raises
     ------
     FkdError
-        Where ``cuda`` is asked for and there is none.
+        Where `device` is ``cuda`` and PyTorch sees no GPU.
     """
     if threads is not None:
         torch.set_num_threads(threads)

@@ -1,8 +1,8 @@
-"""The one exception that is meant for the user's eyes."""
+"""The one exception whose message is written for the user."""
 
 
 class FkdError(Exception):
-    """Input that the user can mend.
+    """A fault of the input that the user can correct.
 
     The message says what was wrong, where (file, key), and what to do about it.
     It is shown without a traceback.

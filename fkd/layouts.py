@@ -1,8 +1,9 @@
-"""How data sets come: where their files lie, what their names say, what they hold.
+"""Layouts of data sets: where their files are, what file names mean, and what a set holds.
 
-A set of signatures is an entry of :data:`LAYOUTS`. In its patterns ``{writer}`` and ``{sample}``
-stand for themselves, ``*`` for anything but ``/``; a repeated ``{writer}`` must agree,
-and the ending may be in either case.
+A set of signatures is an entry of :data:`LAYOUTS`. In its patterns, ``{writer}`` and
+``{sample}`` match the names of a writer and of a sample, and ``*`` matches anything but ``/``.
+Where ``{writer}`` occurs twice, both must be the same name. The ending of a file may be
+in upper or lower case.
 """
 
 import os
@@ -21,7 +22,7 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set of signatures comes.
+    """The layout of a data set of signatures.
 
     Attributes
     ----------
@@ -29,11 +30,12 @@ class Layout:
         Patterns of the files, relative to the set's folder; None where the config
         gives them, or where the set is one file.
     expected : dict of str to int
-        What the set holds: ``writers``, and of each writer ``genuine`` and ``skilled``.
+        How many ``writers`` the set has, and how many ``genuine`` signatures and ``skilled``
+        forgeries each of them has.
     obtain : str
-        Where it is to be had.
+        Where the set is available.
     numbers : range, optional
-        Which writers belong to the set, where more may lie in the folder.
+        The numbers of the set's writers, where the folder may hold other writers too.
     """
 
     genuine: str | None
@@ -52,6 +54,7 @@ _BHSIG = (
     "Kolkata, and Griffith University); search for 'BHSig260'."
 )
 
+# How many writers and signatures each set has is as published; see docs/fidelity.md.
 LAYOUTS = {
     "cedar": Layout(
         genuine="full_org/original_{writer}_{sample}.png",
@@ -72,14 +75,14 @@ LAYOUTS = {
         skilled="{writer}/cf-{writer}-{sample}.png",
         expected={"writers": 253, "genuine": 24, "skilled": 30},
         numbers=range(1, 301),
-        obtain=_GPDS + "GPDS300GRAY itself is no longer handed out: those who hold a license "
+        obtain=_GPDS + "GPDS300GRAY itself is no longer distributed; holders of a license "
         "have it.",
     ),
     "gpds_synthetic": Layout(
         genuine="{writer}/c-{writer}-{sample}.jpg",
         skilled="{writer}/cf-{writer}-{sample}.jpg",
         expected={"writers": 150, "genuine": 24, "skilled": 30},
-        obtain=_GPDS + "It is handed out on signing a license.",
+        obtain=_GPDS + "It is available on signing a license.",
     ),
     "bhsig260_hindi": Layout(
         genuine="*/H-S-{writer}-G-{sample}.tif",
@@ -104,11 +107,11 @@ LAYOUTS = {
         genuine=None,
         skilled=None,
         expected={},
-        obtain="The file that the sigver package writes from a data set once it is preprocessed "
+        obtain="The file that the sigver package writes when it preprocesses a data set "
         "(keys x, y, yforg, filenames).",
     ),
 }
-"""Sets of signatures."""
+"""Sets of signatures, by the name of their layout in a config."""
 
 
 CVL_PAGE = r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif"
@@ -117,17 +120,18 @@ CVL_PAGE = r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif"
 
 @dataclass(frozen=True)
 class Other:
-    """What else a study needs.
+    """The layout of other data that a study needs: pages of handwriting, weights or a model.
 
     Attributes
     ----------
     holds : str
-        What lies there.
+        What the folder or file contains, for the user to read.
     obtain : str
-        Where it is to be had.
+        Where the data are available.
     files : dict of str to str, optional
-        What must lie in the folder at least: by its name in words, a regular expression of
-        one such file, relative to the folder. None for what is one file itself.
+        Kinds of files of which the folder must hold at least one each: a description, and a
+        regular expression of the file's path within the folder. None for data that are one
+        file.
     """
 
     holds: str
@@ -164,11 +168,21 @@ OTHERS = {
         files=None,
     ),
 }
-"""Pages of handwriting, weights and models, told from a folder of signatures by having no patterns."""
+"""Pages of handwriting, weights and models, by the name of their layout in a config."""
 
 
 class SignatureFile(NamedTuple):
-    """What the name of a file says."""
+    """What the name of a file says.
+
+    Attributes
+    ----------
+    writer, sample : str
+        The names that the pattern matched.
+    forgery : bool
+        Whether the file holds a skilled forgery.
+    file : str
+        The file's path within the set's folder, with ``/`` between its parts.
+    """
 
     writer: str
     forgery: bool
@@ -179,29 +193,45 @@ class SignatureFile(NamedTuple):
 def list_files(
     source: Path, genuine: str, skilled: str | None = None, numbers: range | None = None
 ) -> list[SignatureFile]:
-    """List a data set's files.
+    """List the signatures of a data set. Hidden files and files of other names are passed over.
 
     Parameters
     ----------
     source : Path
         The set's folder.
     genuine, skilled : str
-        Patterns, see the head of this module. Hidden files are passed over.
+        Patterns of file names, as described at the top of this module.
     numbers : range, optional
-        Keep these writers only, by the number that is their name.
+        Keep only writers whose name is one of these numbers.
 
     Returns
     -------
     list of SignatureFile
-        By writer (in natural order), genuine first, then by sample.
+        The files sorted by writer (in natural order), genuine signatures before forgeries,
+        then by sample.
 
     Raises
     ------
     FkdError
         Where a pattern or a folder cannot be read, or a file matches both patterns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fkd.layouts import list_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("ann-g10.png", "ann-g2.PNG", "ann-f1.png", "notes.txt"):
+    ...         Path(folder, name).touch()
+    ...     rows = list_files(Path(folder), "{writer}-g{sample}.png", "{writer}-f{sample}.png")
+    >>> for row in rows:
+    ...     print(row.writer, row.sample, row.forgery, row.file)
+    ann 2 False ann-g2.PNG
+    ann 10 False ann-g10.png
+    ann 1 True ann-f1.png
     """
     patterns = [_compile(pattern) for pattern in (genuine, skilled) if pattern]
-    found = []
+    rows = []
     for path in files_below(source):
         file = path.relative_to(source).as_posix()
         matches = [pattern.fullmatch(file) for pattern in patterns]
@@ -212,35 +242,40 @@ def list_files(
             )
         for forgery, match in enumerate(matches):
             if match and (numbers is None or _number(match["writer"]) in numbers):
-                found.append(SignatureFile(match["writer"], bool(forgery), match["sample"], file))
-    return sorted(found, key=row_order)
+                rows.append(SignatureFile(match["writer"], bool(forgery), match["sample"], file))
+    return sorted(rows, key=row_order)
 
 
 def missing_data(needed: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say what a study still needs, before its first job.
+    """Find the data that a study lacks, before its first job starts.
 
     Parameters
     ----------
     needed : mapping of str to mapping
-        By config key, such as ``signatures.cedar``: ``layout`` and ``path``, and where
-        the config gives them ``genuine``, ``skilled`` and ``expected``. Layouts are
-        the keys of :data:`LAYOUTS` and :data:`OTHERS`; ``folder`` holds signatures
-        where there is a pattern ``genuine``, or its key starts with ``signatures``, and
-        pages otherwise.
+        The data by config key, such as ``signatures.cedar``. Each entry has ``layout`` and
+        ``path``, and where the config gives them ``genuine``, ``skilled`` and ``expected``.
+        Layouts are the keys of :data:`LAYOUTS` and :data:`OTHERS`. The layout ``folder`` holds
+        signatures where the entry has a pattern ``genuine`` or its key starts with
+        ``signatures``, and pages otherwise.
 
     Returns
     -------
     list of str
-        One message for each path that is not there or lacks what it must hold: config
-        key, absolute path, what should lie there and where it is to be had. Empty where
-        all is there.
+        One message for each path that does not exist or lacks what it must hold: the config
+        key, the absolute path, what should be there and where it is available. Empty where
+        nothing is lacking.
+
+    Raises
+    ------
+    FkdError
+        Where a layout is unknown, or a folder of signatures has no pattern.
     """
     messages = (_missing(key, entry) for key, entry in needed.items())
     return [message for message in messages if message]
 
 
 def _missing(key: str, entry: Mapping[str, Any]) -> str:
-    """Say what one entry lacks; nothing where all is there."""
+    """Say what one entry lacks, as a message; empty where nothing is lacking."""
     layout, path = entry["layout"], Path(entry["path"])
     signatures = layout in LAYOUTS and (
         layout != "folder" or bool(entry.get("genuine")) or key.startswith("signatures")
@@ -272,6 +307,7 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
 
 
 def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) -> str:
+    """Describe what a folder of signatures should hold."""
     text = f"genuine signatures {genuine}"
     if skilled:
         text += f", skilled forgeries {skilled}"
@@ -282,7 +318,10 @@ def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) ->
 
 
 def _fault(path: Path, patterns: Mapping[str, re.Pattern] | None) -> str:
-    """Say what is wrong with a path that must hold a file of each pattern, or be a file."""
+    """Say what is wrong with a path; empty where nothing is.
+
+    The path must be a folder with at least one file of each pattern, or without patterns a file.
+    """
     try:
         if not path.exists():
             return "does not exist"
@@ -290,6 +329,7 @@ def _fault(path: Path, patterns: Mapping[str, re.Pattern] | None) -> str:
             return "" if path.is_file() else "is no file"
         if not path.is_dir():
             return "is no folder"
+        # The search ends as soon as nothing is lacking: sets are large, and disks may be slow.
         lacking = dict(patterns)
         for file in files_below(path):
             name = file.relative_to(path).as_posix()
@@ -313,15 +353,16 @@ def _compile(pattern: str) -> re.Pattern:
     parts = []
     for part in re.split(r"(\{writer\}|\{sample\}|\*)", stem):
         parts.append(groups.get(part, re.escape(part)))
-        if part == "{writer}":
+        if part == "{writer}":  # further ones must repeat what the first one matched
             groups[part] = "(?P=writer)"
     return re.compile("".join(parts) + rf"\.(?i:{re.escape(ending)})")
 
 
 def _number(writer: str) -> int | None:
+    """Read a writer's name as a number, where it is one."""
     return int(writer) if writer.isdecimal() else None
 
 
 def row_order(row: SignatureFile) -> tuple:
-    """Sort key of rows: by writer, genuine first, then by sample."""
+    """Give the sort key of a row: by writer, genuine before forgery, then by sample."""
     return natural_order(row.writer), row.forgery, natural_order(row.sample), row.file

@@ -97,7 +97,7 @@ def temperature_cross_entropy(
         Whether each element is z-scored over the batch first.
     scaled : bool
         Whether the loss is multiplied by the temperature squared, which keeps its gradient
-        of one size at any temperature.
+        at about one size for any temperature.
 
     Returns
     -------
@@ -172,9 +172,9 @@ def _pull_and_push(zs: Tensor, zt: Tensor, chosen: Tensor, lambda_: float) -> Te
     """Pull one element of each row of C = Z_s^T Z_t / B toward 1, and push all others toward 0.
 
     C_ij is the correlation of the student's element i with the teacher's element j. The sum
-    of all C_ij^2 equals that of (Z_s Z_s^T) * (Z_t Z_t^T) / B^2, multiplied element by
-    element: trace(C C^T) does not change when its factors are rotated. Responses are much
-    longer than batches, so two matrices of B x B replace C of F_s x F_t and its gradient.
+    of all C_ij^2, which is trace(C^T C), equals trace(Z_s Z_s^T Z_t Z_t^T) / B^2. Responses
+    are much longer than batches, so two matrices of B x B replace C, of F_s x F_t, and its
+    gradient.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Work on parts of the data in threads: on the rows of arrays, on many images, on what comes next."""
+"""Threads for three kinds of work: the rows of arrays, many items, and the next item ahead."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,17 +18,17 @@ def cores() -> int:
 
 
 def over_rows(work: Callable[[int, int], None], rows: int) -> None:
-    """Do the work of all rows, in as many threads as PyTorch uses.
+    """Divide the rows of arrays among as many threads as PyTorch uses.
 
     Parameters
     ----------
     work : callable
-        Takes the first row of a part and the one after its last. It runs beside
-        other parts wherever it lets go of Python's global lock.
+        Takes the first row of a part and the one after its last. Parts run at the same time
+        wherever `work` releases Python's global lock. What it raises is raised here.
     rows : int
-        How many there are.
+        The number of rows.
     """
-    import torch  # for the few callers who use PyTorch anyway
+    import torch  # slow to load; those who call this have loaded it
 
     parts = min(rows, torch.get_num_threads())
     if parts <= 1:
@@ -36,23 +36,31 @@ def over_rows(work: Callable[[int, int], None], rows: int) -> None:
         return
     cuts = [rows * part // parts for part in range(parts + 1)]
     with ThreadPoolExecutor(parts) as pool:
-        for done in [pool.submit(work, *ends) for ends in pairwise(cuts)]:
-            done.result()
+        # All parts are submitted before the first result is awaited.
+        for future in [pool.submit(work, *ends) for ends in pairwise(cuts)]:
+            future.result()
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Make the next item, in a thread of its own, while one is worked on.
+    """Prepare the next item in another thread while the caller works on the current one.
 
     Parameters
     ----------
     items : iterable
-        What it raises is raised here.
+        The items. What the iteration raises is raised here.
 
     Yields
     ------
     Item
         The items in their order.
+
+    Examples
+    --------
+    >>> from fkd.threads import ahead
+    >>> [square for square in ahead(number**2 for number in range(4))]
+    [0, 1, 4, 9]
     """
+    # StopIteration must not be raised within a generator, so a mark stands for the end.
     items, end = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, end)
@@ -64,22 +72,29 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 def side_by_side(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int | None
 ) -> Iterator[Result]:
-    """Do the work on each item and give the results in the items' order.
+    """Work on several items at a time, and give the results in the order of the items.
 
     Parameters
     ----------
     work : callable
-        Takes an item. It runs beside others while it decodes an image or computes in
-        OpenCV and NumPy; there they use no further threads of their own.
+        Takes an item. Calls run at the same time while they decode images or compute in
+        OpenCV and NumPy, which use no further threads of their own meanwhile.
     items : iterable
-        All are taken before the first result is given where there are several threads.
+        The items. Where there are several threads, all items are taken before the first
+        result is given.
     threads : int or None
-        How many are worked on at a time; None for one on each core.
+        The number of items that are worked on at a time; None for one on each core.
 
     Yields
     ------
     Result
-        What `work` gives. What it raises is raised here, in its turn.
+        What `work` returns. What it raises is raised here, in the place of its result.
+
+    Examples
+    --------
+    >>> from fkd.threads import side_by_side
+    >>> list(side_by_side(len, ["a", "bcd", "ef"], threads=2))
+    [1, 3, 2]
     """
     import cv2  # only those who work on images need it
 

@@ -108,7 +108,7 @@ def describe_shard(file: Path) -> Finding:
 def _glance(file: Path) -> str:
     """Tell a shard's kind; refuse a file made to fill the memory, before anything is read."""
     try:
-        with h5py.File(file, "r") as opened:
+        with h5py.File(file, "r", locking=False) as opened:
             kind = str(opened.attrs.get("kind"))
             size = sum(item.nbytes for item in opened.values() if isinstance(item, h5py.Dataset))
     except Exception:  # nearly anything, on damaged files: the reader will say what

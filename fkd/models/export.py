@@ -59,6 +59,7 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
             verbose=False,
         )
     model = program.model_proto
+    _forget_places(model)
     onnx.helper.set_model_props(
         model,
         {
@@ -75,6 +76,20 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
     with writing(out) as part:
         onnx.save(model, part)
         check_onnx(part, network)
+
+
+def _forget_places(model: onnx.ModelProto) -> None:
+    """Take from a model what the exporter notes of its maker's machine: folders, stacks, names.
+
+    They would tell of the maker, and the same model would be other bytes in another folder.
+    """
+    for part in (model.graph, *model.graph.node, *model.functions):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
+    for value in (*values, *model.graph.initializer):
+        value.doc_string = ""
+        del value.metadata_props[:]
 
 
 def check_onnx(path: Path, network: models.Network) -> None:

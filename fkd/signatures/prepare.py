@@ -16,7 +16,7 @@ from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare
 from fkd.signatures.npz import read_npz
 from fkd.storage import shards
-from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable
+from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable, refuse_alike
 from fkd.storage.quarantine import Quarantine
 from fkd.threads import side_by_side
 
@@ -118,6 +118,11 @@ def prepare_signatures(
             printable(oversized[0]),
         )
     aside.write(quarantine)
+    refuse_alike(
+        {row.writer for row in files},
+        f"signatures.{name}: the writers",
+        "Rename the files of one of them, so that one person has one name.",
+    )
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
     aside.check(len(files), max_share, f"signatures of {name}")
     _check_enough(name, source, rows)

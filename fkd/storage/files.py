@@ -1,42 +1,80 @@
-"""The user's files: folders, links and names as they come."""
+"""The user's files: how folders, links and unusual names are read."""
 
 import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fkd.errors import FkdError
 
 NOT_UTF8 = "the name is not UTF-8: rename it"
-"""Why a file cannot be used whose name no list and no shard can hold."""
+"""The reason given for passing over a file whose name no list and no shard can store."""
 
 _log = logging.getLogger(__name__)
 
 
 def printable(name: Path | str) -> str:
-    """Spell a name so that it can be written: a byte ff that is not UTF-8 as ``\\udcff``."""
+    """Escape what is not UTF-8 in a name, such as a byte ff as ``\\udcff``, so that it can be written."""
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def check_file(path: Path | str, remedy: str = "") -> None:
-    """Refuse what cannot be read as a file: to be called before a library opens it.
+def refuse_alike(names: Iterable[str], what: str, remedy: str) -> None:
+    """Refuse names that differ only by case, by blanks, or by how Unicode spells them.
 
-    A pipe or a device would be waited for without end.
+    Parameters
+    ----------
+    names : iterable of str
+        Names that should tell things apart.
+    what : str
+        What is named, in the plural, for the message.
+    remedy : str
+        What to do.
+
+    Raises
+    ------
+    FkdError
+        Naming the first such pair.
+
+    Examples
+    --------
+    >>> refuse_alike(["ann", "anna"], "the writers", "Give one person one name.")
+    >>> refuse_alike(["ann", "Ann"], "the writers", "Give one person one name.")
+    Traceback (most recent call last):
+    ...
+    fkd.errors.FkdError: the writers 'Ann' and 'ann' differ only by case, blanks or Unicode spelling. Give one person one name.
+    """
+    first: dict[str, str] = {}
+    for name in sorted(set(names)):
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        if other := first.get(plain):
+            raise FkdError(
+                f"{what} {printable(other)!r} and {printable(name)!r} differ only by case, blanks "
+                f"or Unicode spelling. {remedy}"
+            )
+        first[plain] = name
+
+
+def check_file(path: Path | str, remedy: str = "") -> None:
+    """Refuse a path that is not a regular file or cannot be read.
+
+    It is called before a library opens the file, because opening a pipe or a device may wait
+    forever.
 
     Parameters
     ----------
     path : Path or str
         The file.
     remedy : str, optional
-        What to do where there is none.
+        What the user should do where there is no such file, for the message.
 
     Raises
     ------
     FkdError
-        Starting with the path, where it leads to nothing, to no regular file, or to one
-        that may not be read.
+        Where nothing is there, or no regular file, or one that may not be read. The message
+        starts with the path.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -44,7 +82,7 @@ def check_file(path: Path | str, remedy: str = "") -> None:
         Path(path).open("rb").close()
     except FileNotFoundError:
         raise FkdError(f"{printable(path)}: no such file.{remedy and ' '}{remedy}") from None
-    except (OSError, ValueError) as error:  # the latter for a null in the name
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         reason = getattr(error, "strerror", error)
         raise FkdError(
             f"{printable(path)}: cannot be read ({reason}). Check the file and its rights."
@@ -52,27 +90,46 @@ def check_file(path: Path | str, remedy: str = "") -> None:
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which numbers within names count as numbers: 2 before 10."""
+    """Give a sort key under which numbers within names count as numbers: 2 before 10.
+
+    Parameters
+    ----------
+    name : str
+        The name to be sorted.
+
+    Returns
+    -------
+    (list of str and int, str)
+        The key: the parts of the name, then the name itself, which puts "01" before "1".
+
+    Examples
+    --------
+    >>> from fkd.storage.files import natural_order
+    >>> sorted(["w10", "w2", "v3"], key=natural_order)
+    ['v3', 'w2', 'w10']
+    """
+    # With the digits as a group, every second part is a number: keys never compare a string
+    # with a number.
     parts = re.split(r"(\d+)", name)
     return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Walk through a folder's files, at any depth and behind links to folders too.
+    """Walk through a folder's files at any depth, and follow links to folders.
 
-    Every folder is entered once, under its own name rather than a link's, and none that
-    holds `folder`: so no file counts twice, and a link to a parent makes no loop. What is
-    hidden is passed over.
+    Every folder is visited once, under its own path rather than that of a link, and the
+    folders above `folder` are not visited. So no file is listed twice, and a link to a folder
+    above makes no endless loop. Hidden files and folders are passed over.
 
     Parameters
     ----------
     folder : Path
-        Where to start.
+        The folder to start from.
 
     Yields
     ------
     Path
-        Each file, links to nowhere included.
+        Each file, including links that lead to nothing.
 
     Raises
     ------
@@ -81,7 +138,9 @@ def files_below(folder: Path) -> Iterator[Path]:
     """
     entered = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
     starts = [str(folder)]
-    for start in starts:  # grows by the links to folders
+    # Links wait at the end of `starts`, which grows meanwhile, so that folders come before
+    # links to them.
+    for start in starts:
         for place, folders, files in os.walk(start, onerror=_unreadable):
             real = os.path.realpath(place)
             if real in entered:
@@ -98,5 +157,6 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(error: OSError) -> None:
+    """Raise for a folder that cannot be listed; ``os.walk`` would skip it in silence."""
     place = printable(error.filename)
     raise FkdError(f"{place}: cannot be read ({error.strerror}). Check the folder and its rights.")

@@ -271,7 +271,9 @@ def opened(
     """
     check_file(path, "Run the stage that makes it first.")
     try:
-        file = h5py.File(path, "r")
+        # Shards are written whole and never changed, so that no lock is needed; some file
+        # systems have none.
+        file = h5py.File(path, "r", locking=False)
     except Exception as error:  # h5py raises nearly anything on damaged files
         raise _broken(path, error) from None
     with file:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.study.models import TEACHER
 from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
+from fkd.study.sources import same_place
 from fkd.study.students import Student
 
 
@@ -68,7 +70,8 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
         yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
     for name in teacher["development"] if teacher["weights"] is None else []:
         for other in tested:
-            if name in sets and other in sets and _share_writers(sets[name], sets[other]):
+            known = name in sets and other in sets
+            if known and _share_writers(sets[name], sets[other], config["data"]):
                 yield (
                     f"teacher.development: {name} has writers of evaluation.sets.{other}; "
                     "development writers are never evaluation writers"
@@ -109,13 +112,16 @@ def _held(entry: dict[str, Any]) -> dict[str, int]:
     return held if {"genuine", "skilled"} <= set(held) else {}
 
 
-def _share_writers(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _share_writers(one: dict[str, Any], other: dict[str, Any], folder: str) -> bool:
+    """Tell whether two sets are drawn of the same writers, or lie in one place."""
     if one["layout"] == SYNTHETIC == other["layout"]:
         first, second = (
             range(d["first"], d["first"] + d["writers"]) for d in (one["draw"], other["draw"])
         )
         return first.start < second.stop and second.start < first.stop
-    return one["path"] is not None and one["path"] == other["path"]
+    if one["path"] is None or other["path"] is None:
+        return False
+    return same_place(*(Path(folder).expanduser() / set_["path"] for set_ in (one, other)))
 
 
 def _impossible_students(

@@ -13,7 +13,7 @@ from fkd.errors import FkdError
 from fkd.layouts import CVL_PAGE
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
-from fkd.storage.files import NOT_UTF8, files_below, printable
+from fkd.storage.files import NOT_UTF8, files_below, printable, refuse_alike
 from fkd.storage.quarantine import Quarantine
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
@@ -81,6 +81,7 @@ def list_pages(
     of_writer = defaultdict(list)
     for page, writer, _ in found:
         of_writer[writer].append(page)
+    refuse_alike(of_writer, f"{printable(source)}: the writers", "Give one person one name.")
     share = {}
     for writer, pages in of_writer.items():
         chosen = choose_for_validation(
@@ -144,7 +145,7 @@ def _read_writers(path: Path) -> dict[str, str]:
             "in UTF-8."
         )
     writer_of = {}
-    for page, writer in ((row["page"], row["writer"]) for row in rows):
+    for page, writer in (_stripped(row, "page", "writer") for row in rows):
         if writer and not page:
             raise FkdError(f"{path}: a line with the writer {writer} names no page.")
         if page and writer_of.setdefault(page, writer) != writer:
@@ -152,6 +153,11 @@ def _read_writers(path: Path) -> dict[str, str]:
                 f"{path}: {page} has the writers {writer_of[page]} and {writer}. Remove one line."
             )
     return writer_of
+
+
+def _stripped(row: dict[str, str | None], *columns: str) -> list[str]:
+    """Read columns of a row, without the blanks around them."""
+    return [(row[column] or "").strip() for column in columns]
 
 
 def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:

@@ -1,13 +1,18 @@
-"""Error rates of one split. Every threshold here is a posteriori: chosen on the test scores."""
+"""Error rates of one split.
+
+Every threshold here is a posteriori, as in the paper: it is chosen on the very scores whose
+errors are counted. A score at or above the threshold accepts a signature as genuine.
+"""
 
 import numpy as np
 
 
 def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Receiver operating characteristic, at the corners of the curve only.
+    """Compute the receiver operating characteristic, at the corners of the curve only.
 
-    The same as ``sklearn.metrics.roc_curve`` at its defaults, which drops points that
-    lie on a line with their neighbors; the published error rates rest on it.
+    The result equals that of ``sklearn.metrics.roc_curve`` at its defaults, which drops points
+    on a straight line between their neighbors. The published error rates depend on this: a
+    dropped point is no candidate for the equal error threshold.
 
     Parameters
     ----------
@@ -17,16 +22,26 @@ def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Returns
     -------
     fpr, tpr, thresholds : ndarray of float64
-        Share of forgeries and of genuine signatures at or over each threshold;
-        thresholds descend from infinity.
+        The shares of forgeries and of genuine signatures at or above each threshold.
+        Thresholds descend from infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.metrics import roc
+    >>> fpr, tpr, thresholds = roc(np.array([3.0, 2.0]), np.array([2.0, 1.0]))
+    >>> fpr.tolist(), tpr.tolist(), thresholds.tolist()
+    ([0.0, 0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0], [inf, 3.0, 2.0, 1.0])
     """
     scores = np.concatenate([genuine, skilled])
     order = np.argsort(-scores, kind="stable")
     scores = scores[order]
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # of equal scores
+    # Equal scores are accepted together, so only the last one of each counts is a threshold.
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
     true = np.cumsum(order < len(genuine))[last]
     false = last + 1 - true
     if len(last) > 2:
+        # Second differences are 0 where a point lies halfway between its neighbors.
         corner = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
         keep = np.concatenate([[True], corner, [True]])
         true, false, last = true[keep], false[keep], last[keep]
@@ -38,19 +53,60 @@ def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def area_under_curve(genuine: np.ndarray, skilled: np.ndarray) -> float:
-    """Area under :func:`roc`: how often a genuine score is over a forgery's, ties half."""
+    """Compute the area under :func:`roc`.
+
+    It is the share of pairs in which the genuine signature scores higher than the forgery;
+    ties count half.
+
+    Parameters
+    ----------
+    genuine, skilled : ndarray of float, (n,) and (m,)
+        Scores, higher for genuine.
+
+    Returns
+    -------
+    float
+        The area, from 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.metrics import area_under_curve
+    >>> area_under_curve(np.array([3.0, 2.0]), np.array([2.0, 1.0]))
+    0.875
+    """
     fpr, tpr, _ = roc(genuine, skilled)
     return float(np.trapezoid(tpr, fpr))
 
 
 def equal_error_threshold(genuine: np.ndarray, skilled: np.ndarray) -> float:
-    """The first threshold of :func:`roc` where |FPR - (1 - TPR)| is smallest."""
+    """Find the equal error threshold, the first of :func:`roc` where |FPR - (1 - TPR)| is least.
+
+    Parameters
+    ----------
+    genuine, skilled : ndarray of float, (n,) and (m,)
+        Scores, higher for genuine.
+
+    Returns
+    -------
+    float
+        The threshold.
+
+    Examples
+    --------
+    At 1.5, one of three forgeries is accepted and one of three genuine signatures rejected.
+
+    >>> import numpy as np
+    >>> from fkd.verification.metrics import equal_error_threshold
+    >>> equal_error_threshold(np.array([3.0, 2.0, 1.0]), np.array([1.5, 0.0, -1.0]))
+    1.5
+    """
     fpr, tpr, thresholds = roc(genuine, skilled)
     return float(thresholds[np.argmin(np.abs(fpr - (1 - tpr)))])
 
 
 def error_rates(genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray) -> dict[str, float]:
-    """Rates of one split from the scores of all writers.
+    """Compute the rates of one split from the scores of all writers.
 
     Parameters
     ----------
@@ -64,10 +120,30 @@ def error_rates(genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray) ->
     Returns
     -------
     dict of str to float
-        ``FRR``, ``FAR_random``, ``FAR_skilled`` at the global equal error threshold;
-        ``mean_AUC`` over the writers; ``EER`` at that threshold, the mean of FRR and
-        FAR_skilled; ``EER_userthresholds`` with one threshold a writer, errors counted
-        over all writers; ``global_threshold``. Rates are shares, 0 to 1.
+        ``FRR``, ``FAR_random`` and ``FAR_skilled`` at the global equal error threshold, which
+        is the ``global_threshold``; ``EER``, the mean of FRR and FAR_skilled; ``mean_AUC`` over
+        the writers; ``EER_userthresholds`` with one threshold for each writer, where errors are
+        counted over all writers. Rates are shares from 0 to 1.
+
+    Examples
+    --------
+    Two writers, two genuine signatures and two skilled forgeries each. One forgery is above
+    the threshold of 0.4.
+
+    >>> import numpy as np
+    >>> from fkd.verification import error_rates
+    >>> genuine = np.array([[3.0, 1.0], [0.5, 0.4]])
+    >>> skilled = np.array([[2.0, 0.0], [0.3, 0.2]])
+    >>> rates = error_rates(genuine, skilled, random=np.array([0.45, 0.1, 5.0, 0.0]))
+    >>> for name, rate in rates.items():
+    ...     print(f"{name} {rate:.3f}")
+    FRR 0.000
+    FAR_random 0.500
+    FAR_skilled 0.250
+    mean_AUC 0.875
+    EER 0.125
+    EER_userthresholds 0.250
+    global_threshold 0.400
     """
     threshold = equal_error_threshold(genuine.ravel(), skilled.ravel())
     frr = float(np.mean(genuine < threshold))

@@ -1,4 +1,4 @@
-"""Who trains and who tests: the published random stream of writer-dependent verification."""
+"""Which signatures train and which test: the random stream of the published evaluation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from fkd.verification.protocol import Protocol
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of one split; all arrays have one row a writer, in ascending order.
+    """The rows of one split. All arrays have one row for each writer, in ascending order.
 
     Attributes
     ----------
     train : ndarray of int, (writers, references)
-        Genuine references.
+        The genuine references.
     negatives : ndarray of int, (writers, writers - 1, negatives)
-        Each writer's random forgeries to train with, by the other writers in ascending
-        order.
+        The random forgeries with which each writer's model is trained: references of every
+        other writer, in ascending order of the writers.
     test : ndarray of int, (writers, test_genuine)
-        Genuine signatures to test with.
+        The genuine signatures to test.
     forged : ndarray of int, (writers, test_skilled)
-        Skilled forgeries to test with.
+        The skilled forgeries to test.
     """
 
     train: np.ndarray
@@ -39,22 +39,42 @@ def draw_splits(
     Parameters
     ----------
     genuine, skilled : list of ndarray of int
-        Rows of each writer's genuine signatures and skilled forgeries.
+        The rows of each writer's genuine signatures and skilled forgeries.
     protocol : Protocol
-        How many to draw of a writer, and how many splits.
+        How many rows of a writer to draw, how many splits, and the seed of the one random
+        stream from which all splits are drawn.
 
     Yields
     ------
     Split
         The rows of one split.
+
+    Examples
+    --------
+    Two writers, with two references of four genuine signatures, and one test of each kind.
+
+    >>> import numpy as np
+    >>> from fkd.verification import Protocol
+    >>> from fkd.verification.splits import draw_splits
+    >>> genuine, skilled = [np.arange(4), np.arange(4, 8)], [np.arange(8, 10), np.arange(10, 12)]
+    >>> protocol = Protocol(references=2, test_genuine=1, test_skilled=1, splits=3)
+    >>> [split.negatives.shape for split in draw_splits(genuine, skilled, protocol)]
+    [(2, 1, 2), (2, 1, 2), (2, 1, 2)]
+    >>> first = next(draw_splits(genuine, skilled, protocol))
+    >>> sorted(first.negatives[0, 0]) == sorted(first.train[1])
+    True
     """
-    stream = np.random.RandomState(protocol.seed)  # the published stream
+    # The published code's generator. Every draw below moves the stream on as that code does,
+    # so that the splits are the published ones.
+    stream = np.random.RandomState(protocol.seed)
     for _ in range(protocol.splits):
         train, test = [], []
         for rows in genuine:
-            rows = rows.copy()
+            rows = rows.copy()  # shuffled in place
             stream.shuffle(rows)
             train.append(rows[: protocol.references])
+            # Tests come from the end, whatever the number of references: so they are the same
+            # for every one, as published.
             test.append(rows[-protocol.test_genuine :])
         train = np.stack(train)
         yield Split(
@@ -68,11 +88,25 @@ def draw_splits(
 
 
 def _draw_negatives(stream: np.random.RandomState, train: np.ndarray, negatives: int) -> np.ndarray:
-    """Draw each writer's negatives from each other writer's references.
+    """Draw each writer's negatives from the references of every other writer.
 
-    A choice without replacement is the start of a shuffle of all, and moves the stream
-    so; the draw is made even where it takes all, and then gives their order.
+    Parameters
+    ----------
+    stream : numpy.random.RandomState
+        The random stream.
+    train : ndarray of int, (writers, references)
+        The references of all writers.
+    negatives : int
+        How many references of each other writer to draw.
+
+    Returns
+    -------
+    ndarray of int, (writers, writers - 1, negatives)
+        The negatives, by the other writers in ascending order.
     """
+    # The published code calls RandomState.choice without replacement, which shuffles all
+    # rows and takes the first ones. A shuffle gives the same rows and moves the stream on
+    # alike. Where all rows are taken it is still needed: it sets their order.
     drawn = np.empty((len(train), len(train) - 1, negatives), train.dtype)
     for writer in range(len(train)):
         others = np.delete(train, writer, axis=0)

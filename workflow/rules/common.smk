@@ -15,11 +15,14 @@ from fkd.study.code import Library
 from fkd.study.config import complete
 from fkd.study.models import TEACHER, Kind
 from fkd.study.provenance import record_run
+from fkd.study.sources import refuse_double_keys, state_of
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
 
 try:
+    # Snakemake has read them, and of a key that stands twice kept the last.
+    refuse_double_keys(workflow.configfiles)
     study = complete(config, SCHEMA)
 except FkdError as error:
     raise WorkflowError(str(error)) from None
@@ -92,6 +95,24 @@ def content_of(file):
 def data_path(path):
     """A path of the config, which starts from the folder that `data` names."""
     return str(Path(config["data"]).expanduser() / Path(path).expanduser())
+
+
+def pages_state():
+    """The parameter that stands for pages from outside; drawn ones are another job's."""
+    layout, path = pages_source()
+    return None if config["pages"]["layout"] == SYNTHETIC else state_of(path)
+
+
+def signatures_state(wildcards):
+    """The parameter that stands for signatures from outside: a folder's own date tells little."""
+    drawn = wildcards.name in study.drawn_signatures
+    return None if drawn else state_of(signatures_source(wildcards.name)["path"])
+
+
+def model_state(wildcards):
+    """The parameter that stands for a model of others; one of this study is another job's."""
+    is_foreign = study.models[wildcards.model].kind is Kind.FOREIGN
+    return state_of(onnx_file(wildcards.model)) if is_foreign else None
 
 
 def pages_source():
@@ -258,6 +279,13 @@ def lock_folder():
         raise WorkflowError(
             f"Another run is at work in {Path.cwd()}. Wait for its end, or stop it."
         ) from None
+    except (
+        OSError
+    ) as error:  # some file systems of clusters and containers have no locks
+        print(
+            f"warning: {Path.cwd()} cannot be locked ({error.strerror}), so that two runs at a "
+            "time in this folder would not be noticed. Start one at a time."
+        )
     return held
 
 

@@ -51,6 +51,7 @@ rule extract_features:
         runtime=growing(30),
     params:
         code=code_of("extract_features"),
+        source=model_state,
     message:
         "Describing the signatures of {wildcards.name} by {wildcards.model}"
     script:

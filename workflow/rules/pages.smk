@@ -48,6 +48,7 @@ rule list_pages:
         runtime=growing(30),
     params:
         code=code_of("list_pages"),
+        source=pages_state(),
         settings=dict(
             layout=pages_source()[0],
             shards=config["shards"],

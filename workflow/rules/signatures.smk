@@ -51,6 +51,7 @@ rule prepare_signatures:
         runtime=growing(60),
     params:
         code=code_of("prepare_signatures"),
+        source=signatures_state,
         settings=signatures_settings,
     message:
         "Preparing the signatures of {wildcards.name}"

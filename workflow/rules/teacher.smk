@@ -23,6 +23,7 @@ if config["teacher"]["weights"]:
             runtime=growing(30),
         params:
             code=code_of("import_teacher"),
+            source=state_of(data_path(config["teacher"]["weights"])),
         message:
             "Importing the teacher"
         script:
