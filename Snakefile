@@ -65,4 +65,5 @@ onsuccess:
         cores=workflow.resource_settings.cores,
         source=Path(workflow.basedir),
     )
-    print(set_aside())
+    layouts = {name: config["signatures"][name]["layout"] for name in study.used}
+    print(*narrowing(Path("results"), layouts), sep="\n")

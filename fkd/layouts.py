@@ -3,7 +3,7 @@
 A set of signatures is an entry of :data:`LAYOUTS`. In its patterns, ``{writer}`` and
 ``{sample}`` match the names of a writer and of a sample, and ``*`` matches anything but ``/``.
 Where ``{writer}`` occurs twice, both must be the same name. The ending of a file may be
-in upper or lower case.
+in upper or lower case, and ``.*`` stands for the endings of all formats that are read.
 """
 
 import os
@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
 from fkd.storage.files import files_below, natural_order, printable
+
+ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+"""Endings of the files that are taken from a folder for images."""
 
 SYNTHETIC = "synthetic"
 """The layout of pages and signatures that the study draws for itself."""
@@ -75,8 +78,7 @@ LAYOUTS = {
         skilled="{writer}/cf-{writer}-{sample}.png",
         expected={"writers": 253, "genuine": 24, "skilled": 30},
         numbers=range(1, 301),
-        obtain=_GPDS + "GPDS300GRAY itself is no longer distributed; holders of a license "
-        "have it.",
+        obtain=_GPDS + "GPDS300GRAY itself is no longer distributed; holders of a license have it.",
     ),
     "gpds_synthetic": Layout(
         genuine="{writer}/c-{writer}-{sample}.jpg",
@@ -355,7 +357,8 @@ def _compile(pattern: str) -> re.Pattern:
         parts.append(groups.get(part, re.escape(part)))
         if part == "{writer}":  # further ones must repeat what the first one matched
             groups[part] = "(?P=writer)"
-    return re.compile("".join(parts) + rf"\.(?i:{re.escape(ending)})")
+    endings = "|".join(re.escape(e.removeprefix(".")) for e in ENDINGS)
+    return re.compile("".join(parts) + rf"\.(?i:{endings if ending == '*' else re.escape(ending)})")
 
 
 def _number(writer: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The losses of a student, as in the paper. B is the size of the batch, t the teacher, s the student.
+"""The losses of a student, from the paper. B is the batch size, t the teacher, s the student.
 
     L = sum_k l_k GeomL_k + g RespL + c CL
 

@@ -234,7 +234,10 @@ def test_pages_from_bad_scans(folder, tmp_path):
         pages=table, shard=0, out=stripes, quarantine=lists[1], seed=1, threads=2, **limits
     )
     make_crops(stripes=stripes, out=crops, quarantine=lists[2], seed=1, threads=2)
-    reasons = _reasons(Quarantine.read(*lists[:2]).rows)
+    read = Quarantine.read(*lists[:2])
+    reasons = _reasons(read.rows + read.passed_over)
+    others = {Path(path).name for path, _ in read.passed_over}
+    assert others == {"notes.txt", "index.html", "scan", "a.tar.gz.png.txt"}
     kept = {str(folder / page) for page in shards.read(stripes, "stripes")["page"]}
     assert kept | set(reasons) == _files(folder) and not kept & set(reasons)
     _hold_reasons(folder, reasons)

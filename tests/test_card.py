@@ -210,6 +210,22 @@ def test_what_the_card_says_of_use_runs(card, exported, tmp_path, monkeypatch):
     assert prepare_image("signature.png").shape == (150, 220)
 
 
+def test_each_model_has_its_own_card(card, exported, tmp_path):
+    alone = {name: card(name=name) for name in ("teacher", "resnet18_cl_geom_bc")}
+    cards = [tmp_path / f"{name}.md" for name in alone]
+    given = {
+        "teacher": tmp_path / "teacher.onnx",
+        "eer": tmp_path / "eer.csv",
+        "data": tmp_path / "data.csv",
+        "title": "A study",
+    }
+    students = tmp_path / "resnet18_cl_geom_bc.onnx"
+    write_cards(models=[tmp_path / "teacher.onnx", students], markdown=cards, **given)
+    found = [path.read_text(encoding="utf-8") for path in cards]
+    assert found == list(alone.values()) and found[0] != found[1]
+    assert [f"`{name}.onnx`" in text for name, text in zip(alone, found, strict=True)] == [True] * 2
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"no model", onnx.ModelProto().SerializeToString() + b"\x08\x07"]
 )

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 from dataclasses import asdict
 
@@ -20,15 +21,24 @@ from fkd.__main__ import main
 from fkd.errors import FkdError
 from fkd.graph import rooted_trees
 from fkd.inspection import describe, inspect_file
+from fkd.inspection.shards import ARRAYS, WHAT
 from fkd.models.export import export_onnx
+from fkd.models.features import extract_features
 from fkd.models.weights import METADATA
 from fkd.signatures.npz import export_signatures
+from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.study.parts import Networks
 from fkd.study.students import PAPER
+from fkd.synthesis import draw_pages, draw_signatures
+from fkd.text.crops import make_crops
+from fkd.text.pages import list_pages
+from fkd.text.stripes import segment_pages
 from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
+from fkd.training.targets import cache_geometry, cache_responses
+from fkd.verification import Protocol, evaluate_wd
 
 COUNT = 6
 SMALL = Networks(width=0.05, features=8)
@@ -43,11 +53,13 @@ def images():
 
 
 def place():
+    """What stripes and crops have in common."""
     return {
         "page": np.array(["a/1.png"] * 3 + ["b/1.png"] * 3, object),
         "line": np.arange(COUNT, dtype=np.int32),
         "writer": np.repeat(np.array(["ann", "bob"], object), 3),
         "validation": np.arange(COUNT) % 2 == 0,
+        "width": np.full(COUNT, 300, np.int32),
     }
 
 
@@ -64,7 +76,8 @@ SHARDS = {
         place()
         | {
             "height": np.full(COUNT, 30, np.int32),
-            "width": np.full(COUNT, 300, np.int32),
+            "top": np.arange(COUNT, dtype=np.int32) * 40,
+            "columns": np.tile(np.arange(300, dtype=np.int32), COUNT),
             "offset": np.arange(COUNT) * 9000,
             "pixels": draw.integers(0, 255, COUNT * 9000).astype(np.uint8),
         },
@@ -72,12 +85,26 @@ SHARDS = {
         "6 stripes of 2 writers (2 in the study), 3 of them for validation",
     ),
     "crops": lambda: (
-        place() | {"image": images()},
+        place()
+        | {
+            "image": images(),
+            "stripe": np.arange(COUNT, dtype=np.int32),
+            "left": np.zeros(COUNT, np.int32),
+            "crop": np.zeros(COUNT, np.int32),
+            "ratio": np.full(COUNT, 2, np.float32),
+            "canvas": np.full((COUNT, 2), (730, 1042), np.int32),
+        },
         {"writers": ["a", "b", "c"], "seed": 1},
         "6 crops of 2 writers (3 in the study), 3 of them for validation",
     ),
     "signatures": lambda: (
-        SIGNED | {"image": images(), "file": np.array(list("123456"), object)},
+        SIGNED
+        | {
+            "image": images(),
+            "sample": np.array(list("123123"), object),
+            "file": np.array(list("123456"), object),
+            "copy_of": np.arange(COUNT, dtype=np.int32),
+        },
         {"set": "mine", "layout": "folder", "copies": 2},
         "The set mine: 2 writers, 4 genuine signatures and 2 skilled forgeries",
     ),
@@ -103,7 +130,12 @@ SHARDS = {
     ),
     "scores": lambda: (
         SIGNED
-        | {"split": np.arange(COUNT) % 2, "row": np.arange(COUNT), "score": draw.random(COUNT)},
+        | {
+            "split": np.arange(COUNT) % 2,
+            "row": np.arange(COUNT),
+            "score": draw.random(COUNT),
+            "references": np.zeros((2, 2, 3), np.int32),
+        },
         {"model": "resnet18_cl", "set": "mine", "protocol": {"references": 3}},
         "6 scores in 2 splits, 4 of genuine signatures and 2 of skilled forgeries",
     ),
@@ -164,7 +196,7 @@ TABLES = {
         False,
     ),
     "features.csv": ({"filename": ["a"], "1": [0.5]}, "Features of single images", False),
-    "others.csv": ({"a": [1, 2], "b": [3, 4]}, "knows no more of than its columns", False),
+    "others.csv": ({"a": [1, 2], "b": [3, 4]}, "knows no more than its columns", False),
 }
 
 
@@ -192,6 +224,84 @@ def test_shards(kind, tmp_path, capsys):
         kind_of = "text" if values.dtype == object else str(values.dtype)
         assert cells[1:3] == [" x ".join(map(str, values.shape)), kind_of]
         assert cells[3]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A shard of each kind, as the stages write it."""
+    folder = tmp_path_factory.mktemp("written")
+    path = {kind: folder / f"{kind}.h5" for kind in WHAT}
+    pages, scans, teacher = folder / "pages", folder / "scans", folder / "teacher.safetensors"
+    aside, text = folder / "aside.csv", {"quarantine": folder / "aside.csv", "seed": 1}
+    draw_pages(folder=pages, writers=2, pages=1, lines=2, seed=1)
+    listed = {"layout": "folder", "shards": 1, "validation_share": 0, **text}
+    list_pages(source=pages, out=folder / "pages.csv", **listed)
+    limits = {"shard": 0, "max_pixels": 10**7}
+    segment_pages(pages=folder / "pages.csv", out=path["stripes"], **limits, **text)
+    make_crops(stripes=path["stripes"], out=path["crops"], **text)
+    draw_signatures(folder=scans, writers=2, genuine=3, skilled=2, seed=1)
+    prepare_signatures(
+        name="mine",
+        source=scans,
+        layout="folder",
+        genuine="genuine/{writer}-{sample}.png",
+        skilled="skilled/{writer}-{sample}.png",
+        out=path["signatures"],
+        quarantine=aside,
+        max_pixels=10**7,
+        max_share=0,
+    )
+    models.save(models.build("signet", None, SMALL), teacher)
+    asked = {"crops": path["crops"], "teacher": teacher, "threads": 1}
+    cache_responses(out=path["responses"], **asked)
+    cache_geometry(out=path["geometry"], **asked)
+    model = linear(folder / "theirs.onnx", ("n", 1, 150, 220))
+    extract_features(model=model, signatures=path["signatures"], out=path["features"])
+    evaluate_wd(
+        features=path["features"],
+        metrics=folder / "metrics.csv",
+        scores=path["scores"],
+        protocol=Protocol(2, 1, 2, splits=2),
+        threads=1,
+    )
+    return path
+
+
+def described(names):
+    """Arrays as :data:`ARRAYS` names them; what is not in it by its own name."""
+    return {next((rule for rule in ARRAYS if re.fullmatch(rule, name)), name) for name in names}
+
+
+@pytest.mark.parametrize("kind", WHAT)
+def test_the_arrays_that_a_stage_writes_are_described(kind, written, capsys):
+    names = set(shards.read(written[kind], kind).arrays)
+    meanings = {name: meaning for name, *_, meaning in describe(written[kind]).rows}
+    assert set(meanings) == names
+    assert all(meanings.values()), meanings
+    assert "All digests hold" in shown(written[kind], capsys)
+    # The shards that these tests make up have the same arrays.
+    assert described(SHARDS[kind]()[0]) == described(names)
+
+
+def test_no_array_and_no_kind_is_described_that_no_stage_writes(written):
+    names = {name for path in written.values() for name in shards.read(path).arrays}
+    assert described(names) == set(ARRAYS)
+    for rule in ARRAYS:  # no name has two meanings
+        for name in names:
+            assert (rule in described([name])) == bool(re.fullmatch(rule, name))
+    assert set(SHARDS) == set(WHAT)
+
+
+def test_crops_and_stripes_are_told_by_the_names_of_their_writers(written):
+    for kind in ("crops", "stripes"):
+        writers = set(shards.read(written[kind], kind)["writer"])
+        assert writers and all(isinstance(name, str) for name in writers)
+        assert f"of {len(writers)} writers (2 in the study)" in str(describe(written[kind]))
+    arrays, attributes, _ = SHARDS["crops"]()
+    path = written["crops"].with_name("of_others.h5")
+    # The names need not be those of the attribute: no writer is looked up by a number.
+    shards.write(path, "crops", arrays, attributes | {"writers": []})
+    assert "6 crops of 2 writers (0 in the study)" in str(describe(path))
 
 
 def test_a_shard_without_rows_is_described_but_not_drawn(tmp_path, capsys):
@@ -262,7 +372,7 @@ def test_models_of_others(tmp_path, capsys):
     assert "Not finite: bias." in text
     linear(tmp_path / "others.onnx", (1, 1, 150, 220), (1, 1, 6))
     text = shown(tmp_path / "others.onnx", capsys, draws=False)
-    assert "An ONNX model of others" in text
+    assert "An ONNX model from elsewhere" in text
     assert "Takes data: float (1, 1, 150, 220)." in text
     model = onnx.load(tmp_path / "others.onnx")
     model.graph.node[0].op_type = "Sorcery"
@@ -400,7 +510,12 @@ FAULTS = {
     "unknown kind": ("a.h5", shard_of_another_kind, "expected one of stripes, crops"),
     "lacking arrays": ("a.h5", strange_shard, "says that it holds crops, but lacks what these"),
     "damaged shard": ("a.h5", damaged_shard, "Remove it and run the workflow again"),
-    "huge shard": ("a.h5", huge_shard, "more than 1000 times the file"),
+    "huge shard": (
+        "a.h5",
+        huge_shard,
+        "content takes 10,000,000,000 bytes, more than 1000 times the file. No shard of a study "
+        "shrinks so much. Remove it",
+    ),
     "no weights": ("a.safetensors", text_of("x" * 99), "Expected a safetensors file"),
     "weights that do not fit": (
         "a.safetensors",
@@ -424,7 +539,12 @@ FAULTS = {
     "weights that are not plain": ("a.pth", sparse_weights, "not what a file *.pth should be"),
     "no archive": ("a.npz", text_of("x"), "not a readable .npz file"),
     "code in an archive": ("a.npz", hostile_npz, "not a readable .npz file"),
-    "huge archive": ("a.npz", huge_npz, "more than 100 times the file"),
+    "huge archive": (
+        "a.npz",
+        huge_npz,
+        "content takes 300,000,000 bytes, more than 100 times the file. Weights, images and "
+        "features do not shrink so much; if it holds them, save it without compression",
+    ),
     "another archive": (
         "a.npz",
         lambda path: np.savez(path, a=np.ones(2)),
@@ -436,7 +556,7 @@ FAULTS = {
     "no numbers": (
         "a.csv",
         text_of("epoch,subset,images,total,accuracy\n1,training,many,1,1\n"),
-        "But a value in it does not fit",
+        "But a value in it does not fit (could not convert string to float: 'many'). Remove it",
     ),
 }
 

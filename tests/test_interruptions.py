@@ -1,5 +1,6 @@
 """A run that is killed, and the same command again; and a run elsewhere, with fewer cores."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -10,8 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-
-pytestmark = [pytest.mark.operations, pytest.mark.workflow]
 
 STAGES = ("results/tables/eer.md", "results/tables/appearance.md")
 """What the study's own stages end in; the report follows on them."""
@@ -76,7 +75,7 @@ def copy_up_to(folder: Path, to: Path, made_anew: str) -> None:
 
 CASES = {
     "drawing pages, between two": ("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
-    "caching, inside a shard": ("fkd.training.targets:_measure:1", "job", "teacher"),
+    "caching, inside a shard": ("fkd.training.targets:rooted_trees:2", "job", "teacher"),
     "training, inside the second epoch": ("fkd.losses:classification:14", "job", "students"),
     "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
     "writing, before a file has its name": ("fkd.storage.atomic:_give_name:1", "job", "features"),
@@ -86,14 +85,27 @@ CASES = {
 """Where the kill comes, what it ends, and from which results on the study is made anew."""
 
 
+@pytest.mark.parametrize("place", sorted({place for place, _, _ in CASES.values()}))
+def test_the_places_of_the_kills_exist(place):
+    """A renamed function would end a job by an error, and no process would be killed."""
+    module, function, call = place.split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert int(call) > 0
+
+
+@pytest.mark.operations
+@pytest.mark.workflow
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
     place, what, made_anew = CASES[case]
     targets = () if made_anew == "tables" else STAGES
     folder = tmp_path / "study"
     copy_up_to(undisturbed, folder, made_anew)
-    killed = snakemake(folder, *targets, KILL_AT=place, KILL_WHAT=what)
+    note = tmp_path / "killed at"
+    killed = snakemake(folder, *targets, KILL_AT=place, KILL_WHAT=what, KILL_NOTE=str(note))
     assert killed.returncode == (-9 if what == "run" else 1), killed.stdout
+    assert note.exists(), f"nothing was killed at {place}:\n{killed.stdout}"
+    assert note.read_text(encoding="utf-8") == place
     again = snakemake(folder, *targets)
     assert again.returncode == 0, again.stdout
     found, expected = outcome(folder), outcome(undisturbed)
@@ -109,6 +121,8 @@ def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case
         assert resumed, "no student went on from its checkpoint"
 
 
+@pytest.mark.operations
+@pytest.mark.workflow
 def test_one_core_and_another_folder_give_the_same_results(undisturbed, tmp_path, led_to):
     folder = tmp_path / "some other place"
     folder.mkdir()
@@ -119,6 +133,8 @@ def test_one_core_and_another_folder_give_the_same_results(undisturbed, tmp_path
     led_to("run otherwise", "one core, another folder", "the same tables, figures and weights")
 
 
+@pytest.mark.operations
+@pytest.mark.workflow
 def test_a_second_run_in_the_folder_is_refused(undisturbed, tmp_path, led_to):
     """The lock is held by a process of ours; it ends with that process."""
     folder = tmp_path / "study"

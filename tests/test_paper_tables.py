@@ -1,4 +1,4 @@
-"""The paper's tables: published values as published, ours beside them, reasons, marks, typesetting."""
+"""The paper's tables: values as published, ours beside them, reasons, marks and typesetting."""
 
 import re
 import shutil

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from fkd import models
-from fkd.figures import pipeline
+from fkd.figures.pipeline import figure_pipeline
 from fkd.images import read_gray
 from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
@@ -68,13 +69,18 @@ def drawn(tmp_path_factory):
             protocol=Protocol(2, 3, 3, splits=2),
         )
     kept = []
-    save = pipeline.save
+    saved = Figure.savefig
+
+    def note(self, *args, **kwargs):
+        kept.append(self)
+        return saved(self, *args, **kwargs)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "save", lambda made, *to: (kept.append(made), save(made, *to)))
+        patch.setattr(Figure, "savefig", note)
         files = []
         for time in ("first", "second"):
             to = {"svg": folder / f"{time}.svg", "png": folder / f"{time}.png"}
-            pipeline.figure_pipeline(
+            figure_pipeline(
                 pages=pages,
                 crops=[crops],
                 teacher=folder / "teacher.safetensors",

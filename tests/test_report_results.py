@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from fkd import losses
 from fkd.errors import FkdError
@@ -494,7 +497,7 @@ def test_the_hardest_cases_are_the_extremes(verified):
 
 
 def test_references_are_those_that_the_model_was_trained_with(verified):
-    _, (rejected, accepted) = read_cases(verified)
+    tested, (rejected, accepted) = read_cases(verified)
     features = shards.read(verified["features"])
     number = {f"name{n}": n - 1 for n in range(1, 13)}
     y = np.array([number[name] for name in features["writer"]])
@@ -504,6 +507,18 @@ def test_references_are_those_that_the_model_was_trained_with(verified):
         assert case.references == tuple(trained[case.split][case.writer - 1])
         assert case.row not in case.references
         assert {y[row] for row in case.references} == {case.writer - 1}
+        # A model of these references, against those of all other writers, gives this score.
+        others = np.delete(
+            shards.read(verified["scores"])["references"][case.split], y[case.row], 0
+        )
+        rows = np.append(case.references, others)
+        weight = len(others.ravel()) / len(case.references)
+        machine = SVC(C=1.0, gamma=0.1, class_weight={1: weight}, tol=1e-6)
+        model = make_pipeline(StandardScaler(with_mean=False), machine)
+        model.fit(features["feature"][rows], np.where(y[rows] == y[case.row], 1, -1))
+        said = tested[(tested["split"] == case.split) & (tested["row"] == case.row)]["score"]
+        again = model.decision_function(features["feature"][[case.row]])
+        np.testing.assert_allclose(again, said, atol=2e-3)
 
 
 def test_a_model_without_errors_has_no_hard_cases(verified, tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from fkd.errors import FkdError
-from fkd.figures import contrast, page, tree
 from fkd.figures.contrast import figure_contrast, measure
 from fkd.figures.cuts import Crop, Stripe, choose_crops, most_cut, read_cuts
 from fkd.figures.examples import describe_by_maps, genuine_signatures
@@ -43,7 +43,7 @@ def write_page(file, words, slope):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """Four pages in two shards; of the last, the largest, the second line is too short to be kept."""
+    """Four pages in two shards; the second line of the last, the largest, is too short to be kept."""
     folder = tmp_path_factory.mktemp("text")
     lines = [
         "high gypsy fly by the bay",
@@ -88,17 +88,16 @@ def cut(text):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures of a module, before they are saved."""
-    kept = []
+    """Every figure that is saved, to look into."""
+    figures = []
+    saved = Figure.savefig
 
-    def keep(module):
-        original = module.save
-        monkeypatch.setattr(
-            module, "save", lambda figure, *paths: (kept.append(figure), original(figure, *paths))
-        )
-        return kept
+    def note(self, *args, **kwargs):
+        figures.append(self)
+        return saved(self, *args, **kwargs)
 
-    return keep
+    monkeypatch.setattr(Figure, "savefig", note)
+    return figures
 
 
 def outputs(folder):
@@ -199,13 +198,12 @@ def test_crops_are_tinted_and_strokes_show_through_each_other():
 
 def test_the_figure_of_a_page_shows_these_cuts_and_crops(text, cut, tmp_path, drawn):
     _, _, crops, source = cut
-    kept = drawn(page)
     given = {"stripes": text["stripes"], "crops": text["crops"], "seed": 3}
     figure_page(**given, **outputs(tmp_path))
     before = contents(tmp_path)
     figure_page(**given, **outputs(tmp_path))
     assert contents(tmp_path) == before
-    above, *below = kept[0].axes
+    above, *below = drawn[0].axes
     assert len(below) == 12
     lines = [c.get_segments() for c in above.collections if isinstance(c, LineCollection)]
     for crop, segments in zip(crops, lines, strict=True):
@@ -324,7 +322,6 @@ def test_edges_bow_around_nodes_on_their_way_and_end_where_they_should():
 
 
 def test_the_figure_of_trees_connects_the_cells_that_the_tree_does(models, tmp_path, drawn):
-    kept = drawn(tree)
     given = {"signatures": models / "signatures.h5", "teacher": models / "teacher.safetensors"}
     maps = ["conv2", "conv5", "conv3"]
     figure_tree(**given, **outputs(tmp_path), seed=4, maps=maps, radius=3)
@@ -333,7 +330,7 @@ def test_the_figure_of_trees_connects_the_cells_that_the_tree_does(models, tmp_p
     assert contents(tmp_path) == before
     image = genuine_signatures(given["signatures"], 1, 4)
     found = describe_by_maps(given["teacher"], image, maps)
-    for axis, name in zip(kept[0].axes, maps, strict=False):
+    for axis, name in zip(drawn[0].axes, maps, strict=False):
         rows, columns = found[name].shape[2:]
         wanted = spanning_tree(vectors_of_map(found[name])[0].numpy())
         groups = [c.get_segments() for c in axis.collections]
@@ -385,7 +382,6 @@ def contrast_inputs(models, *names):
 def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
     models, tmp_path, drawn
 ):
-    kept = drawn(contrast)
     names = ["resnet18_cl", "signet_cl", "resnet18_cl_geom"]
     given = contrast_inputs(models, *names)
     figure_contrast(**given, **outputs(tmp_path), count=2, radius=3)
@@ -393,7 +389,7 @@ def test_the_figure_of_contrasts_shows_them_in_one_scale_with_their_difference(
     figure_contrast(**given, **outputs(tmp_path), count=2, radius=3)
     assert contents(tmp_path) == before
     images = genuine_signatures(given["signatures"], 2, 2)
-    for block, name in zip(kept[0].subfigs, ("conv2", "conv5"), strict=True):
+    for block, name in zip(drawn[0].subfigs, ("conv2", "conv5"), strict=True):
         maps = {"teacher": describe_by_maps(given["teacher"], images, [name])[name]}
         for student, path in given["weights"].items():
             answer = ARCHITECTURES[PAPER[student].architecture].connections[name]

@@ -1,9 +1,9 @@
 """The loops over vectors and trees on the CPU, compiled by Numba.
 
 Each thread processes its maps one after another: the data of one map stay in the
-processor's cache, and no thread waits for another. Functions that call each other are all in this one file,
-because a compiled function that is cached on the disk does not notice when another file
-changes.
+processor's cache, and no thread waits for another. Functions that call each other are all
+in this one file, because a compiled function that is cached on the disk does not notice
+when another file changes.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""What is in a file of a study, or in a model of others: in words and in a picture.
+"""Descriptions of a study's files, and of models from elsewhere, in words and in a picture.
 
-Nothing in a file is ever run: weights are loaded as weights alone, arrays without pickles.
+Nothing in a file is ever executed: PyTorch loads weights alone, and NumPy loads no pickles.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,30 +26,31 @@ ENDINGS: dict[str, Callable[[Path], Finding]] = {
     ".csv": describe_table,
     ".tsv": describe_table,
 }
-"""Who describes a file, by its ending."""
+"""The functions that describe a file, by the ending of its name."""
 
 EXPECTED = (
     "a shard (*.h5), weights (*.safetensors), a checkpoint (*.pt), weights of PyTorch (*.pth), a "
     "model (*.onnx), a set or features (*.npz) or a table (*.csv, *.tsv)"
 )
+"""The kinds of files that can be described, for messages."""
 
 
 def inspect_file(*, file: Path, png: Path | None = None) -> None:
-    """Say what is in a file of a study, or in a model of others.
+    """Say what is in a file of a study, or in a model from elsewhere.
 
     Parameters
     ----------
     file : Path
-        A shard, weights, a checkpoint, an ONNX model, a set as ``.npz``, or a table. Its
-        ending says which.
+        A shard, weights, a checkpoint, an ONNX model, a set as ``.npz``, or a table. The
+        ending of its name says which.
     png : Path, optional
-        A picture of it to write.
+        Where to write a picture of what is in the file.
 
     Raises
     ------
     FkdError
-        Where the file is missing, damaged or of an unknown kind, or where there is nothing
-        in it to be drawn.
+        Where the file is missing, damaged or of an unknown kind, or where it holds nothing
+        that can be drawn.
     """
     finding = describe(file)
     print(finding)
@@ -65,7 +66,23 @@ def inspect_file(*, file: Path, png: Path | None = None) -> None:
 
 
 def describe(file: Path) -> Finding:
-    """Find out what a file is, see :func:`inspect_file`."""
+    """Find out what is in a file.
+
+    Parameters
+    ----------
+    file : Path
+        The file. The ending of its name says what it should be.
+
+    Returns
+    -------
+    Finding
+        What was found, which is text by ``str`` and may have a picture.
+
+    Raises
+    ------
+    FkdError
+        Where the file is missing, damaged or of an unknown kind.
+    """
     check_file(file)
     known = ENDINGS.get(Path(file).suffix.lower())
     if known is None:
@@ -78,13 +95,26 @@ def describe(file: Path) -> Finding:
 
 @contextmanager
 def _whatever_fails(file: Path, what: str) -> Iterator[None]:
-    """Let files of any origin, which fail in any way, end in a message."""
+    """Turn any error that a file of unknown origin raises into a message for the user.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    what : str
+        What is wrong with it, for the message.
+
+    Raises
+    ------
+    FkdError
+        In place of any other error.
+    """
     try:
         yield
     except FkdError:
         raise
     except Exception as error:
         raise FkdError(
-            f"{printable(file)}: {what} ({plain(repr(error))}). Expected {EXPECTED}, as a study or its "
-            "authors wrote it."
+            f"{printable(file)}: {what} ({plain(repr(error))}). Expected {EXPECTED}, as a study or "
+            "its authors wrote it."
         ) from None

@@ -1,4 +1,4 @@
-"""What was found in a file, and how it is said."""
+"""What was found in a file, and how it is told."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,10 +9,10 @@ from typing import Any
 from tabulate import tabulate
 
 LONGEST = 160
-"""Characters of a value of others that are shown."""
+"""The number of characters that are shown of a value from a file."""
 
 MOST_ROWS = 40
-"""Rows of a list that are shown."""
+"""The number of rows that are shown of a list."""
 
 
 @dataclass
@@ -24,19 +24,19 @@ class Finding:
     file : Path
         The file.
     what : str
-        What it is and what made it, in a sentence or two.
+        What the file is and what made it, in a sentence or two.
     facts : list of str
-        How much of what, each a sentence.
+        What the file holds and how much of it, in sentences.
     columns : tuple of str
-        Heads of `rows`.
+        The headings of `rows`.
     rows : list of tuple
-        Its arrays, tensors or columns.
+        The file's arrays, tensors or columns, one a row.
     settings : dict of str to Any
-        What it was made with.
+        The settings with which the file was made.
     verdict : str
-        Whether it is whole.
+        A sentence that says whether the file is whole.
     draw : callable, optional
-        Draws its picture into a PNG file.
+        A function that draws the file's picture into a PNG file.
     """
 
     file: Path
@@ -67,7 +67,7 @@ class Finding:
 
 
 def plain(value: Any, longest: int = LONGEST) -> str:
-    """Spell a value of any origin in printable characters, cut where it is long."""
+    """Spell a value of unknown origin in printable characters, and cut it where it is long."""
     text = value if isinstance(value, str) else str(value)
     cut = text[:longest]
     spelled = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
@@ -76,7 +76,7 @@ def plain(value: Any, longest: int = LONGEST) -> str:
 
 
 def flat(values: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
-    """List nested settings by dotted names, as a config would name them."""
+    """List nested settings with dotted names, as a config would name them."""
     for key, value in values.items():
         name = f"{above}{key}"
         if isinstance(value, dict) and value and name.count(".") < 5:
@@ -91,5 +91,5 @@ def times(shape: Iterable[int]) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Spell a number of things, such as ``1,200 crops``."""
+    """Spell how many things there are, such as ``1,200 crops``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -1,4 +1,4 @@
-"""Weights, checkpoints, ONNX models and prepared sets in words."""
+"""Descriptions of weights, checkpoints, ONNX models and prepared sets."""
 
 import json
 import warnings
@@ -31,13 +31,14 @@ from fkd.study.students import Student
 Draw = Callable[[Path], None] | None
 
 COLUMNS = ("tensor", "shape", "type")
+"""The headings of a list of tensors."""
 
 MOST_SHRUNK = 100
-"""Times that an archive may be smaller than what it holds."""
+"""How many times smaller than its content an archive may be."""
 
 
 def describe_weights(file: Path) -> Finding:
-    """Describe a safetensors file, of a study or of others."""
+    """Describe a safetensors file, from a study or from elsewhere."""
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})
@@ -49,7 +50,7 @@ def describe_weights(file: Path) -> Finding:
     if METADATA not in metadata:
         return Finding(
             file,
-            "Weights in the safetensors format, of none of this study's networks.",
+            "Weights in the safetensors format, but of none of this study's networks.",
             [_amount(tensors)],
             COLUMNS,
             _listed(tensors),
@@ -72,11 +73,11 @@ def describe_weights(file: Path) -> Finding:
 
 
 def describe_pth(file: Path) -> Finding:
-    """Describe a checkpoint of a training, or SigNet's weights as others publish them."""
+    """Describe a checkpoint of a training, or SigNet's weights as its authors publish them."""
     _check_size(file)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of how others pickled
+            warnings.simplefilter("ignore")  # warnings about how the file was pickled
             content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a foreign file fails in any way
         reason = plain(str(error).partition("\n")[0])
@@ -89,18 +90,19 @@ def describe_pth(file: Path) -> Finding:
             return _checkpoint(file, content)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise FkdError(
-            f"{printable(file)}: not a whole checkpoint ({plain(repr(error))})."
+            f"{printable(file)}: not a whole checkpoint ({plain(repr(error))}). Remove it, and the "
+            "training starts anew."
         ) from None
     state = content[0] if isinstance(content, tuple | list) and content else content
     tensors = state if isinstance(state, dict) else {"": state}
     tensors = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     if not tensors:
         raise FkdError(
-            f"{printable(file)}: holds no tensors. Expected a checkpoint of a training, or weights: "
-            "names with tensors, or a tuple that begins with them."
+            f"{printable(file)}: holds no tensors. Expected a checkpoint of a training, or "
+            "weights: names with tensors, or a tuple that begins with them."
         )
     is_signet = any(name.startswith("conv_layers.conv1.") for name in tensors)
-    which = "of SigNet, as its authors name them" if is_signet else "of a network of others"
+    which = "of SigNet, as its authors name them" if is_signet else "of a network from elsewhere"
     return Finding(
         file,
         f"Weights {which}, in PyTorch's format.",
@@ -119,8 +121,8 @@ def _checkpoint(file: Path, content: Mapping[str, Any]) -> Finding:
     tensors = dict(content["network"])
     return Finding(
         file,
-        "A checkpoint: where a training goes on that was interrupted. It is removed when the "
-        "training is done.",
+        "A checkpoint, from which an interrupted training goes on. It is removed when the training "
+        "is done.",
         [f"{epoch} of {epochs} epochs are done. {_trained(about)}", _amount(tensors)],
         COLUMNS,
         _listed(tensors),
@@ -131,7 +133,7 @@ def _checkpoint(file: Path, content: Mapping[str, Any]) -> Finding:
 
 
 def describe_onnx(file: Path) -> Finding:
-    """Describe an ONNX model, of a study or of others."""
+    """Describe an ONNX model, from a study or from elsewhere."""
     model = read_onnx(file)
     try:
         onnx.checker.check_model(model)
@@ -158,11 +160,12 @@ def describe_onnx(file: Path) -> Finding:
     try:
         about = json.loads(told["trained_with"])
         settings = {"network": json.loads(told["settings"]), "trained_with": about}
-        what = f"The model {plain(told['name'])}, a {_network(told['architecture'])}: {_trained(about)}"
-    except (KeyError, ValueError, TypeError):  # none of ours
+        network = _network(told["architecture"])
+        what = f"The model {plain(told['name'])}, a {network}: {_trained(about)}"
+    except (KeyError, ValueError, TypeError):  # the model is not from a study
         settings = dict(told)
-        made = f"{model.producer_name} {model.producer_version}".strip() or "a program unnamed"
-        what = f"An ONNX model of others, written by {plain(made)}."
+        made = f"{model.producer_name} {model.producer_version}".strip() or "an unnamed program"
+        what = f"An ONNX model from elsewhere, written by {plain(made)}."
     settings |= {"opset": opsets}
     tensors = {name: item for name, item in constants.items() if len(item.dims) == 4}
     first = next((node for node in model.graph.node if node.op_type == "Conv"), None)
@@ -189,8 +192,8 @@ def describe_archive(file: Path) -> Finding:
         raise FkdError(f"{printable(file)}: not a readable .npz file ({plain(error)}).") from None
     if not {"x", "y", "yforg", "filenames"} <= set(names):
         raise FkdError(
-            f"{printable(file)}: holds {plain(', '.join(names))}; expected a prepared set (x, y, yforg, "
-            "filenames) or features (features, filenames)."
+            f"{printable(file)}: holds {plain(', '.join(names))}; expected a prepared set (x, y, "
+            "yforg, filenames) or features (features, filenames)."
         )
     rows, images = read_npz(file)
     pixels = list(images)
@@ -208,7 +211,7 @@ def describe_archive(file: Path) -> Finding:
         draw=partial(pictures.draw_contact_sheet, [pixels[at] for at in chosen], names)
         if len(rows)
         else None,
-        verdict="It is whole, and nothing in it is pickled that is needed.",
+        verdict="It is whole, and nothing that is needed of it is pickled.",
     )
 
 
@@ -228,16 +231,19 @@ def _features(file: Path, features: np.ndarray, names: np.ndarray) -> Finding:
 
 
 def _check_size(file: Path) -> None:
-    """Refuse an archive made to fill the memory, before anything in it is read."""
+    """Refuse an archive that would fill the memory, before anything in it is read."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             size = unfolded_size(archive)
-        expected = "Expected weights or images, which do not shrink so much."
-        refuse_unfolding(file, size, MOST_SHRUNK, expected)
+        remedy = (
+            "Weights, images and features do not shrink so much; if it holds them, save it without "
+            "compression."
+        )
+        refuse_unfolding(file, size, MOST_SHRUNK, remedy)
 
 
 def _trained(about: Mapping[str, Any]) -> str:
-    """Say in words how weights came about."""
+    """Say how weights were made, as the end of a sentence."""
     if about.get("imported"):
         return f"a teacher, imported from {plain(about['imported'])}."
     if "signatures" in about:
@@ -247,7 +253,7 @@ def _trained(about: Mapping[str, Any]) -> str:
         return "random weights, as students have them at the start."
     try:
         student = Student.from_settings(about["student"])
-    except (FkdError, TypeError):  # of another version, or made up
+    except (FkdError, TypeError):  # another version wrote it, or it is made up
         return "a student, of which this version cannot read the rest."
     terms = ["CL"] * bool(student.classification)
     terms += [f"GEOM on {', '.join(student.guiding_maps)}"] * bool(student.guiding_maps)
@@ -256,7 +262,7 @@ def _trained(about: Mapping[str, Any]) -> str:
 
 
 def _network(architecture: str) -> str:
-    """Name a network; one that is not known here by its own name."""
+    """Give a network's label, or its own name where it is not one of this study's."""
     known = ARCHITECTURES.get(architecture)
     return known.label if known else plain(architecture)
 
@@ -288,7 +294,7 @@ def _classes(tensors: Mapping[str, Tensor]) -> int | None:
 
 
 def _filters(tensors: Mapping[str, Tensor]) -> Draw:
-    """Draw the first layer of filters that look at one channel, or at three."""
+    """Find the first layer whose filters look at one channel or at three, to draw it."""
     for name, values in tensors.items():
         if values.ndim == 4 and min(values.shape) and values.shape[1] in (1, 3):
             plainly = values.detach().float().mean(dim=1).numpy()

@@ -1,4 +1,4 @@
-"""Pictures of what lies in a file, for ``python -m fkd inspect FILE --png OUT``."""
+"""Pictures of what is in a file, for ``python -m fkd inspect FILE --png OUT``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,16 +21,25 @@ from fkd.study.style import (
 )
 
 SHEET = 5
-"""Images a row of a contact sheet."""
+"""The number of images in each row of a contact sheet."""
 
 LEGIBLE = 26
-"""Characters of a name below a small image."""
+"""The largest number of characters of a name above a small image."""
 
 
 def draw_contact_sheet(images: Sequence[np.ndarray], names: Sequence[str], png: Path) -> None:
-    """Draw images (H, W) uint8, ink bright, each below its name, on white paper.
+    """Draw a sheet of small images, each below its name, with dark ink on white paper.
 
-    All are cut to one box, which holds the ink of each, and darkened alike.
+    All images are cut to one box, which holds the ink of each of them, and darkened alike.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of uint8, shape (H, W)
+        The images, with bright ink on black.
+    names : sequence of str
+        The images' names.
+    png : Path
+        The picture to write.
     """
     images = np.stack(list(images))
     box = _box_of_ink(images.max(axis=0))
@@ -49,7 +58,17 @@ def draw_contact_sheet(images: Sequence[np.ndarray], names: Sequence[str], png: 
 
 
 def draw_stripes(images: Sequence[np.ndarray], names: Sequence[str], png: Path) -> None:
-    """Draw stripes of text (H, W) uint8, dark ink, one below the other at one scale."""
+    """Draw stripes of text one below the other, all at the same scale.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of uint8, shape (rows, columns)
+        The stripes, with dark ink. They may differ in size.
+    names : sequence of str
+        The stripes' names.
+    png : Path
+        The picture to write.
+    """
     widest = max(image.shape[1] for image in images)
     heights = [image.shape[0] for image in images]
     with styled():
@@ -66,9 +85,21 @@ def draw_stripes(images: Sequence[np.ndarray], names: Sequence[str], png: Path) 
 def draw_features(
     features: np.ndarray, groups: np.ndarray | None, rows: str, png: Path, most: int = 2000
 ) -> None:
-    """Draw feature vectors (n, F) as one image, elements sorted by their mean.
+    """Draw feature vectors as one image, with their elements sorted by their mean.
 
-    `groups` (n,) parts the rows by orange lines where there are few enough of them.
+    Parameters
+    ----------
+    features : ndarray, shape (n, F)
+        The feature vectors.
+    groups : ndarray, shape (n,), or None
+        The group of each vector. Orange lines stand between the groups, unless there are
+        100 lines or more.
+    rows : str
+        What the rows are, for the label of the axis.
+    png : Path
+        The picture to write.
+    most : int
+        The largest number of vectors to draw.
     """
     shown = features[:most].astype(np.float32)
     order = np.argsort(-shown.mean(axis=0), kind="stable")
@@ -98,8 +129,15 @@ def draw_geometry(
 ) -> None:
     """Draw the spanning trees and the affinity contrasts of a few images.
 
-    `maps` holds for each map rows and columns, trees (n, N) and contrasts (n, N); `rows` are
-    the images' rows in their shard.
+    Parameters
+    ----------
+    maps : mapping of str to tuple
+        For each map of N nodes its rows and columns, the trees of shape (n, N) and the
+        contrasts of shape (n, N).
+    rows : list of int
+        The images' rows in their shard.
+    png : Path
+        The picture to write.
     """
     with styled():
         drawing = figure(height=0.4 + 1.35 * len(rows))
@@ -133,7 +171,15 @@ def draw_geometry(
 
 
 def draw_scores(genuine: np.ndarray, forged: np.ndarray, png: Path) -> None:
-    """Draw how scores of genuine signatures and of skilled forgeries are spread."""
+    """Draw how the scores of genuine signatures and of skilled forgeries are distributed.
+
+    Parameters
+    ----------
+    genuine, forged : ndarray, shape (n,)
+        The scores.
+    png : Path
+        The picture to write.
+    """
     everything = np.concatenate([genuine, forged])
     bins = np.linspace(everything.min(), everything.max() + 1e-9, 41)
     with styled():
@@ -146,9 +192,9 @@ def draw_scores(genuine: np.ndarray, forged: np.ndarray, png: Path) -> None:
             if not len(scores):
                 continue
             axis.hist(
-                scores, bins, weights=np.full(len(scores), 100 / len(scores)), histtype="stepfilled",
-                facecolor=f"{color}55" if not hatch else "none", edgecolor=color, hatch=hatch,
-                label=f"{name} ({len(scores):,})", linewidth=1.2,
+                scores, bins, weights=np.full(len(scores), 100 / len(scores)),
+                histtype="stepfilled", facecolor=f"{color}55" if not hatch else "none",
+                edgecolor=color, hatch=hatch, label=f"{name} ({len(scores):,})", linewidth=1.2,
             )  # fmt: skip
         axis.set_xlabel("score of the writer's verifier")
         axis.set_ylabel("share of the signatures (%)")
@@ -157,7 +203,17 @@ def draw_scores(genuine: np.ndarray, forged: np.ndarray, png: Path) -> None:
 
 
 def draw_filters(filters: np.ndarray, name: str, png: Path) -> None:
-    """Draw filters (n, h, w) of a first layer, zero in gray, at one scale."""
+    """Draw the filters of a first layer in one scale of colors, with zero in white.
+
+    Parameters
+    ----------
+    filters : ndarray, shape (n, rows, columns)
+        The filters, of which the first 128 are drawn.
+    name : str
+        The layer's name.
+    png : Path
+        The picture to write.
+    """
     shown = filters[:128]
     across = min(16, len(shown))
     rows = -(-len(shown) // across)
@@ -177,7 +233,15 @@ def draw_filters(filters: np.ndarray, name: str, png: Path) -> None:
 
 
 def draw_losses(log: Sequence[Mapping[str, float | str]], png: Path) -> None:
-    """Draw each term of a loss, and the accuracy, over the epochs."""
+    """Draw each term of a loss, and the accuracy, over the epochs.
+
+    Parameters
+    ----------
+    log : sequence of mapping
+        A row for each epoch and subset, with the values by their names.
+    png : Path
+        The picture to write.
+    """
     aside = ("epoch", "subset", "images", "seconds")
     terms = [name for name in log[0] if name not in aside]
     across = min(3, len(terms))
@@ -204,7 +268,15 @@ def draw_losses(log: Sequence[Mapping[str, float | str]], png: Path) -> None:
 
 
 def draw_rates(rates: Mapping[str, Sequence[float]], png: Path) -> None:
-    """Draw error rates (%) of the splits, a dot each, and their means."""
+    """Draw error rates: a circle for each split, and a diamond for their mean.
+
+    Parameters
+    ----------
+    rates : mapping of str to sequence of float
+        The values of each rate in percent, one for each split.
+    png : Path
+        The picture to write.
+    """
     with styled():
         drawing = figure(height=0.8 + 0.35 * len(rates))
         axis = drawing.subplots()
@@ -220,7 +292,15 @@ def draw_rates(rates: Mapping[str, Sequence[float]], png: Path) -> None:
 
 
 def draw_eer(groups: Mapping[str, Sequence[tuple[str, float, float]]], png: Path) -> None:
-    """Draw mean and standard deviation (%) of each model's EER, a panel for each group."""
+    """Draw the mean and standard deviation of each model's EER, with a panel for each group.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of (str, float, float)
+        For each group the models' names, means and standard deviations in percent.
+    png : Path
+        The picture to write.
+    """
     names = list(dict.fromkeys(name for found in groups.values() for name, _, _ in found))
     across = min(4, len(groups))
     rows = -(-len(groups) // across)
@@ -241,7 +321,17 @@ def draw_eer(groups: Mapping[str, Sequence[tuple[str, float, float]]], png: Path
 
 
 def draw_counts(counts: Mapping[int, int], what: str, of: str, png: Path) -> None:
-    """Draw how often each number occurs."""
+    """Draw how often each number occurs.
+
+    Parameters
+    ----------
+    counts : mapping of int to int
+        How often each number occurs.
+    what, of : str
+        What the numbers and what the counts are, for the labels of the axes.
+    png : Path
+        The picture to write.
+    """
     with styled():
         drawing = figure(height=2.4, width=4)
         axis = drawing.subplots()
@@ -253,7 +343,7 @@ def draw_counts(counts: Mapping[int, int], what: str, of: str, png: Path) -> Non
 
 
 def _box_of_ink(image: np.ndarray) -> tuple[slice, slice]:
-    """Find the rows and columns with ink, and a little more; all where there is none."""
+    """Find the rows and columns with ink and a small margin, or all where there is no ink."""
     box = []
     for axis in (1, 0):
         marked = np.flatnonzero(image.any(axis=axis))

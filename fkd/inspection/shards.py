@@ -1,4 +1,4 @@
-"""Shards in words: what each kind holds."""
+"""Descriptions of shards: what each kind is, and what its arrays hold."""
 
 import re
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from fkd.storage.sizes import refuse_unfolding
 from fkd.study.parts import ARCHITECTURES
 
 MOST_SHRUNK = 1000
-"""Times that a shard may be smaller than its arrays: blank pages are 300 times smaller."""
+"""How many times smaller than its arrays a shard may be. Blank pages are 300 times smaller."""
 
 SHOWN = 40
-"""Images of a contact sheet."""
+"""The largest number of images on a contact sheet."""
 
 WHAT = {
     "stripes": "Stripes: the lines of handwritten pages, without the spaces between words. "
@@ -42,10 +42,10 @@ WHAT = {
 ARRAYS = {
     "image": "gray levels, ink bright on black",
     "pixels": "gray levels of all stripes, one after another, row by row",
-    "columns": "for each column of all stripes, the column of the page",
-    "offset": "where a stripe's pixels begin",
-    "height": "rows of a stripe",
-    "width": "columns of the stripe",
+    "columns": "for each column of all stripes, one after another, the page's column",
+    "offset": "where in the pixels the stripe begins",
+    "height": "how many rows the stripe has",
+    "width": "how many columns of the stripe it takes",
     "top": "row of the page, made level, where it begins",
     "stripe": "row of its stripe in the shard of stripes",
     "left": "column of the stripe where it begins",
@@ -60,19 +60,22 @@ ARRAYS = {
     "sample": "its number or name among the writer's",
     "file": "the file it comes from",
     "copy_of": "first row with the same image",
-    "feature": "the response, a vector for each image",
+    "feature": "the model's response, a vector for each image",
     "split": "the random split into references and tests",
     "row": "row of the signature in its set",
     "score": "decision of the writer's verifier; genuine where high",
-    "references": "rows of each writer's references, by split and writer",
+    "references": "rows in the set of each writer's references, by split and writer",
     r"tree_\w+": "the next node on the way to node 0, on the map's spanning tree",
     r"nac_\w+": "affinity contrast of each node, 0 to 1",
 }
-"""What an array holds, by its name."""
+"""What an array holds, by a regular expression for its name.
+
+Arrays of one name hold the same in every kind of shard.
+"""
 
 
 def describe_shard(file: Path) -> Finding:
-    """Describe a shard, and read each of its arrays to hold it against its digest."""
+    """Describe a shard, and compare each of its arrays with its digest."""
     kind = _glance(file)
     arrays, shapes = {}, []
     with shards.opened(file) as shard:
@@ -85,7 +88,8 @@ def describe_shard(file: Path) -> Finding:
             arrays[name] = values
     if kind not in WHAT:
         raise FkdError(
-            f"{printable(file)}: a shard of the kind {plain(kind)!r}; expected one of {', '.join(WHAT)}."
+            f"{printable(file)}: a shard of the kind {plain(kind)!r}; expected one of "
+            f"{', '.join(WHAT)}."
         )
     finding = Finding(
         file,
@@ -97,33 +101,33 @@ def describe_shard(file: Path) -> Finding:
     )
     try:
         finding.facts, finding.draw = _FACTS[kind](arrays, attributes)
-    except Exception as error:  # arrays of any origin fail in any way
+    except Exception as error:  # arrays of unknown origin fail in any way
         raise FkdError(
-            f"{printable(file)}: says that it holds {kind}, but lacks what these have ({plain(repr(error))}). "
-            f"{shards.MEND}"
+            f"{printable(file)}: says that it holds {kind}, but lacks what these have "
+            f"({plain(repr(error))}). {shards.MEND}"
         ) from None
     return finding
 
 
 def _glance(file: Path) -> str:
-    """Tell a shard's kind; refuse a file made to fill the memory, before anything is read."""
+    """Find a shard's kind, and refuse a file that would fill the memory before it is read."""
     try:
         with h5py.File(file, "r", locking=False) as opened:
             kind = str(opened.attrs.get("kind"))
             size = sum(item.nbytes for item in opened.values() if isinstance(item, h5py.Dataset))
-    except Exception:  # nearly anything, on damaged files: the reader will say what
+    except Exception:  # damaged files fail in nearly any way, and the reader will say how
         return ""
-    expected = "No shard shrinks so much; expected one that a study wrote."
-    refuse_unfolding(file, size, MOST_SHRUNK, expected)
+    remedy = f"No shard of a study shrinks so much. {shards.MEND}"
+    refuse_unfolding(file, size, MOST_SHRUNK, remedy)
     return kind
 
 
 Told = tuple[list[str], Callable[[Path], None] | None]
-"""Facts of a shard, and how it is drawn."""
+"""The facts of a shard, and a function that draws it."""
 
 
 def _some(count: int, most: int = SHOWN) -> np.ndarray:
-    """Choose rows to be shown, evenly over all."""
+    """Choose the rows that are shown, evenly over all."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
@@ -223,7 +227,11 @@ def _geometry(arrays: dict, about: dict) -> Told:
 
 
 def _map_size(name: str, nodes: int) -> tuple[int, int]:
-    """Rows and columns of a map: those of a network that has it, else the squarest."""
+    """Find the rows and columns of a map.
+
+    They are those of a network that has a map of this name and size; where there is none, the
+    map is taken to be as square as its number of nodes allows.
+    """
     of_name = [n.map_sizes[name] for n in ARCHITECTURES.values() if name in n.map_sizes]
     fitting = [size for size in of_name if size[0] * size[1] == nodes]
     rows = max(d for d in range(1, int(nodes**0.5) + 1) if nodes % d == 0)

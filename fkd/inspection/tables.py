@@ -1,4 +1,4 @@
-"""Tables of a study in words: losses, error rates, lists of pages and of what was set aside."""
+"""Descriptions of tables: losses, error rates, lists of pages and of what was set aside."""
 
 import csv
 import math
@@ -13,12 +13,16 @@ from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain
 from fkd.storage.files import printable
 from fkd.storage.quarantine import PASSED_OVER
+from fkd.storage.shards import MEND
 
 LARGEST = 1 << 28
-"""Bytes of a table that is read."""
+"""The largest number of bytes of a table that is read."""
 
 Rows = list[dict[str, str]]
+"""The rows of a table, each with its fields by column."""
+
 Told = tuple[list[str], Callable[[Path], None] | None]
+"""The facts of a table, and a function that draws it."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,11 @@ class Table:
     Attributes
     ----------
     needs : collection of str
-        Columns by which it is known.
+        The columns by which the table is recognized.
     what : str
-        What it is and what made it.
+        What the table is and what made it, in sentences.
     tell : callable, optional
-        Gives facts of its rows, and how it is drawn.
+        A function that finds facts in the rows, and gives another that draws them.
     """
 
     needs: Collection[str]
@@ -41,7 +45,7 @@ class Table:
 
 
 def describe_table(file: Path) -> Finding:
-    """Describe a table of a study; of others, its columns."""
+    """Describe a table of a study, or the columns of a table from elsewhere."""
     rows, columns = _read(file)
     table = next((t for t in TABLES if set(t.needs) <= set(columns)), OTHER)
     finding = Finding(
@@ -52,8 +56,8 @@ def describe_table(file: Path) -> Finding:
             finding.facts, finding.draw = table.tell(rows)
         except (ValueError, KeyError) as error:
             raise FkdError(
-                f"{printable(file)}: has the columns of a table that begins: {table.what} But a value "
-                f"in it does not fit ({plain(error)})."
+                f"{printable(file)}: has the columns of such a table: {table.what} But a value "
+                f"in it does not fit ({plain(error)}). {MEND}"
             ) from None
     finding.facts += [f"{counted(len(rows), 'row')}."] if not finding.facts else []
     finding.columns = ("column", "first row", "last row")
@@ -65,18 +69,24 @@ def describe_table(file: Path) -> Finding:
 
 def _read(file: Path) -> tuple[Rows, list[str]]:
     if file.stat().st_size > LARGEST:
-        raise FkdError(f"{printable(file)}: larger than {LARGEST:,} bytes; no table of a study is.")
+        raise FkdError(
+            f"{printable(file)}: larger than {LARGEST:,} bytes, which no table of a study is. "
+            "Give a smaller part of it."
+        )
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
             table = list(csv.reader(stream, delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FkdError(
-            f"{printable(file)}: not a table in UTF-8 text ({plain(error)}). Expected one with a row of "
-            "names on top."
+            f"{printable(file)}: not a table in UTF-8 text ({plain(error)}). Expected one with a "
+            "row of names on top."
         ) from None
     if not table or not all(table[0]) or len(set(table[0])) < len(table[0]):
-        raise FkdError(f"{printable(file)}: its first row does not name each column once.")
+        raise FkdError(
+            f"{printable(file)}: its first row does not name each column once. Expected a row of "
+            "different names on top."
+        )
     columns = table[0]
     for number, row in enumerate(table[1:], start=2):
         if len(row) != len(columns):
@@ -88,7 +98,7 @@ def _read(file: Path) -> tuple[Rows, list[str]]:
 
 
 def _number(text: str) -> float:
-    """Read a number, or what stands for none."""
+    """Read a number, or NaN from an empty field."""
     return float(text) if text else math.nan
 
 
@@ -117,8 +127,8 @@ def _metrics(rows: Rows) -> Told:
     facts = [
         f"The model {plain(first['model'])} on the set {plain(first['set'])}, "
         f"{plain(first['references'])} references a writer, {counted(len(rows), 'split')}.",
-        f"EER with a threshold for each writer: {mean:.2f} ± {deviation:.2f} %; all thresholds are "
-        "a posteriori.",
+        f"EER with a threshold for each writer: {mean:.2f} ± {deviation:.2f} %; all thresholds "
+        "are a posteriori.",
     ]
     rates = ("EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random")
     drawn = {rate: [100 * _number(row[rate]) for row in rows] for rate in rates}
@@ -221,4 +231,5 @@ TABLES = (
 )
 """The tables that a study writes."""
 
-OTHER = Table((), "A table that this command knows no more of than its columns.")
+OTHER = Table((), "A table of which this command knows no more than its columns.")
+"""Any other table."""

@@ -9,14 +9,12 @@ from tqdm import tqdm
 
 from fkd.errors import FkdError
 from fkd.images import read_gray
+from fkd.layouts import ENDINGS
 from fkd.models.extractor import Extractor
-from fkd.preprocess import center_crop, normalize
+from fkd.preprocess import center_crop, normalize, refuse_dark
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import files_below, natural_order, printable
-
-ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-"""Names of the files that are taken from a folder for images."""
 
 
 def extract_features(
@@ -128,6 +126,7 @@ def prepare_image(path: Path) -> np.ndarray:
     """
     image = read_gray(path)
     try:
+        refuse_dark(image)
         return center_crop(normalize(image))
     except FkdError as error:
         raise FkdError(f"{printable(path)}: {error}") from None

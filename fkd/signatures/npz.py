@@ -23,7 +23,7 @@ SIMPLE = 2
 """What ``yforg`` says of a simple forgery, which no protocol here uses."""
 
 MOST_SHRUNK = 100
-"""Times that a file may be smaller than its arrays. Sets of signatures are 13 to 41 times
+"""How many times smaller than its arrays a file may be. Sets of signatures are 13 to 41 times
 smaller; an archive made to fill the memory, a thousand times."""
 
 LONGEST_NAME = 1000

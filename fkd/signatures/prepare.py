@@ -13,7 +13,7 @@ from tqdm import tqdm
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
-from fkd.preprocess import CANVAS, SIZE, Prepared, prepare
+from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
 from fkd.signatures.npz import read_npz
 from fkd.storage import shards
 from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable, refuse_alike
@@ -161,6 +161,7 @@ def _prepare(
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
+        refuse_dark(image)
         return prepare(image, canvas=canvas, threshold=threshold)
     except FkdError as error:
         return str(error)

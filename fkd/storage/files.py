@@ -17,7 +17,24 @@ _log = logging.getLogger(__name__)
 
 
 def printable(name: Path | str) -> str:
-    """Escape what is not UTF-8 in a name, such as a byte ff as ``\\udcff``, so that it can be written."""
+    r"""Escape the bytes of a name that are not UTF-8, so that the name can be printed and stored.
+
+    Parameters
+    ----------
+    name : Path or str
+        A name as Python reads it from the disk.
+
+    Returns
+    -------
+    str
+        The name, with each byte that is not UTF-8 spelled out.
+
+    Examples
+    --------
+    >>> from fkd.storage.files import printable
+    >>> printable("caf\udce9.png")
+    'caf\\udce9.png'
+    """
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -27,26 +44,27 @@ def refuse_alike(names: Iterable[str], what: str, remedy: str) -> None:
     Parameters
     ----------
     names : iterable of str
-        Names that should tell things apart.
+        Names by which things are told apart.
     what : str
-        What is named, in the plural, for the message.
+        The things that are named, in the plural, for the message.
     remedy : str
-        What to do.
+        What the user should do, for the message.
 
     Raises
     ------
     FkdError
-        Naming the first such pair.
+        Where there are such names. The message names the first pair.
 
     Examples
     --------
+    >>> from fkd.storage.files import refuse_alike
     >>> refuse_alike(["ann", "anna"], "the writers", "Give one person one name.")
     >>> refuse_alike(["ann", "Ann"], "the writers", "Give one person one name.")
     Traceback (most recent call last):
     ...
     fkd.errors.FkdError: the writers 'Ann' and 'ann' differ only by case, blanks or Unicode spelling. Give one person one name.
     """
-    first: dict[str, str] = {}
+    first: dict[str, str] = {}  # the first name of each plain spelling
     for name in sorted(set(names)):
         plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
         if other := first.get(plain):

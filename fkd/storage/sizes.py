@@ -1,4 +1,4 @@
-"""Compressed files that would fill the memory, refused before anything in them is read."""
+"""Refusal of compressed files that would fill the memory, before anything in them is read."""
 
 import zipfile
 from pathlib import Path
@@ -7,10 +7,10 @@ from fkd.errors import FkdError
 from fkd.storage.files import printable
 
 UNQUESTIONED = 1 << 27
-"""Bytes that the content of a file may take, however small the file is."""
+"""The number of bytes that the content of any file may take, however small the file is."""
 
 
-def refuse_unfolding(path: Path, size: int, times: int, expected: str) -> None:
+def refuse_unfolding(path: Path, size: int, most_shrunk: int, remedy: str) -> None:
     """Refuse a file whose content would take far more room than the file.
 
     Parameters
@@ -18,24 +18,25 @@ def refuse_unfolding(path: Path, size: int, times: int, expected: str) -> None:
     path : Path
         The file.
     size : int
-        Bytes that its content takes in memory, as its directory or header says.
-    times : int
-        Times that an honest file may be smaller than its content.
-    expected : str
-        A sentence for the message: why an honest file is no such case, and what to do.
+        The number of bytes that its content takes in memory, as its directory or header says.
+    most_shrunk : int
+        How many times smaller than its content an honest file may be.
+    remedy : str
+        For the message: why no honest file is refused, and what the user should do.
 
     Raises
     ------
     FkdError
-        Where the content is over `times` the file, and over :data:`UNQUESTIONED` besides.
+        Where the content is larger than `most_shrunk` times the file and
+        :data:`UNQUESTIONED` bytes together.
     """
-    if size > times * Path(path).stat().st_size + UNQUESTIONED:
+    if size > most_shrunk * Path(path).stat().st_size + UNQUESTIONED:
         raise FkdError(
-            f"{printable(path)}: its content takes {size:,} bytes, more than {times} times the file. "
-            f"{expected}"
+            f"{printable(path)}: its content takes {size:,} bytes, more than {most_shrunk} times "
+            f"the file. {remedy}"
         )
 
 
 def unfolded_size(archive: zipfile.ZipFile) -> int:
-    """Add up what the members of a zip archive say that they take in memory."""
+    """Add up how many bytes the members of a zip archive take, as its directory says."""
     return sum(member.file_size for member in archive.infolist())

@@ -1,8 +1,8 @@
-"""Handwriting and signatures drawn from a model of the hand, for the embedded study.
+"""Handwriting and signatures drawn from a model of the hand, for the default study.
 
-A hand has a style (:mod:`~fkd.synthesis.style`) that bends an alphabet
-(:mod:`~fkd.synthesis.letters`) into its own letter shapes; words become targets of the
-pen (:mod:`~fkd.synthesis.spelling`), targets become movements
+A hand has a style (:mod:`~fkd.synthesis.style`) that turns an alphabet
+(:mod:`~fkd.synthesis.letters`) into the writer's own letter shapes. Words become targets of
+the pen (:mod:`~fkd.synthesis.spelling`), targets become movements
 (:mod:`~fkd.synthesis.strokes`), and movements leave ink on paper
 (:mod:`~fkd.synthesis.ink`).
 """

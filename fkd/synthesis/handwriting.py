@@ -1,4 +1,4 @@
-"""Pages of handwriting, by writers who each have a hand of their own."""
+"""Pages of handwriting by made-up writers, each with a different hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,26 +19,26 @@ def draw_pages(*, folder: Path, writers: int, pages: int, lines: int, seed: int)
     """Draw pages of handwriting as ``folder/wWWW/wWWW-P.png``.
 
     Pages look like forms scanned at 300 dpi and cropped to the handwriting: about 2000
-    pixels wide, a line every 110 to 200 pixels. Each is drawn for its seed, writer and
-    number alone.
+    pixels wide, with a line every 110 to 200 pixels. A page depends only on the seed, its
+    writer and its number.
 
     Parameters
     ----------
     folder : Path
-        Where to write.
+        The folder to write to.
     writers : int
-        Number of writers, numbered from 1.
+        The number of writers, who are numbered from 1.
     pages : int
-        Pages of each writer, numbered from 1.
+        The number of pages of each writer, which are numbered from 1.
     lines : int
-        Lines of text on a page.
+        The number of lines of text on a page.
     seed : int
         The study's seed.
 
     Raises
     ------
     FkdError
-        Where there is nothing to draw.
+        Where one of the numbers is less than 1.
     """
     for name, value in (("writers", writers), ("pages", pages), ("lines", lines)):
         if value < 1:
@@ -56,8 +56,9 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     hand : Hand
+        The writer's hand.
     lines : int
-        Lines of text.
+        The number of lines of text.
     rng : numpy.random.Generator
         The page's generator.
 
@@ -66,7 +67,8 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
     (height, width) uint8 array
         Gray levels, dark ink on light paper.
     """
-    # One mood a page: a hand is never quite the same on two days.
+    # A hand is never quite the same on two days, so each page has its own size, slant, pen
+    # and tempo.
     hand = replace(
         hand,
         size=hand.size * rng.lognormal(0, 0.03),
@@ -82,7 +84,7 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
         start = np.array([_MARGIN + rng.normal(0, 8), _MARGIN + pitch * (line + 0.75)])
         runs, new_sentence = _line(hand, start, width - _MARGIN, new_sentence, rng)
         path = hand.write(runs, _TIMING, rng)
-        usual = hand.size / hand.tempo
+        usual = hand.size / hand.tempo  # pixels per second, in a stroke of one x-height
         sheet.draw(path, pen=hand.pen, usual=usual, pressure=hand.pressure)
     return sheet.scan(ink=hand.ink, paper=rng.uniform(232, 250), rng=rng)
 
@@ -90,10 +92,18 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
 def _line(
     hand: Hand, start: np.ndarray, right: float, new_sentence: bool, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], bool]:
-    """Lay out words until the right margin; also say whether the last one ends a sentence."""
+    """Lay out words up to the right margin.
+
+    Returns
+    -------
+    runs : list of (n, 2) float arrays
+        Targets between lifts of the pen, pixels of the page.
+    new_sentence : bool
+        Whether the next line starts a sentence.
+    """
     runs: list[np.ndarray] = []
     x = 0.0
-    room = (right - start[0]) / hand.size
+    room = (right - start[0]) / hand.size  # lengths are in x-heights until `place`
     while True:
         word = make_word(rng, 2, 9)
         if new_sentence or rng.uniform() < 0.08:
@@ -101,10 +111,10 @@ def _line(
         ends = rng.uniform() < 0.12
         word += ("." if rng.uniform() < 0.6 else ",") if ends else ""
         main, late, advance = spell(word, hand, rng)
-        if x + advance > room and x > 0:
+        if x + advance > room and x > 0:  # a line has at least one word
             break
         new_sentence = word.endswith(".")
-        # A word is a little taller or shorter, higher or lower than the one before.
+        # Each word is slightly taller or shorter, higher or lower than the others.
         height = rng.lognormal(0, 0.04)
         shift = [x, rng.normal(0, 0.03)]
         runs += [run * height + shift for run in main + late]
@@ -113,6 +123,7 @@ def _line(
     phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(1, 2.5)
 
     def place(run: np.ndarray) -> np.ndarray:
+        # The slant shears letters to the right; y points up in letters and down in images.
         x, y = (run + rng.normal(0, hand.jitter, run.shape)).T
         base = rise * x + hand.wander * np.sin(phase + 2 * np.pi * waves * x / room)
         return start + hand.size * np.stack([x + hand.slant * y, -(y + base)], axis=1)

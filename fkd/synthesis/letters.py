@@ -1,10 +1,10 @@
 """The alphabet: for each letter the targets that the pen aims at.
 
 Coordinates are tenths of the x-height: the baseline is 0, small letters end at 10,
-ascenders at 20, descenders at -10. Letters are written as ``x y`` pairs; ``/`` lifts the
-pen, ``;`` opens a stroke that is written when the word is finished (dots and bars), and
-``> X`` ends a letter that is not joined to the next, X being its width. The last target
-of a joined letter is its exit, whose x is the width.
+ascenders at 20, descenders at -10. A letter is a list of ``x y`` pairs. ``/`` lifts the
+pen. ``;`` starts a stroke that is written when the word is finished (a dot or a bar).
+``> X`` ends a letter that is not joined to the next one, where X is its width. The last
+target of a joined letter is its exit, whose x is the width.
 """
 
 from dataclasses import dataclass
@@ -79,9 +79,9 @@ class Letter:
     runs : tuple of (n, 2) float arrays
         Targets between two lifts of the pen, x and y in x-heights.
     late : tuple of (n, 2) float arrays
-        Runs written after the word: dots and bars.
+        Runs that are written after the word: dots and bars.
     width : float
-        How far the next letter starts to the right, in x-heights.
+        The distance from the start of this letter to that of the next one, in x-heights.
     joined : bool
         Whether the pen may stay down on the way to the next letter.
     """
@@ -93,10 +93,12 @@ class Letter:
 
 
 def _targets(text: str) -> np.ndarray:
+    """Read pairs of tenths as targets in x-heights, (n, 2)."""
     return np.array(text.split(), float).reshape(-1, 2) / 10
 
 
 def _letter(text: str) -> Letter:
+    """Read one letter shape."""
     main, *late = text.split(";")
     shape, _, width = main.partition(">")
     runs = tuple(_targets(run) for run in shape.split("/"))
@@ -109,7 +111,7 @@ def _letter(text: str) -> Letter:
     )
 
 
-#: The shapes in which each character may be written, the first the school hand's.
+#: The shapes in which each character may be written. The first is the one taught at school.
 ALPHABET: dict[str, tuple[Letter, ...]] = {
     character: tuple(_letter(text) for text in shapes) for character, shapes in _SHAPES.items()
 }

@@ -14,28 +14,28 @@ def draw_signatures(
 ) -> None:
     """Draw ``folder/genuine/WWW-SS.png`` and ``folder/skilled/WWW-SS.png``.
 
-    Images look like signatures cut out of forms scanned at 300 dpi. Each is drawn for its
-    seed, writer and number alone. Every forgery of a signature is by another forger.
+    Images look like signatures cut out of forms scanned at 300 dpi. An image depends only on
+    the seed, its writer and its number. Every forgery of a signature is by another forger.
 
     Parameters
     ----------
     folder : Path
-        Where to write.
+        The folder to write to.
     writers : int
-        Number of writers.
+        The number of writers.
     genuine : int
-        Genuine signatures of each writer, numbered from 1.
+        The number of genuine signatures of each writer, which are numbered from 1.
     skilled : int
-        Skilled forgeries of each writer, numbered from 1.
+        The number of skilled forgeries of each writer, which are numbered from 1.
     seed : int
         The study's seed.
     first : int
-        Number of the first writer; sets whose numbers differ have different writers.
+        The number of the first writer. Sets whose numbers differ have different writers.
 
     Raises
     ------
     FkdError
-        Where there is nothing to draw.
+        Where a number is too small.
     """
     for name, value in (("writers", writers), ("genuine", genuine), ("first", first)):
         if value < 1:

@@ -18,11 +18,11 @@ class Signature:
     runs : list of (n, 2) float arrays
         Targets between lifts of the pen, in x-heights, slanted, y upwards.
     flourish : list of (n, 2) float arrays
-        The same for what is added when the name is written.
+        The same for the strokes that are added once the name is written.
     hand : Hand
-        The signer's.
+        The signer's hand.
     forget : float
-        Chance that the flourish is left out.
+        The chance that the flourish is left out.
     """
 
     runs: list[np.ndarray]
@@ -42,8 +42,8 @@ def make_signature(rng: np.random.Generator) -> Signature:
     Returns
     -------
     Signature
-        Initials and a name of 4 to 10 letters, the later ones of hasty hands melted into
-        a scribble, with or without a flourish.
+        Initials and a name of 4 to 10 letters, with or without a flourish. In hasty hands,
+        the later letters melt into a scribble.
     """
     hand = draw_hand(rng)
     # People sign larger, faster and rounder than they write.
@@ -59,6 +59,7 @@ def make_signature(rng: np.random.Generator) -> Signature:
     runs: list[np.ndarray] = []
     x = 0.0
     names = 1 + (rng.uniform() < 0.35)
+    # The rest of each name's letters become a scribble.
     legible = int(rng.choice([1, 2, 3, 4, 10], p=[0.1, 0.15, 0.15, 0.15, 0.45]))
     large = rng.uniform(0.9, 1.6)
 
@@ -68,6 +69,7 @@ def make_signature(rng: np.random.Generator) -> Signature:
         runs.extend(run * scale + np.array([x, 0]) for run in late + main)
         x += advance * scale
 
+    # Initials, before a single name only.
     for _ in range(rng.integers(0, 3) if names == 1 else 0):
         write(rng.choice(list(CAPITALS)), large)
         x += rng.uniform(-0.3, 0.5)
@@ -76,6 +78,7 @@ def make_signature(rng: np.random.Generator) -> Signature:
         name = make_word(rng, 3, 9 if names == 1 else 5)
         write(name[:legible], 1.0)
         if len(name) > legible:
+            # The pen stays down between the last letter and the scribble.
             waves = _scribble(len(name) - legible, hand, rng) + np.array([x, 0])
             runs[-1] = np.concatenate([runs[-1], waves])
             x = float(waves[:, 0].max())
@@ -98,7 +101,7 @@ def make_signature(rng: np.random.Generator) -> Signature:
 
 
 def _scribble(letters: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Waves that stand for the letters a hasty hand no longer forms."""
+    """Make up waves in place of the letters that a hasty hand no longer forms."""
     humps = letters + int(rng.integers(0, 2))
     height = np.linspace(rng.uniform(0.6, 1.1), rng.uniform(0.1, 0.6), humps)
     height = height * rng.lognormal(0, 0.3, humps)
@@ -106,13 +109,14 @@ def _scribble(letters: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     height[tall] += rng.uniform(0.5, 1.2, tall.sum())
     left = np.cumsum(rng.uniform(0.5, 1.0, humps)) * hand.width * 0.8
     lean = rng.uniform(-0.35, 0.2)
+    # Peaks and valleys take turns.
     x = np.stack([left + lean, left + 0.35 * hand.width], axis=1).ravel()
     y = np.stack([height, rng.normal(0, 0.08, humps)], axis=1).ravel()
     return np.stack([x, y], axis=1)
 
 
 def _flourish(runs: list[np.ndarray], x: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Make up what goes around, under or through a name that is x wide."""
+    """Make up the strokes around, under or through a name that is x wide."""
     ends = runs[-1][-1]
     kind = rng.choice(["none", "line", "tail", "loop", "swing", "cross", "dots"],
                       p=[0.26, 0.16, 0.16, 0.14, 0.12, 0.08, 0.08])  # fmt: skip

@@ -10,27 +10,27 @@ from fkd.synthesis.signers import Signature
 from fkd.synthesis.strokes import Path
 from fkd.synthesis.style import Hand, draw_hand
 
-_FORGET = 0.8  # share of a misplacement that the next target still has
+_FORGET = 0.8  # the share of a misplacement that the next target keeps
 
 
 @dataclass(frozen=True)
 class Variation:
-    """How far one specimen departs from the signature. Standard deviations.
+    """How far one specimen departs from the signature, as standard deviations.
 
     Attributes
     ----------
     scale, aspect : float
-        Of the logarithm of size and of width over height.
+        Deviations of the logarithms of the size and of the ratio of width to height.
     rotation, shear : float
-        Radians; tangent.
+        Deviations of the angle in radians, and of the tangent of the slant.
     warp : float
-        Of smooth shifts of whole parts, x-heights.
+        Deviation of smooth shifts of whole parts, x-heights.
     targets : float
-        Of single targets, x-heights.
+        Deviation of single targets, x-heights.
     proportion : float
-        Of the logarithm of the strokes' lengths.
+        Deviation of the logarithm of the strokes' lengths.
     timing : float
-        Of the logarithm of the strokes' durations.
+        Deviation of the logarithm of the strokes' durations.
     """
 
     scale: float
@@ -43,7 +43,7 @@ class Variation:
     timing: float
 
 
-#: From one genuine signature to the next.
+#: The departure of one genuine signature from the next.
 GENUINE = Variation(
     scale=0.05,
     aspect=0.04,
@@ -55,7 +55,7 @@ GENUINE = Variation(
     timing=0.12,
 )
 
-#: From the signature to what a practiced forger makes of it.
+#: The departure of a practiced forger's imitation from the signature.
 SKILLED = Variation(
     scale=0.12,
     aspect=0.10,
@@ -75,7 +75,7 @@ class Written:
     Attributes
     ----------
     path : Path
-        In pixels, x to the right and y down; its origin is anywhere.
+        The path in pixels, x to the right and y down. Its origin may be anywhere.
     hand : Hand
         The hand that moved.
     usual : float
@@ -93,6 +93,7 @@ def sign(signature: Signature, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     signature : Signature
+        The signature to write.
     rng : numpy.random.Generator
         The specimen's generator.
 
@@ -119,7 +120,7 @@ def write_genuine(signature: Signature, rng: np.random.Generator) -> Written:
     Written
     """
     hand = signature.hand
-    pen = hand.pen if rng.uniform() < 0.9 else rng.uniform(2.6, 6.2)  # not always the own pen
+    pen = hand.pen if rng.uniform() < 0.9 else rng.uniform(2.6, 6.2)  # one in ten with another pen
     hand = replace(
         hand,
         tempo=hand.tempo * rng.lognormal(0, 0.12),
@@ -210,22 +211,24 @@ def _scan(written: Written, rng: np.random.Generator) -> np.ndarray:
 def _vary(
     runs: list[np.ndarray], variation: Variation, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Bend a signature's targets into one specimen's."""
+    """Vary the targets of a signature into those of one specimen."""
     cuts = np.cumsum([len(run) for run in runs])[:-1]
     targets = np.concatenate(runs)
-    # Proportions: strokes a little too long or short, and what follows is shifted; the
-    # shift is forgotten with the letters that follow.
+    # Proportions: a stroke that is too long or too short shifts all that follows. The filter
+    # adds up these errors, and lets each of them fade over the targets that follow.
     steps = np.diff(targets, axis=0, prepend=targets[:1])
     wrong = steps * (np.exp(rng.normal(0, variation.proportion, (len(steps), 1))) - 1)
     drifts = lfilter([1.0], [1.0, -_FORGET], wrong, axis=0)
     x = targets[:, :1]
-    span = np.ptp(x) + 1e-6
+    # Warp: three slow waves along the name shift whole parts of it, in x and in y.
+    span = np.ptp(x) + 1e-6  # a name of one upright stroke has no width
     waves = rng.uniform(0.5, 3.0, (3, 2))
     phase = rng.uniform(0, 2 * np.pi, (3, 2))
     shift = np.sin(2 * np.pi * waves[:, None] * (x / span) + phase[:, None])  # (3, n, 2)
     weights = rng.normal(0, variation.warp, (3, 1, 2))
     targets = targets + drifts + (weights * shift).sum(axis=0)
     targets = targets + rng.normal(0, variation.targets, targets.shape)
+    # Finally the whole specimen is rotated, stretched, scaled and sheared.
     angle = rng.normal(0, variation.rotation)
     stretch = np.exp(rng.normal(0, variation.aspect) / 2)
     affine = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

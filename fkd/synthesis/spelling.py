@@ -1,10 +1,10 @@
-"""Words: made up, and turned into the targets of a hand."""
+"""Words: how they are made up, and how they become the targets of a hand."""
 
 import numpy as np
 
 from fkd.synthesis.style import Hand
 
-# A small grammar of syllables; repeated entries are likelier.
+# A small grammar of syllables. Entries that are repeated are drawn more often.
 _ONSETS = [
     *"b c d f g h h j k l l m m n n p r r s s t t t v w w".split(),
     *"th th sh st br tr pl ch gr qu".split(),
@@ -12,7 +12,7 @@ _ONSETS = [
 _NUCLEI = "a a a e e e e i i o o u ea ou ai y ee".split()
 _CODAS = ["", "", "", "", *"n n r s t l d nd ng st ly m ck x z f p".split()]
 
-_HIGH = 0.5  # above this height, in x-heights, letters are left and entered at the top
+_HIGH = 0.5  # x-heights: a letter that is left or entered above this is joined at the top
 
 
 def make_word(rng: np.random.Generator, shortest: int, longest: int) -> str:
@@ -21,8 +21,9 @@ def make_word(rng: np.random.Generator, shortest: int, longest: int) -> str:
     Parameters
     ----------
     rng : numpy.random.Generator
+        The generator of the word.
     shortest, longest : int
-        Bounds of the number of letters, both included.
+        The least and the largest number of letters.
 
     Returns
     -------
@@ -41,30 +42,31 @@ def spell(
 ) -> tuple[list[np.ndarray], list[np.ndarray], float]:
     """Lay out a word as the targets of a hand.
 
-    Where two letters are joined, the exit of the first gives way to the entry of the
-    second; a high exit, as of o or v, takes the place of a low entry instead.
+    Where two letters are joined, the entry of the second replaces the exit of the first.
+    Only a high exit, as of o or v, replaces a low entry instead.
 
     Parameters
     ----------
     word : str
         Characters of :data:`fkd.synthesis.letters.ALPHABET`.
     hand : Hand
+        The hand that writes the word.
     rng : numpy.random.Generator
-        Decides where the pen is lifted.
+        The generator that decides where the pen is lifted.
 
     Returns
     -------
     runs : list of (n, 2) float arrays
-        Targets between lifts of the pen, in x-heights, upright, from x = 0.
+        Targets between lifts of the pen, in x-heights, without slant, from x = 0.
     late : list of (n, 2) float arrays
-        Dots and bars.
+        Dots and bars, which are written after the word.
     width : float
-        The word's advance in x-heights.
+        The width of the word in x-heights.
     """
     runs: list[np.ndarray] = []
     late: list[np.ndarray] = []
     x = 0.0
-    open_run = False
+    open_run = False  # whether the pen is still down
     for character in word:
         letter = hand.letters[character]
         scale = np.array([hand.width, 1.0])

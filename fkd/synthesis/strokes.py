@@ -5,11 +5,11 @@ Its speed is a lognormal in the time since its onset,
 
 .. math:: |v_k(t)| = D_k \Lambda(t; t_{0k}, \mu_k, \sigma_k),
 
-its direction turns with the share of the arc that is done, and the pen's velocity is the
-sum over all strokes, which overlap in time (R. Plamondon, A kinematic theory of rapid
-human movements, Biological Cybernetics 72, 1995; with angles as in Plamondon and Djioua,
-Human Movement Science 25, 2006). A movement of many runs (between lifts) is one sequence of
-strokes; runs follow each other in time without overlap.
+its direction turns in proportion to the share of the arc that is done, and the velocity of
+the pen is the sum over all strokes, which overlap in time (R. Plamondon, A kinematic theory
+of rapid human movements, Biological Cybernetics 72, 1995; with angles as in Plamondon and
+Djioua, Human Movement Science 25, 2006). A run is what is written between two lifts of the
+pen. A movement of several runs is one sequence of strokes, and runs do not overlap in time.
 """
 
 from collections.abc import Sequence
@@ -20,28 +20,28 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import ndtr
 
 STEP = 0.004  # seconds between samples of a path
-_TAIL = 3.5  # a lognormal is over where its exponent is this many sigma out
-_CUSP = 2.2  # radians: a turn sharper than this is a point, not a bend
-_ISOCHRONY = 0.4  # strokes n times as long take n to this power as much time
-_TREMOR_BLUR = 0.011  # seconds; leaves about 10 Hz, the band of physiological tremor
+_TAIL = 3.5  # a lognormal counts as over this many sigma beyond its median, in logarithms
+_CUSP = 2.2  # radians: a sharper turn is a cusp, at which strokes do not bend
+_ISOCHRONY = 0.4  # a stroke n times as long takes n to this power as much time
+_TREMOR_BLUR = 0.011  # seconds: leaves noise of about 10 Hz, the band of physiological tremor
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """Lognormal strokes, as arrays of length n.
+    """The parameters of n lognormal strokes.
 
     Attributes
     ----------
     t0, mu, sigma : (n,) float arrays
-        Onset in seconds; location and shape of the lognormal.
+        The onset in seconds, and the location and shape of the lognormal.
     D : (n,) float array
-        Length of the arc, pixels.
+        The length of the arc, pixels.
     start, end : (n,) float arrays
-        Direction at the start and at the end, radians.
+        The direction at the start and at the end, radians.
     run : (n,) int array
-        Which run a stroke belongs to.
+        The run to which a stroke belongs.
     origin : (runs, 2) float array
-        Where each run starts, pixels.
+        The point at which each run starts, pixels.
     """
 
     t0: np.ndarray
@@ -63,9 +63,9 @@ class Path:
     points : (m, 2) float array
         x and y, pixels.
     speed : (m,) float array
-        Pixels per second.
+        The speed, pixels per second.
     run : (m,) int array
-        Which run a sample belongs to.
+        The run to which a sample belongs.
     """
 
     points: np.ndarray
@@ -84,10 +84,10 @@ def plan(
     timing: float,
     rng: np.random.Generator,
 ) -> Strokes:
-    """Plan one stroke between every two targets.
+    """Plan one stroke from each target to the next.
 
-    A stroke bends by as much as the path of targets turns at its ends, so that targets on
-    a circle give arcs of that circle; at cusps it does not bend.
+    A stroke bends by as much as the path of targets turns at its ends, so targets on a circle
+    give arcs of that circle. At a cusp a stroke does not bend.
 
     Parameters
     ----------
@@ -98,37 +98,44 @@ def plan(
     bend, crispness, sigma, tempo : float
         As in :class:`fkd.synthesis.style.Hand`.
     timing : float
-        Standard deviation of the logarithm of a stroke's duration.
+        The standard deviation of the logarithm of a stroke's duration.
     rng : numpy.random.Generator
+        The generator of the durations.
 
     Returns
     -------
     Strokes
+        The strokes of all runs, in the order of time.
     """
     lengths = np.array([len(run) - 1 for run in runs])
     run = np.repeat(np.arange(len(runs)), lengths)
     steps = np.concatenate([np.diff(targets, axis=0) for targets in runs])
-    chord = np.maximum(np.hypot(*steps.T), 1e-3 * unit)
+    chord = np.maximum(np.hypot(*steps.T), 1e-3 * unit)  # keeps 0 out of the logarithm
     direction = np.arctan2(steps[:, 1], steps[:, 0])
 
+    # By way of exp(), angles wrap to (-pi, pi]. There is no turn at cusps and between runs.
     turn = np.angle(np.exp(1j * np.diff(direction)))
     turn[(np.abs(turn) > _CUSP) | (np.diff(run) > 0)] = 0
+    # The turns at both ends of a stroke. It bends by their mean, or by the one that it has.
     before, after = np.append(0, turn), np.append(turn, 0)
     ends = np.where(before == 0, after, np.where(after == 0, before, (before + after) / 2))
-    # Turns of opposite signs meet in an inflection: nearly straight.
+    # Between turns of opposite signs the path has an inflection, where it is nearly straight.
     arc = bend * np.where(before * after < 0, 0.3 * ends, ends)
-    arc = np.where(np.abs(arc) < 1e-4, 1e-4, arc)
-    D = chord * (arc / 2) / np.sin(arc / 2)
+    arc = np.where(np.abs(arc) < 1e-4, 1e-4, arc)  # a straight line would be 0 / 0
+    D = chord * (arc / 2) / np.sin(arc / 2)  # the length of an arc over this chord
 
     share = rng.lognormal(0, timing, len(D))
     duration = tempo * share * (D / unit) ** _ISOCHRONY
+    # A narrow lognormal spreads over about sigma exp(mu) seconds, with its median at
+    # t0 + exp(mu). Here the spread is a share of the duration, and medians are a duration
+    # apart, so that strokes overlap the more the less crisp the hand is.
     spread = duration / crispness
     mu = np.log(spread / sigma)
     rest = np.exp(mu + _TAIL * sigma)  # from a stroke's onset to its end
     peak = np.cumsum(duration)
     first = np.append(True, np.diff(run) > 0)
     t0 = peak - np.exp(mu)
-    # A run begins when the one before has ended.
+    # A run begins when the one before it has ended.
     begin = np.minimum.reduceat(t0, np.flatnonzero(first))
     finish = np.maximum.reduceat(t0 + rest, np.flatnonzero(first))
     shift = np.append(0, np.cumsum((finish - begin)[:-1])) - begin
@@ -145,33 +152,42 @@ def plan(
 
 
 def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | None = None) -> Path:
-    """Integrate the summed velocities of all strokes.
+    """Compute the path of the pen: the integral of the summed velocities of all strokes.
 
-    The integral of a lognormal arc is known in closed form, so that every stroke covers
-    its arc (but for a tail of 0.02 %) whatever the sampling.
+    The integral of a lognormal arc is known in closed form, so every stroke covers its arc
+    (except for a tail of 0.02 %) whatever the sampling.
 
     Parameters
     ----------
     strokes : Strokes
+        The strokes.
     tremor : float
-        Standard deviation of the tremor added to the path, pixels.
+        The standard deviation of the tremor that is added to the path, pixels.
     rng : numpy.random.Generator, optional
-        Needed for tremor.
+        The generator of the tremor, needed where there is any.
 
     Returns
     -------
     Path
+        The path in pixels.
     """
+    # Points are complex numbers x + i y, and directions are their phases.
     s = strokes
+    # Every stroke is sampled over a window as long as the longest one.
     window = int(np.max(np.exp(s.mu + _TAIL * s.sigma)) / STEP) + 2
     begin = np.maximum(np.floor(s.t0 / STEP), 0).astype(int)
     ticks = np.arange(window + 1)
+    # Seconds since the onset; the bound keeps the time before it out of the logarithm.
     since = np.maximum((begin[:, None] + ticks) * STEP - s.t0[:, None], 1e-9)  # (n, window + 1)
+    # The share of the arc that is done is the integral of the lognormal. The place on the arc
+    # is the integral of D exp(i direction) over that share, where expm1 keeps the digits of
+    # slight bends.
     done = ndtr((np.log(since) - s.mu[:, None]) / s.sigma[:, None])
     angle = (s.end - s.start)[:, None]
     where = (s.D * np.exp(1j * s.start))[:, None] * np.expm1(1j * angle * done) / (1j * angle)
     moves = np.diff(where, axis=1).ravel()
 
+    # Moves of strokes that overlap in time add up.
     at = (begin[:, None] + ticks[1:]).ravel()
     samples = int(at.max()) + 1
     move = np.bincount(at, moves.real, samples) + 1j * np.bincount(at, moves.imag, samples)
@@ -181,6 +197,7 @@ def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | N
     run = np.zeros(samples, int)
     run[onset[1:]] = 1
     run = np.cumsum(run)
+    # Between runs the pen is lifted, and starts again at the run's origin.
     travelled = np.cumsum(move)
     offset = s.origin[:, 0] + 1j * s.origin[:, 1] - (travelled[onset] - move[onset])
     position = travelled + offset[run]

@@ -1,4 +1,4 @@
-"""The hand: what stays the same in all that one writer writes."""
+"""The hand: the style that all writing of one writer shares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,38 +16,38 @@ class Hand:
     Attributes
     ----------
     size : float
-        Height of small letters, pixels at 300 dpi.
+        The height of small letters, pixels at 300 dpi.
     slant : float
-        Tangent of the angle to the right of the upright.
+        The tangent of the angle by which letters lean to the right.
     width : float
-        Horizontal stretch of the letters.
+        The horizontal stretch of the letters.
     spacing, word_gap : float
-        Room added between letters, and between words.
+        The room added between letters, and between words.
     rise : float
-        Slope of the baseline.
+        The slope of the baseline.
     wander : float
-        Amplitude of the baseline's waves.
+        The amplitude of the baseline's waves.
     bend : float
-        How round strokes are: 0 draws straight lines, 1 circles.
+        How round strokes are: 0 draws straight lines, 1 draws circles.
     crispness : float
-        Time between strokes over the spread of one stroke. Low values melt
-        neighboring strokes into each other.
+        The time between strokes, divided by the spread of one stroke in time. Low values
+        melt neighboring strokes into each other.
     sigma : float
-        Shape of the lognormal speed profile.
+        The shape of the lognormal speed profile.
     tempo : float
-        Seconds for a stroke of one x-height.
+        The seconds that a stroke of one x-height takes.
     tremor : float
-        Amplitude of the physiological tremor.
+        The amplitude of the physiological tremor.
     jitter : float
-        Standard deviation of the targets from one time to the next.
+        The standard deviation of the targets when the same letter is written again.
     pen : float
-        Width of the line at the hand's usual speed, pixels.
+        The width of the line at the hand's usual speed, pixels.
     ink : float
-        Gray level of the darkest ink, 0 to 255.
+        The gray level of the darkest ink, 0 to 255.
     pressure : float
-        Loss of width and darkness when the speed doubles, as a share.
+        The share of width and darkness that is lost when the speed doubles.
     lifts : float
-        Chance that the pen is lifted between two letters that could be joined.
+        The chance that the pen is lifted between two letters that could be joined.
     letters : dict of str to Letter
         The writer's own shape of each character.
     """
@@ -79,13 +79,14 @@ class Hand:
         runs : sequence of (n, 2) float arrays
             Targets between lifts of the pen, n >= 2, pixels.
         timing : float
-            Standard deviation of the logarithm of a stroke's duration.
+            The standard deviation of the logarithm of a stroke's duration.
         rng : numpy.random.Generator
+            The generator of the durations and of the tremor.
 
         Returns
         -------
         Path
-            In pixels.
+            The path in pixels.
         """
         movement = plan(
             runs,
@@ -111,8 +112,9 @@ def draw_hand(rng: np.random.Generator) -> Hand:
     Returns
     -------
     Hand
-        A style within the spread seen on scanned forms at 300 dpi.
+        A style within the range seen on scanned forms at 300 dpi.
     """
+    # How much the writer joins letters, and keeps to the shapes taught at school.
     cursive = rng.uniform()
     shape = _Proportions(
         ascender=rng.uniform(0.75, 1.35),
@@ -138,7 +140,7 @@ def draw_hand(rng: np.random.Generator) -> Hand:
         ink=rng.uniform(25, 95),
         pressure=rng.uniform(0.06, 0.2),
         lifts=0.6 * (1 - cursive) ** 2,
-        letters={name: _own(rng, shapes, shape) for name, shapes in ALPHABET.items()},
+        letters={name: _own_shape(rng, shapes, shape) for name, shapes in ALPHABET.items()},
     )
 
 
@@ -146,27 +148,28 @@ def draw_hand(rng: np.random.Generator) -> Hand:
 class _Proportions:
     """How a writer's letters depart from the alphabet."""
 
-    ascender: float
-    descender: float
-    spread: float
-    school: float  # chance of the school hand's shape where there are others
+    ascender: float  # stretch of what is above the x-height
+    descender: float  # stretch of what is below the baseline
+    spread: float  # standard deviation of a letter's targets, x-heights
+    school: float  # chance of the shape taught at school where a letter has others
 
 
-def _own(rng: np.random.Generator, shapes: tuple[Letter, ...], shape: _Proportions) -> Letter:
-    """Bend one letter into the writer's own."""
+def _own_shape(rng: np.random.Generator, shapes: tuple[Letter, ...], shape: _Proportions) -> Letter:
+    """Vary one letter of the alphabet into the writer's own shape."""
+    # One of the shapes other than the school's, to be taken where there is any.
     others = rng.integers(1, max(len(shapes), 2))
     letter = shapes[0 if len(shapes) == 1 or rng.uniform() < shape.school else others]
     stretch = np.exp(rng.normal(0, 1.2 * shape.spread))
 
-    def own(run: np.ndarray) -> np.ndarray:
+    def vary(run: np.ndarray) -> np.ndarray:
         x, y = run.T
         y = np.where(y > 1, 1 + (y - 1) * shape.ascender, np.where(y < 0, y * shape.descender, y))
         bent = np.stack([x * stretch, y], axis=1)
         return bent + rng.normal(0, shape.spread, bent.shape)
 
     return Letter(
-        runs=tuple(own(run) for run in letter.runs),
-        late=tuple(own(run) for run in letter.late),
+        runs=tuple(vary(run) for run in letter.runs),
+        late=tuple(vary(run) for run in letter.late),
         width=letter.width * stretch,
         joined=letter.joined,
     )

@@ -34,7 +34,9 @@ def check_text(
         See :meth:`Quarantine.check`; held for pages and for crops.
     """
     of_pages, of_crops = Quarantine.read(*page_lists), Quarantine.read(*crop_lists)
-    Quarantine(of_pages.rows + of_crops.rows).write(out)
+    both = Quarantine(of_pages.rows + of_crops.rows)
+    both.passed_over = of_pages.passed_over + of_crops.passed_over
+    both.write(out)
     with Path(pages).open(newline="", encoding="utf-8") as stream:
         named = {row["file"] for row in csv.DictReader(stream)}
     of_pages.check(len(named | {file for file, _ in of_pages.rows}), max_share, "pages")

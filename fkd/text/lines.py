@@ -99,8 +99,8 @@ def find_lines(page: np.ndarray) -> list[Line]:
 
 def _paper_around(small: np.ndarray) -> np.ndarray:
     """Estimate the paper's gray around each pixel, under the ink too."""
-    # Closing removes whatever is dark and narrower than its square, and the median filter
-    # before it the light specks that closing would spread.
+    # Closing removes dark strokes narrower than its square. The median filter removes light
+    # specks before, which closing would keep.
     size = 2 * (SMALL_WIDTH // 24) + 1
     lightest = cv2.morphologyEx(
         cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, np.ones((size // 2, size // 2), np.uint8)
@@ -126,7 +126,8 @@ def _slope(ink: np.ndarray) -> float:
     # Keeps the sheared rows positive, as bincount needs.
     margin = int((MAX_SLOPE + fine[-1]) * ink.shape[1] / 2) + 1
 
-    # The ink of all rows is constant, so its squares sum to most where few rows hold it.
+    # All rows together hold the same ink under any slope, so the sum of squares is largest
+    # where few rows hold most of it.
     def sharpness(slope: float) -> float:
         profile = np.bincount((rows - slope * columns + margin).astype(int))
         return float((profile.astype(float) ** 2).sum())
@@ -241,7 +242,7 @@ def _cheapest_paths(cost: np.ndarray) -> np.ndarray:
     """
     columns, paths, rows = cost.shape
     totals = np.full((columns, paths, rows + 2), np.inf)
-    # A row of infinity above and below spares the cases at the edges.
+    # A row of infinity above and below makes the rows at the edges like all others.
     totals[0, :, 1:-1] = cost[0]
     # One column after another, for all paths and rows at once: the least cost to get there.
     for last, total, step_cost in zip(totals, totals[1:], cost[1:], strict=False):
@@ -282,7 +283,7 @@ def _cut(
 ) -> Line:
     """Cut a band out of the full page, and replace everything beyond its seams by paper."""
     top, bottom = band
-    # `band`, `seams` and `paper` are in pixels of the small copy, `step` times as large.
+    # `band`, `seams` and `paper` refer to the small copy, whose pixels are `step` pixels wide.
     stripe = page[top * step : bottom * step].copy()
     rows = top * step + np.arange(len(stripe), dtype=np.int32)
     small_rows = np.minimum(rows // step, len(paper) - 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.layouts import CVL_PAGE
+from fkd.layouts import CVL_PAGE, ENDINGS
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
 from fkd.storage.files import NOT_UTF8, files_below, printable, refuse_alike
@@ -180,12 +180,17 @@ READERS: dict[str, Callable[[Path, Quarantine], list[tuple[str, str, Path]]]] = 
 
 
 def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
-    """Give the files at any depth, in order, except those whose name no list can hold."""
+    """Give the images at any depth, in order, except those whose name no list can hold.
+
+    Other files, such as notes and what systems leave in folders, are passed over.
+    """
     for file in sorted(files_below(source)):
-        if printable(file) == str(file):
+        if printable(file) != str(file):
+            aside.set_aside(file, NOT_UTF8)
+        elif file.suffix.lower() in ENDINGS:
             yield file
         else:
-            aside.set_aside(file, NOT_UTF8)
+            aside.pass_over(file, f"not an image by its ending ({', '.join(ENDINGS)})")
 
 
 def choose_for_validation(count: int, share: float, draw: np.random.Generator) -> np.ndarray:

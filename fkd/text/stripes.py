@@ -8,6 +8,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.images import read_gray
+from fkd.preprocess import refuse_dark
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
@@ -76,9 +77,9 @@ def segment_pages(
 
     def stripes_of(row: dict[str, str]) -> list[Stripe] | str:
         try:
-            return find_stripes(
-                read_gray(row["file"], max_pixels), ink_gray, (seed, "ink", row["page"])
-            )
+            page = read_gray(row["file"], max_pixels)
+            refuse_dark(page)
+            return find_stripes(page, ink_gray, (seed, "ink", row["page"]))
         except FkdError as error:
             return str(error).removeprefix(f"{row['file']}: ")
 

@@ -11,8 +11,8 @@ def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Compute the receiver operating characteristic, at the corners of the curve only.
 
     The result equals that of ``sklearn.metrics.roc_curve`` at its defaults, which drops points
-    on a straight line between their neighbors. The published error rates depend on this: a
-    dropped point is no candidate for the equal error threshold.
+    halfway between their neighbors. The published error rates depend on this: a point that is
+    dropped cannot become the equal error threshold.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def friedman(table: np.ndarray) -> float:
 
     Examples
     --------
-    If three models rank alike in all of four splits, chi^2 is 8 and p is exp(-4).
+    If three models have the same order in all of four splits, chi^2 is 8 and p is exp(-4).
 
     >>> from fkd.verification import friedman
     >>> f"{friedman([[0.1, 0.2, 0.3]] * 4):.4f}"
@@ -108,7 +108,7 @@ def nemenyi(table: np.ndarray) -> np.ndarray:
     from scikit_posthocs import posthoc_nemenyi_friedman  # takes half a second to load
 
     p = posthoc_nemenyi_friedman(_checked(table, "Nemenyi's")).to_numpy()
-    return np.clip(p, 0, 1)  # rounding can leave a p-value just above 1
+    return np.clip(p, 0, 1)  # the integrals behind p may be off by a rounding
 
 
 def average_ranks(table: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """A support vector machine on rows of a kernel matrix that many machines share.
 
-scikit-learn's solver (libsvm) wants a kernel matrix of its own for each machine, in the
-order of its rows. Most machines are found here, on the matrix as it stands: by the same
-steps, so that the coefficients are libsvm's to the last digits. The others go to libsvm.
+scikit-learn's solver (libsvm) needs a separate kernel matrix for each machine, in the order
+of the machine's rows. Most machines are solved here instead, on the shared matrix. The steps
+are those of libsvm, so the coefficients are libsvm's to the last digits. Machines that take
+too many steps are left to libsvm itself.
 """
 
 import numpy as np
@@ -10,48 +11,55 @@ import numpy as np
 from fkd.compiling import compiled
 
 TOLERANCE = 1e-3
-"""libsvm's, at which the published evaluation stops."""
+"""The violation of optimality at which libsvm stops, by default and in the published evaluation."""
 
 STEPS = 1000
-"""After so many steps, or as many as there are rows, libsvm sets rows aside ("shrinking")."""
+"""After this many steps, or as many as there are rows if these are fewer, libsvm starts to set
+rows aside ("shrinking"), and would take other steps than the ones here."""
+
+TAU = 1e-12
+"""libsvm's replacement for a curvature that is not positive, as between equal rows."""
 
 
 def solve(
     gram: np.ndarray, order: np.ndarray, references: int, C: float
 ) -> tuple[np.ndarray, float]:
-    """Train one machine.
+    """Train one machine: the genuine rows of one writer against those of other writers.
 
     Parameters
     ----------
     gram : ndarray of float32, (n, n)
-        The kernel matrix, ones on its diagonal. libsvm, too, keeps four bytes of each.
+        The kernel matrix, with ones on its diagonal. Single precision is what libsvm keeps.
     order : ndarray of int, (m,)
-        The machine's rows, first the genuine ones, in the order in which libsvm would
-        see them.
+        The rows of the machine in the order in which libsvm would see them, the genuine
+        ones first.
     references : int
-        How many are genuine; each weighs (m - references) / references times as much
-        as one of the others.
+        How many of the rows are genuine. Each of them weighs (m - references) / references
+        times as much as one of the others.
     C : float
-        Cost of an error.
+        The cost of an error.
 
     Returns
     -------
     dual : ndarray of float64, (n,)
-        Coefficients, positive for genuine; 0 off the support vectors.
+        The coefficients of all rows, positive for genuine ones and 0 for all that are not
+        support vectors.
     intercept : float
-        The offset.
+        The offset of the decision function.
 
     Notes
     -----
-    The solver stops at a tolerance, so its path shows in the scores' fourth digit, and
-    now and then in a rate; and the path depends on the order of the rows where gradients
-    are equal, of which the last counts.
+    The solver stops at a tolerance, so the path that it takes shows in the fourth digit of a
+    score, and now and then in an error rate. Where gradients are equal, libsvm takes the last
+    of its rows, so the path depends on their order. Hence `order` matters here too.
     """
     dual = np.zeros(len(gram))
     others = np.sort(order[references:])
-    rows = np.append(others, order[:references])  # runs through memory, in the main
+    # The rows are kept in the order of memory, for speed. Only ties need libsvm's order: the
+    # `rank` of a row, in which libsvm has the genuine class last.
+    rows = np.append(others, order[:references])
     rank = np.empty(len(gram), np.int64)
-    rank[np.roll(order, -references)] = np.arange(len(order))  # libsvm puts genuine rows last
+    rank[np.roll(order, -references)] = np.arange(len(order))
     genuine = np.arange(len(rows)) >= len(others)
     weight = len(others) / references
     found, alpha, intercept = _walk(gram, rows, rank, genuine, C, C * weight, min(STEPS, len(rows)))
@@ -61,7 +69,7 @@ def solve(
     from sklearn import config_context  # few machines need them, and they take long to load
     from sklearn.svm import SVC
 
-    # The features were checked once; not again for every writer.
+    # The features were checked once, and need no check for every writer.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         model = SVC(C=C, kernel="precomputed", class_weight={True: weight}, tol=TOLERANCE)
         model.fit(gram[np.ix_(order, order)], np.arange(len(order)) < references)
@@ -73,19 +81,20 @@ def solve(
 def clip_step(
     one: float, other: float, change: float, change_other: float, limit: float, limit_other: float
 ) -> tuple[float, float]:
-    """Change two coefficients together, as far as the box of 0 and the limits lets them.
+    """Change two coefficients together, as far as their bounds, 0 and the limits, allow.
 
-    Of two classes both change by as much, so that their difference stays; of one class
-    they change by opposite amounts, so that their sum stays. Steps are the same as libsvm's.
+    Coefficients of two classes change by the same amount, so their difference stays.
+    Coefficients of one class change by opposite amounts, so their sum stays. The steps are
+    those of libsvm.
 
     Parameters
     ----------
     one, other : float
         The coefficients, each from 0 to its limit.
     change, change_other : float
-        The wished changes, of equal size. Equal signs say that the classes differ.
+        The desired changes, of equal size. They have equal signs where the classes differ.
     limit, limit_other : float
-        The upper limits; those of one class are equal.
+        The upper limits, which are equal for coefficients of one class.
 
     Returns
     -------
@@ -122,7 +131,11 @@ def clip_step(
 
 @compiled()
 def _offset(wish: np.ndarray, up: np.ndarray, down: np.ndarray) -> float:
-    """The mean over free support vectors, or without any the middle of what is allowed."""
+    """Compute the offset: minus the mean `wish` of the free support vectors.
+
+    Where no coefficient lies strictly between its bounds, the optimum allows an interval, and its
+    middle is taken.
+    """
     free = up & down
     if free.any():
         return -wish[free].mean()
@@ -139,17 +152,49 @@ def _walk(
     genuine_cost: float,
     steps: int,
 ) -> tuple[bool, np.ndarray, float]:
-    """Sequential minimal optimization with second-order choice of pairs (Fan, Chen, Lin 2005).
+    """Solve one machine by sequential minimal optimization with second-order choice of pairs.
 
-    Each step moves the coefficients of two rows: `i`, which most wants to turn away from
-    genuine, and `j`, with which that gains most. Says whether the optimum was reached.
+    The method is that of R.-E. Fan, P.-H. Chen and C.-J. Lin, Working set selection using
+    second order information for training support vector machines, JMLR 6, 2005. Each step
+    changes the coefficients of two rows, so that sum_k y_k alpha_k stays 0: `i` is the row that
+    violates the conditions of optimality most, and `j` the one with which the step lowers the
+    objective most.
+
+    Parameters
+    ----------
+    gram : ndarray of float32, (n, n)
+        The kernel matrix, with ones on its diagonal.
+    rows : ndarray of int, (m,)
+        The machine's rows of `gram`.
+    rank : ndarray of int, (n,)
+        The place of a row of `gram` in libsvm's order, which decides ties.
+    genuine : ndarray of bool, (m,)
+        Which of `rows` are genuine.
+    cost, genuine_cost : float
+        The upper bounds of the coefficients of other and of genuine rows.
+    steps : int
+        How many steps to take at most.
+
+    Returns
+    -------
+    reached : bool
+        Whether the optimum was reached. If not, the other results are of no use.
+    coefficients : ndarray of float64, (m,)
+        The coefficients of `rows`, positive for genuine ones.
+    intercept : float
+        The offset.
     """
     n = len(rows)
-    rise = np.where(genuine, -1.0, 1.0)  # libsvm's label: it takes genuine for the second class
+    # libsvm's label y. It takes genuine for the second class, hence the signs.
+    rise = np.where(genuine, -1.0, 1.0)
     limit = np.where(genuine, genuine_cost, cost)
     alpha = np.zeros(n)
-    wish = rise.copy()  # minus label times gradient
-    up, down = ~genuine, genuine.copy()  # whose label times alpha may still rise, or fall
+    # Minus y times the gradient of the objective: how much y alpha "wishes" to rise. All
+    # coefficients start at 0, where the gradient is -1.
+    wish = rise.copy()
+    # Whether y alpha may still rise and fall; at the optimum no wish of `up` exceeds one of
+    # `down` by more than the tolerance.
+    up, down = ~genuine, genuine.copy()
     for _ in range(steps):
         i, j, most, least, gain = -1, -1, -np.inf, np.inf, -np.inf
         for k in range(n):
@@ -161,20 +206,22 @@ def _walk(
                 least = min(least, wish[k])
                 gap = most - wish[k]
                 if gap > 0:
+                    # K_ii + K_kk - 2 K_ik, the curvature along this pair.
                     curve = 2.0 - 2.0 * kernel_i[rows[k]]
-                    gained = gap * gap / (curve if curve > 0 else 1e-12)
+                    gained = gap * gap / (curve if curve > 0 else TAU)
                     if gained > gain or (gained == gain and rank[rows[k]] > rank[rows[j]]):
                         j, gain = k, gained
         if most - least < TOLERANCE or j < 0:
             return True, -rise * alpha, _offset(wish, up, down)
         kernel_j = gram[rows[j]]
         curve = 2.0 - 2.0 * kernel_i[rows[j]]
-        step = (most - wish[j]) / (curve if curve > 0 else 1e-12)
+        step = (most - wish[j]) / (curve if curve > 0 else TAU)
         old_i, old_j = alpha[i], alpha[j]
         alpha[i], alpha[j] = clip_step(
             old_i, old_j, rise[i] * step, -rise[j] * step, limit[i], limit[j]
         )
         for k in (i, j):
+            # For genuine rows y is -1, so y alpha rises as alpha falls.
             rises, falls = alpha[k] < limit[k], alpha[k] > 0
             up[k], down[k] = (falls, rises) if genuine[k] else (rises, falls)
         by_i, by_j = rise[i] * (alpha[i] - old_i), rise[j] * (alpha[j] - old_j)

@@ -73,10 +73,11 @@ def draw_splits(
             rows = rows.copy()  # shuffled in place
             stream.shuffle(rows)
             train.append(rows[: protocol.references])
-            # Tests come from the end, whatever the number of references: so they are the same
-            # for every one, as published.
+            # The published code takes references from the front and tests from the end.
             test.append(rows[-protocol.test_genuine :])
         train = np.stack(train)
+        # Negatives come before forgeries in the published order. The published code chooses
+        # among the scores of forgeries, which takes the same draws as choosing rows.
         yield Split(
             train=train,
             negatives=_draw_negatives(stream, train, protocol.refused),
@@ -106,7 +107,7 @@ def _draw_negatives(stream: np.random.RandomState, train: np.ndarray, negatives:
     """
     # The published code calls RandomState.choice without replacement, which shuffles all
     # rows and takes the first ones. A shuffle gives the same rows and moves the stream on
-    # alike. Where all rows are taken it is still needed: it sets their order.
+    # in the same way. Where all rows are taken it is still needed: it sets their order.
     drawn = np.empty((len(train), len(train) - 1, negatives), train.dtype)
     for writer in range(len(train)):
         others = np.delete(train, writer, axis=0)

@@ -1,11 +1,11 @@
-"""All writers' support vector machines of one split.
+"""The support vector machines of all writers in one split.
 
-Where every writer's training set holds the same rows, the references of all writers,
-only the labels differ. Then the scaling, the kernel matrix of the training rows and the
-one of the test rows against them are made once for all writers.
+By default the training set of every writer holds the same rows, the references of all writers,
+and only the labels differ. Then the scaling, the kernel matrix of the training rows, and that of
+the test rows against them are computed once for all writers.
 
-Work is cut into parts by its size alone, and each part is done by one thread, so that
-scores do not depend on the number of threads.
+Work is cut into parts by its size alone, and each part is done by one thread, so scores do
+not depend on the number of threads.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,36 +17,46 @@ from sklearn.preprocessing import StandardScaler
 from fkd.verification.solver import solve
 
 DECIMALS = 10
-"""To which scores are rounded, so that rows of equal features tie: error rates count
-ties, and matrix products round by position. The solver is good for three decimals."""
+"""Decimals to which scores are rounded, so that rows of equal features get equal scores. Error
+rates depend on ties, and a matrix product may round equal rows differently by their position.
+The solver itself is accurate to about three decimals."""
 
 TILE = 256
-"""Rows of a part of a kernel matrix."""
+"""Rows of a kernel matrix that are computed at a time."""
 
 Map = Callable[[Callable, Iterable], Iterable]
-"""Applies a function to each part of some work: the built-in `map`, or an executor's."""
+"""What applies a function to each part of some work: the built-in `map`, or an executor's."""
 
 
 def rbf(a: np.ndarray, b: np.ndarray, gamma: float) -> np.ndarray:
-    """Radial basis function kernel, exp(-gamma ||a_i - b_j||^2).
+    """Compute the radial basis function kernel, exp(-gamma ||a_i - b_j||^2).
 
     Parameters
     ----------
     a, b : ndarray of float64, (m, F) and (n, F)
-        Rows to compare; the same object twice gives ones on the diagonal.
+        The rows to compare. The same object twice gives exact ones on the diagonal.
     gamma : float
-        Inverse width of the kernel.
+        The factor of the squared distances.
 
     Returns
     -------
     ndarray of float64, (m, n)
         The kernel matrix, C-contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.svm import rbf
+    >>> rows = np.array([[0.0, 0.0], [3.0, 4.0]])
+    >>> rbf(rows, rows, gamma=np.log(2) / 25).round(3).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
     """
+    # ||a||^2 + ||b||^2 - 2 a.b, in place: one matrix product and no array of differences.
     kernel = a @ b.T
     kernel *= -2
     kernel += np.einsum("ij,ij->i", a, a)[:, None]
     kernel += np.einsum("ij,ij->i", b, b)
-    np.maximum(kernel, 0, out=kernel)  # squared distances cancel near 0
+    np.maximum(kernel, 0, out=kernel)  # small distances cancel, even to below 0
     if a is b:
         np.fill_diagonal(kernel, 0)
     kernel *= -gamma
@@ -54,12 +64,21 @@ def rbf(a: np.ndarray, b: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
-    """Kernel of all rows with each other, see :func:`rbf`.
+    """Compute the kernel of all rows with each other; see :func:`rbf`.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, (n, F)
+        The rows.
+    gamma : float
+        The factor of the squared distances.
+    each : Map
+        What the parts of the work are given to.
 
     Returns
     -------
     ndarray of float32, (n, n)
-        Symmetric; computed in float64, and kept as the solver takes it.
+        The symmetric matrix: computed in float64, and stored in the precision of libsvm.
     """
     gram = np.empty((len(rows), len(rows)), np.float32)
     tiles = [(part, rows[part]) for part in _tiles(len(rows))]
@@ -67,35 +86,37 @@ def gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
     def fill(pair: tuple[tuple[slice, np.ndarray], tuple[slice, np.ndarray]]) -> None:
         (down, a), (across, b) = pair
         gram[down, across] = rbf(a, b, gamma)
-        if a is not b:
+        if a is not b:  # the other triangle is a copy, so the matrix is exactly symmetric
             gram[across, down] = gram[down, across].T
 
-    # list() waits for all, and lets errors out.
+    # list() waits for all tiles, and raises their errors.
     list(each(fill, [(one, other) for i, one in enumerate(tiles) for other in tiles[: i + 1]]))
     return gram
 
 
 def _tiles(rows: int) -> list[slice]:
+    """Cut rows into tiles, whatever the number of threads."""
     return [slice(first, first + TILE) for first in range(0, rows, TILE)]
 
 
 @dataclass(frozen=True)
 class WriterModels:
-    """Support vector machines of writers that share the scaling and the training rows.
+    """The support vector machines of writers that share scaling and training rows.
 
     Attributes
     ----------
     scaler : StandardScaler
         Divides each feature by its standard deviation over the training rows
-        (by 1 where that is 0), without centering.
+        (by 1 where that is 0), without centering, as published.
     rows : ndarray of float64, (n, F)
-        The scaled training rows, or those that are any writer's support vectors.
+        The scaled training rows, or only those that are support vectors of a writer.
     dual : ndarray of float64, (writers, n)
-        Each writer's coefficients, positive for genuine, 0 off its support vectors.
+        The coefficients of each writer, positive for genuine rows, and 0 for all rows that
+        are not the writer's support vectors.
     intercept : ndarray of float64, (writers,)
-        The models' offsets.
+        The offsets of the models.
     gamma : float
-        Inverse width of the kernel.
+        The factor of the squared distances in the kernel.
     """
 
     scaler: StandardScaler
@@ -127,12 +148,15 @@ class WriterModels:
         return (scores + self.intercept[:, None]).round(DECIMALS)
 
     def decide_own(self, x: np.ndarray, each: Map = map) -> np.ndarray:
-        """Score rows under the model of one writer each, against its support vectors alone.
+        """Score rows under the model of one writer each.
+
+        Only the kernel with the writer's support vectors is computed, which takes less than
+        :meth:`decide` where each row needs the score of a single model.
 
         Parameters
         ----------
         x : ndarray, (writers, m, F)
-            Features, not scaled; the rows of the first axis go to that writer's model.
+            Features, not scaled. ``x[w]`` is scored under the model of writer w.
         each : Map
             What the parts of the work are given to.
 
@@ -152,26 +176,27 @@ class WriterModels:
         return (scores + self.intercept[:, None]).round(DECIMALS)
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
+        """Scale features in their own precision, and continue in double precision."""
         return self.scaler.transform(x).astype(np.float64)
 
 
 def fit_shared(
     x: np.ndarray, orders: np.ndarray, C: float, gamma: float, each: Map = map
 ) -> WriterModels:
-    """Train one model a writer: its references against all other writers' references.
+    """Train a model for each writer: its references against those of all other writers.
 
     Parameters
     ----------
     x : ndarray, (writers * references, F)
-        References of all writers.
+        The references of all writers.
     orders : ndarray of int, (writers, writers * references)
-        For each writer, the order in which its solver sees the rows of `x`: its own
-        references first; see :func:`fkd.verification.solver.solve`.
+        For each writer, the order in which the solver sees the rows of `x`, starting with
+        the writer's own references; see :func:`fkd.verification.solver.solve`.
     C : float
-        Cost of an error; a genuine reference weighs (negatives / positives) times as
+        The cost of an error. A genuine reference weighs (negatives / positives) times as
         much as one of another writer.
     gamma : float
-        Inverse width of the radial basis function.
+        The factor of the squared distances in the kernel.
     each : Map
         What the parts of the work are given to.
 
@@ -188,7 +213,7 @@ def fit_shared(
 
 
 def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterModels:
-    """Train the model of one writer on a training set of its own.
+    """Train the model of one writer on a training set that no other writer shares.
 
     Parameters
     ----------
@@ -196,14 +221,14 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
         The writer's references, then its negatives in the order in which the solver
         sees them.
     references : int
-        How many of the rows are the writer's.
+        How many of the rows are the writer's references.
     C, gamma : float
-        As of :func:`fit_shared`.
+        As for :func:`fit_shared`.
 
     Returns
     -------
     WriterModels
-        The one model.
+        The single model.
     """
     scaler, rows, gram = _prepare(x, gamma)
     dual, intercept = solve(gram, np.arange(len(rows)), references, C)
@@ -214,7 +239,7 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
 def _prepare(
     x: np.ndarray, gamma: float, each: Map = map
 ) -> tuple[StandardScaler, np.ndarray, np.ndarray]:
-    """Fit the scaler; give it with the scaled rows and their kernel matrix."""
+    """Fit the scaler, and return it with the scaled rows and their kernel matrix."""
     scaler = StandardScaler(with_mean=False).fit(x)
     rows = scaler.transform(x).astype(np.float64)
     return scaler, rows, gram_matrix(rows, gamma, each)

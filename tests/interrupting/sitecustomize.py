@@ -2,7 +2,8 @@
 
 ``KILL_AT`` names the place, MODULE:FUNCTION:CALL, and ``KILL_WHAT`` says whether the
 process ends alone (``job``) or with all others of its group (``run``). No signal that a
-program could catch is used.
+program could catch is used. Just before, the place is written to the file ``KILL_NOTE``: a
+job that ends for another reason leaves no note.
 """
 
 import importlib.abc
@@ -11,6 +12,7 @@ import importlib.util
 import os
 import signal
 import sys
+from pathlib import Path
 from types import ModuleType
 
 
@@ -37,6 +39,7 @@ class _Killer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def killed(*arguments, **named):
             self.calls_left -= 1
             if self.calls_left == 0:
+                Path(os.environ["KILL_NOTE"]).write_text(os.environ["KILL_AT"], encoding="utf-8")
                 if os.environ["KILL_WHAT"] == "run":
                     os.killpg(os.getpgrp(), signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)

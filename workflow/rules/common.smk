@@ -10,7 +10,8 @@ from time import time
 import fkd
 from fkd.errors import FkdError
 from fkd.layouts import SYNTHETIC, missing_data
-from fkd.storage.quarantine import Quarantine
+from fkd.report.narrowing import narrowing
+from fkd.signatures.sufficiency import too_few
 from fkd.study.code import Library
 from fkd.study.config import complete
 from fkd.study.models import TEACHER, Kind
@@ -257,18 +258,6 @@ def figures():
     return [f"results/figures/{place}.svg" for place in places]
 
 
-def set_aside():
-    """Say how much input was set aside, and where its list lies."""
-    lists = ["results/quarantine/text.csv"]
-    lists += [
-        f"results/quarantine/signatures/{name}.csv" for name in config["signatures"]
-    ]
-    counts = {path: len(Quarantine.read(path)) for path in lists if Path(path).exists()}
-    named = [f"{count} in {path}" for path, count in counts.items() if count]
-    total = f"{sum(counts.values())} files were set aside"
-    return f"{total}: {', '.join(named)}" if named else f"{total}."
-
-
 def lock_folder():
     """Let one run at a time work in this folder; however it ends, the system lifts the lock."""
     Path(".snakemake").mkdir(exist_ok=True)
@@ -296,3 +285,13 @@ if missing:
         f"names, {Path(config['data']).expanduser().resolve()}.\n\n"
         + "\n".join(missing)
     )
+
+# Known from the lists of files alone, and told before the first job rather than after training.
+insufficient = [
+    message
+    for name, protocols in study.protocols.items()
+    if name not in study.drawn_signatures
+    for message in too_few(name, signatures_source(name), protocols)
+]
+if insufficient:
+    raise WorkflowError("\n".join(insufficient))

@@ -1,0 +1,89 @@
+"""What narrowed the data of a study, for the last lines of a run."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fkd.storage import shards
+from fkd.storage.quarantine import PASSED_OVER, Quarantine
+
+MOST_CUT = 0.01
+"""The share of text crops that may be larger than the canvas drawn for them, without a word."""
+
+
+def narrowing(results: Path, sets: Mapping[str, str]) -> list[str]:
+    """Say how many files were set aside or passed over, and how many images were cut.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder of results.
+    sets : mapping of str to str
+        For each set of signatures that is used, its layout.
+
+    Returns
+    -------
+    list of str
+        A line each, with the count, the first file and a remedy; the first line says how many
+        files were set aside, also where there are none.
+    """
+    lists = {"text": results / "quarantine/text.csv"}
+    lists |= {name: results / f"quarantine/signatures/{name}.csv" for name in sets}
+    found = {name: Quarantine.read(path) for name, path in lists.items() if path.exists()}
+    counts = {name: len(aside) for name, aside in found.items()}
+    total = f"{_files(sum(counts.values()))} set aside"
+    where = [f"{count} in {lists[name]}" for name, count in counts.items() if count]
+    return [
+        f"{total}: {', '.join(where)}" if where else f"{total}.",
+        *_passed_over(results, found, lists),
+        *_cut(results, sets),
+    ]
+
+
+def _files(count: int) -> str:
+    return "1 file was" if count == 1 else f"{count} files were"
+
+
+def _passed_over(
+    results: Path, found: Mapping[str, Quarantine], lists: Mapping[str, Path]
+) -> Iterator[str]:
+    """Name the files that are no input by their names."""
+    for name, aside in found.items():
+        count = len(aside.passed_over)
+        if not count:
+            continue
+        file, reason = aside.passed_over[0]
+        reason = reason.removeprefix(PASSED_OVER)
+        used = results / f"signatures/{name}.h5"
+        if name in ("text",) or not used.exists():
+            yield f"{_files(count)} passed over in the text, the first is {file}: {reason}."
+            continue
+        with shards.opened(used, "signatures", ["file"]) as shard:
+            total = count + len(aside) + shard.shape("file")[0]
+        yield (
+            f"{count} of {total} files of {name} fit no pattern, the first is {file}. "
+            f"{lists[name]} lists them; if they are signatures, mend signatures.{name}."
+        )
+
+
+def _cut(results: Path, sets: Mapping[str, str]) -> Iterator[str]:
+    """Name the images that were larger than their canvas."""
+    for name in sets:
+        path = results / f"signatures/{name}.h5"
+        if path.exists():
+            with shards.opened(path, "signatures", ["file"]) as shard:
+                count, images = shard.attributes["oversized"], shard.shape("file")[0]
+            if count:
+                yield (
+                    f"{count} of {images} signatures of {name} are larger than the canvas and were "
+                    "cut to it. Scans of 600 dpi are twice as large as they should be: scale them "
+                    "to 300 dpi."
+                )
+    cut, crops = 0, 0
+    for path in sorted(results.glob("crops/*.h5")):
+        with shards.opened(path, "crops", ["crop"]) as shard:
+            cut, crops = cut + shard.attributes["oversized"], crops + shard.shape("crop")[0]
+    if cut > MOST_CUT * crops:
+        yield (
+            f"{cut} of {crops} text crops are larger than their canvas and were cut to it. Scans "
+            "of 600 dpi are twice as large as they should be: scale them to 300 dpi."
+        )

@@ -1,0 +1,314 @@
+"""Data, configs and machines as strangers have them: what changes unseen, or narrows without a word."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from fkd import models
+from fkd.errors import FkdError
+from fkd.layouts import list_files
+from fkd.models.export import export_onnx
+from fkd.models.features import prepare_image
+from fkd.report.narrowing import narrowing
+from fkd.signatures.prepare import prepare_signatures
+from fkd.signatures.sufficiency import too_few
+from fkd.storage import shards
+from fkd.storage.files import refuse_alike
+from fkd.storage.quarantine import Quarantine
+from fkd.study.config import complete
+from fkd.study.parts import Networks
+from fkd.study.sources import refuse_double_keys, same_place, state_of
+from fkd.text.pages import list_pages
+from fkd.verification import Protocol
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write_signature(path, seed=0, inverted=False, size=(120, 300)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full(size, 250, np.uint8)
+    draw = np.random.default_rng(seed)
+    points = draw.integers((30, 30), (size[1] - 30, size[0] - 30), (9, 2)).astype(np.int32)
+    cv2.polylines(image, [points], False, 40, 3)
+    cv2.imwrite(str(path), 255 - image if inverted else image)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three writers with five genuine signatures and two forgeries each."""
+    for writer in ("ann", "bob", "cat"):
+        for number in range(5):
+            write_signature(tmp_path / f"set/{writer}/g{number}.png", number)
+        for number in range(2):
+            write_signature(tmp_path / f"set/{writer}/f{number}.png", 10 + number)
+    return tmp_path / "set"
+
+
+PATTERNS = {"genuine": "{writer}/g{sample}.png", "skilled": "{writer}/f{sample}.png"}
+
+
+def prepare(folder, out, **changes):
+    settings = {"max_pixels": 10**7, "max_share": 0.0, "layout": "folder", **PATTERNS, **changes}
+    prepare_signatures(
+        name="mine", source=folder, out=out, quarantine=out.with_suffix(".csv"), **settings
+    )
+    return shards.read(out)
+
+
+# What changes unseen
+
+
+def test_a_file_that_comes_goes_or_changes_below_a_folder_shows(folder):
+    states = [state_of(folder)]
+    write_signature(folder / "ann/g9.png")
+    states.append(state_of(folder))
+    (folder / "ann/g9.png").rename(folder / "ann/g8.png")
+    states.append(state_of(folder))
+    write_signature(folder / "bob/g0.png", 77)
+    os.utime(folder / "bob/g0.png", (1, 1))  # an older date than before
+    states.append(state_of(folder))
+    assert len(set(states)) == 4 and state_of(folder) == states[-1]
+
+
+def test_of_a_file_the_content_counts(tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"one")
+    before = state_of(file)
+    os.utime(file, (1, 1))
+    assert state_of(file) == before
+    file.write_bytes(b"two")
+    assert state_of(file) != before
+    assert state_of(tmp_path / "none") == "missing"
+
+
+def test_links_and_slashes_do_not_hide_that_two_places_are_one(folder, tmp_path):
+    (tmp_path / "link").symlink_to("set")
+    for other in (folder, f"{folder}/", tmp_path / "link", f"{folder}/ann/.."):
+        assert same_place(folder, other)
+    assert not same_place(folder, folder / "ann")
+
+
+@pytest.mark.parametrize("spelling", ["set", "set/", "./link", "set/ann/.."])
+def test_signatures_of_one_folder_do_not_stand_on_both_sides(folder, tmp_path, spelling):
+    (tmp_path / "link").symlink_to("set")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config |= {"data": str(tmp_path), "teacher": {"development": ["development"]}}
+    config["signatures"] = {
+        "development": {"layout": "folder", "path": spelling, **PATTERNS},
+        "mine": {"layout": "folder", "path": "set", **PATTERNS},
+    }
+    protocol = {"references": [3], "test_genuine": 2, "test_skilled": 2}
+    config["evaluation"] = {"sets": {"mine": [protocol]}}
+    config["sizes"] = {"standard": {}}
+    with pytest.raises(FkdError, match=r"development has writers of evaluation\.sets\.mine"):
+        complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+
+
+# Labels
+
+
+@pytest.mark.parametrize("other", ["Ann", "ann ", "a\u0301nn".replace("a\u0301", "\u00e1")])
+def test_names_that_differ_by_their_spelling_alone_are_refused(other):
+    first = "a\u0301nn" if "\u00e1" in other else "ann"
+    with pytest.raises(FkdError, match="differ only by case, blanks or Unicode spelling"):
+        refuse_alike([first, other, "bob"], "the writers", "Give one person one name.")
+    refuse_alike(["ann", "anna", "bob"], "the writers", "")
+
+
+def test_blanks_around_a_writers_name_are_no_part_of_it(tmp_path):
+    for name in "abc":
+        write_signature(tmp_path / f"iam/pages/{name}.png")
+    lines = ["page,writer", "a.png, anna", "b.png ,anna", "c.png,anna "]
+    (tmp_path / "iam/writers.csv").write_text("\n".join(lines), encoding="utf-8")
+    list_pages(
+        source=tmp_path / "iam",
+        layout="iam",
+        out=tmp_path / "pages.csv",
+        quarantine=tmp_path / "aside.csv",
+        shards=1,
+        validation_share=0.3,
+        seed=1,
+    )
+    rows = (tmp_path / "pages.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows] == [[f"{name}.png", "anna"] for name in "abc"]
+
+
+def test_writers_whose_folders_differ_by_case_are_refused(folder, tmp_path):
+    write_signature(folder / "Ann/g0.png")
+    with pytest.raises(FkdError, match="the writers 'Ann' and 'ann' differ only by case"):
+        prepare(folder, tmp_path / "a.h5")
+
+
+# Polarity
+
+
+def test_light_ink_on_dark_paper_is_set_aside_with_a_remedy(folder, tmp_path):
+    write_signature(folder / "ann/g0.png", inverted=True)
+    shard = prepare(folder, tmp_path / "a.h5", max_share=0.1)
+    aside = Quarantine.read(tmp_path / "a.csv")
+    assert len(shard["file"]) == 20
+    ((file, reason),) = aside.rows
+    assert file.endswith("ann/g0.png")
+    assert reason.startswith("mostly dark: ink must be dark on light paper. Invert the image")
+    with pytest.raises(FkdError, match=r"g0\.png: mostly dark"):
+        prepare_image(folder / "ann/g0.png")
+
+
+# What narrows the data
+
+
+def test_the_last_lines_name_what_was_passed_over_and_cut(folder, tmp_path):
+    results = tmp_path / "results"
+    (folder / "ann/notes.txt").write_text("notes", encoding="utf-8")
+    for number in range(2):
+        write_signature(folder / f"bob/x{number}.jpg")
+    write_signature(folder / "cat/g0.png", 3, size=(1500, 2000))
+    prepare(folder, results / "signatures/mine.h5")
+    (results / "quarantine/signatures").mkdir(parents=True)
+    (results / "signatures/mine.csv").rename(results / "quarantine/signatures/mine.csv")
+    lines = narrowing(results, {"mine": "folder"})
+    assert lines[0] == "0 files were set aside."
+    assert lines[1].startswith("3 of 24 files of mine fit no pattern, the first is ")
+    assert "ann/notes.txt. " in lines[1] and "mend signatures.mine" in lines[1]
+    assert lines[2].startswith("1 of 21 signatures of mine are larger than the canvas")
+    assert "scale them to 300 dpi" in lines[2]
+    aside = Quarantine([("a.png", "blank")])
+    aside.write(results / "quarantine/text.csv")
+    assert narrowing(results, {})[0].startswith("1 file was set aside: 1 in ")
+
+
+def test_an_ending_may_stand_for_all_formats(folder):
+    write_signature(folder / "ann/g7.TIF")
+    write_signature(folder / "bob/g7.jpg")
+    (folder / "cat/g7.txt").write_text("no image", encoding="utf-8")
+    found = list_files(folder, "{writer}/g{sample}.*")
+    assert len(found) == 17 and {row.file for row in found} >= {"ann/g7.TIF", "bob/g7.jpg"}
+
+
+def test_notes_among_pages_are_passed_over_and_not_counted(tmp_path):
+    for name in ("ann/1.png", "bob/1.png"):
+        write_signature(tmp_path / "pages" / name)
+    for name in ("ann/Thumbs.db", "ann/readme.txt", "desktop.ini"):
+        (tmp_path / "pages" / name).write_text("x", encoding="utf-8")
+    list_pages(
+        source=tmp_path / "pages",
+        layout="folder",
+        out=tmp_path / "pages.csv",
+        quarantine=tmp_path / "aside.csv",
+        shards=1,
+        validation_share=0.3,
+        seed=1,
+    )
+    aside = Quarantine.read(tmp_path / "aside.csv")
+    assert (len(aside), len(aside.passed_over)) == (0, 3)
+    assert "not an image by its ending" in aside.passed_over[0][1]
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
+    text = "signatures:\n  one: {layout: npz}\n# pasted\nsignatures:\n  two: {a: 1, a: 2}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "good.yaml").write_text("a: &x {b: 1}\nc: {<<: *x, d: 2}\n", encoding="utf-8")
+    with pytest.raises(FkdError) as error:
+        refuse_double_keys([tmp_path / "good.yaml", tmp_path / "mine.yaml", tmp_path / "none"])
+    assert "mine.yaml: signatures stands twice (lines 1 and 4)" in str(error.value)
+    assert "mine.yaml: signatures.two.a stands twice (lines 5 and 5)" in str(error.value)
+    assert "good" not in str(error.value)
+    refuse_double_keys([tmp_path / "good.yaml"])
+
+
+# What comes late
+
+
+def test_a_writer_with_too_few_signatures_is_known_from_the_files(folder):
+    entry = {"layout": "folder", "path": folder, **PATTERNS}
+    assert too_few("mine", entry, [Protocol(3, 2, 2)]) == []
+    (folder / "bob/f0.png").unlink()
+    (folder / "cat/g0.png").unlink()
+    (message,) = too_few("mine", entry, [Protocol(2, 2, 1), Protocol(3, 2, 2)])
+    assert message.startswith("evaluation.sets.mine: 3 references, 2 genuine tests and 2 skilled")
+    assert "writer bob has 5 and 1, writer cat has 4 and 2. Complete" in message
+    jpg = entry | {"skilled": "{writer}/f{sample}.jpg"}
+    (message,) = too_few("mine", jpg, [Protocol(3, 1, 1)])
+    assert "5 of 19 files there fit no pattern, the first is ann/f0.png." in message
+
+
+# Machines
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_loops_are_compiled_where_machine_code_cannot_be_kept():
+    code = """
+import numba.core.caching as caching
+caching.CacheImpl._locator_classes = []
+from fkd.verification.solver import clip_step
+print(clip_step(0.0, 0.0, 1.0, 1.0, 2.0, 2.0))
+"""
+    done = run(code)
+    assert done.stdout.split("\n")[0] == "(1.0, 1.0)", done.stderr
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0")])
+def test_nothing_of_a_run_leaves_the_machine_unless_the_user_says_so(given, expected):
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    code = "import fkd, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment | given
+    )
+    assert done.stdout.strip() == expected
+
+
+def test_shards_are_read_where_files_cannot_be_locked(tmp_path):
+    shards.write(tmp_path / "a.h5", "crops", {"line": np.arange(3)}, {})
+    code = f"""
+from fkd.storage import shards
+print(shards.read({str(tmp_path / "a.h5")!r})["line"].tolist())
+"""
+    # HDF5 itself would lock the file; held by another process, it could not be opened.
+    holder = "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path / "a.h5")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline().strip() == "1"
+        done = run(code)
+        process.communicate("\n")
+    assert done.stdout.strip() == "[0, 1, 2]", done.stderr
+
+
+def test_an_exported_model_tells_nothing_of_its_makers_machine(tmp_path):
+    network = models.build("signet", None, Networks(width=0.05, features=8), seed=1)
+    for place in ("one", "other/deeper"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        models.save(network, folder / "weights.safetensors")
+        export_onnx(weights=folder / "weights.safetensors", out=folder / "m.onnx", name="m")
+    contents = [(tmp_path / place / "m.onnx").read_bytes() for place in ("one", "other/deeper")]
+    assert contents[0] == contents[1]
+    for place in (str(ROOT), str(Path(sys.prefix)), str(Path(torch_folder())), str(tmp_path)):
+        assert place.encode() not in contents[0]
+    model = onnx.load_from_string(contents[0])
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
+def torch_folder():
+    import torch
+
+    return Path(torch.__file__).parent
