@@ -22,10 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = [pytest.mark.operations, pytest.mark.workflow]
 
-STUDENTS = ["cl", "cl_tce", "cl_bt", "cl_bc", "cl_geom"]
-TRAINED = [f"signet_{name}" for name in STUDENTS]
-GUIDED = TRAINED[1:]
-RESPONSE = TRAINED[1:4]
+SIGNET = [f"signet_{name}" for name in ("cl", "cl_tce", "cl_bt", "cl_bc", "cl_geom")]
+GUIDED = SIGNET[1:]
+RESPONSE = SIGNET[1:4]
+RESNET18 = ["resnet18_cl"]
+TRAINED = [*SIGNET, *RESNET18]
 MODELS = ["teacher", "signet_random", *TRAINED]
 
 STAGES = [f"results/tables/{name}" for name in ("eer.csv", "eer.md", "appearance.md")]
@@ -172,7 +173,7 @@ RATES = {
     "Drawing error rates against the number of references",
     "Drawing the error rates of every split",
     "Drawing the error curves of synthetic, 3 references",
-    "Drawing the hardest cases of signet_cl_bc on synthetic",
+    "Drawing the hardest cases of resnet18_cl on synthetic",
 }
 FIGURES = RATES | {
     "Drawing a page with its stripes and cuts",

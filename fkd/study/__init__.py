@@ -1,1 +1,4 @@
-"""What a study is: its settings, its models, their names and their summed-up rates. Without PyTorch."""
+"""The description of a study: its settings, its models, their names and its summarized rates.
+
+Nothing here needs PyTorch.
+"""

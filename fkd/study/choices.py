@@ -1,4 +1,4 @@
-"""Which models a figure shows where it cannot show all."""
+"""The choice of the models that a figure shows when it cannot show all of them."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ from fkd.study.models import TEACHER, in_order
 from fkd.study.students import PAPER, Student
 
 KINDS = (None, "barlow_twins", "barlow_colleagues")
-"""The response losses whose students are compared."""
+"""The response losses whose students a figure compares. None stands for no response loss."""
 
 
 def shown_model(students: Mapping[str, Student]) -> str:
-    """Choose the model that stands for a study: the last trained student of the tables.
+    """Choose the model that represents a study: the last trained student in the tables.
 
     Parameters
     ----------
@@ -20,15 +20,15 @@ def shown_model(students: Mapping[str, Student]) -> str:
     Returns
     -------
     str
-        Its name: the last of the paper's students, else the last of the user's own. The
-        teacher, where no student is trained.
+        The model's name. It is the last of the paper's students or, if there are none, the last
+        of the user's own students. If no student is trained, it is the teacher.
     """
     trained = _trained(students)
     return ([m for m in trained if m in PAPER] or trained or [TEACHER])[-1]
 
 
 def contrasted(students: Mapping[str, Student]) -> list[str]:
-    """Choose students that differ by their geometric loss alone.
+    """Choose two students that differ only in their geometric loss.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
     Returns
     -------
     list of str
-        A student with CL alone and one with geometric terms, both of one network: the last
-        network of the tables that has both. Students without response loss are preferred.
-        Where no network has both, the list holds the one that there is, or none.
+        A student trained with CL alone and a student with geometric terms, both with the same
+        network. If several networks have such a pair, the last one in the tables is chosen.
+        Students without a response loss are preferred. If no network has a pair, the list has
+        one student or is empty.
     """
     pairs: dict[str, dict[bool, str]] = {}
     for model in sorted(_trained(students), key=lambda name: students[name].guided_by_response):
@@ -51,7 +52,7 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
 
 
 def compared(students: Mapping[str, Student]) -> list[str]:
-    """Choose students that differ by their response loss alone.
+    """Choose students that differ only in their response loss.
 
     Parameters
     ----------
@@ -61,9 +62,10 @@ def compared(students: Mapping[str, Student]) -> list[str]:
     Returns
     -------
     list of str
-        Up to three students of one network with the same geometric terms: without response
-        loss, with Barlow Twins, with Barlow Colleagues. Of all such groups it is the one with
-        the most students; among these one without geometry, and then the last of the tables.
+        Up to three students with the same network and the same geometric terms: one without a
+        response loss, one with Barlow Twins and one with Barlow Colleagues. The group with the
+        most students is chosen. Among equally large groups, one without geometric terms is
+        preferred, and then the last one in the tables.
     """
     groups: dict[tuple, dict[str | None, str]] = {}
     for model in _trained(students):
@@ -81,5 +83,5 @@ def compared(students: Mapping[str, Student]) -> list[str]:
 
 
 def _trained(students: Mapping[str, Student]) -> list[str]:
-    """Name the trained students in the order of the tables."""
+    """List the names of the trained students in the order of the tables."""
     return [model for model in in_order(students) if students[model].is_trained]

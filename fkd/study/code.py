@@ -1,9 +1,10 @@
-"""What code a result depends on, as one number.
+"""A digest of the code on which a result depends.
 
-A script depends on its own statements and on those definitions of a package that it reaches by
-name, directly or through others: ``from fkd.graph import nac`` leads through the package's
-``__init__`` to the one function, and on to what that function names. The number is drawn from
-parsed code, so that comments, docstrings and layout do not count.
+A script depends on its own statements and on the definitions of a package that it reaches by
+name, directly or through other definitions. For example, ``from fkd.graph import nac`` leads
+through the package's ``__init__`` to one function, and from there to everything that this function
+names. Snakemake repeats a job when the digest of its script changes. The digest is computed from
+parsed code, so comments, docstrings and layout do not affect it.
 """
 
 import ast
@@ -14,18 +15,20 @@ from pathlib import Path
 
 
 class Library:
-    """The definitions of a package, followed by name.
+    """The definitions of a package, which can be followed by name.
 
-    What a definition, an assignment or an import binds at the top of a module counts where it is
-    named. Other statements there run on import, so they count with anything of the module. Where
-    a module is used otherwise than as ``module.name``, all of it counts. A package that loads its
-    names when they are asked for lists them in ``__init__.pyi``, which is then read.
+    A definition, assignment or import at the top level of a module counts if its name is reached.
+    All other top-level statements run on import, so they count as soon as anything in the module
+    is reached. If a module is used in another way than as ``module.name``, all of it counts. A
+    package that loads its names lazily lists them in ``__init__.pyi``, and this file is read in
+    place of ``__init__.py``.
 
     Parameters
     ----------
     package : Path
-        The package's folder. No module of it imports ``*``, changes another, or has a
-        decorator that registers what it decorates: such ties have no name.
+        The package's folder. None of its modules may import ``*``, change another module, or
+        use a decorator that registers what it decorates, because such dependencies have no name
+        that could be followed.
     """
 
     def __init__(self, package: Path) -> None:
@@ -33,25 +36,25 @@ class Library:
         self._modules: dict[str, _Module | None] = {}
 
     def digest(self, script: Path, parts: Iterable[str] = ()) -> str:
-        """Compute the number of a script and of all that it reaches.
+        """Compute the digest of a script and of everything that it reaches.
 
         Parameters
         ----------
         script : Path
             A Python file that imports from the package.
         parts : iterable of str
-            Dotted places of definitions that it reaches by a name in its settings, such as
-            the class of a network.
+            Dotted names of definitions that the script reaches through its settings, such as the
+            class of a network.
 
         Returns
         -------
         str
-            16 hexadecimal digits; the same where only the order of definitions differs.
+            16 hexadecimal digits. They do not depend on the order of the definitions.
         """
         return hashlib.sha256("\n".join(self.reached(script, parts)).encode()).hexdigest()[:16]
 
     def reached(self, script: Path, parts: Iterable[str] = ()) -> list[str]:
-        """List the code that :meth:`digest` counts.
+        """List the code from which :meth:`digest` is computed.
 
         Parameters
         ----------
@@ -63,25 +66,27 @@ class Library:
         Returns
         -------
         list of str
-            Statements, and names of other libraries, each after its module's name; sorted.
+            The statements, and the names from other libraries, sorted. Each is preceded by the
+            name of the module in which it stands.
         """
-        waiting, found, seen = _Module(script, "__main__").all(), set(), set()
+        waiting, reached, seen = _Module(script, "__main__").all(), set(), set()
         for place in parts:
             waiting += self._behind(place)
         while waiting:
             statement = waiting.pop()
-            found.add(f"{statement.module.name}: {statement.text}")
+            reached.add(f"{statement.module.name}: {statement.text}")
             for name in statement.names - seen:
                 if name.partition(".")[0] == self._name:
                     seen.add(name)
                     waiting += self._behind(name)
                 else:
-                    found.add(f"{statement.module.name}: {name}")
-        return sorted(found)
+                    reached.add(f"{statement.module.name}: {name}")
+        return sorted(reached)
 
     def _behind(self, name: str) -> Iterator["_Statement"]:
-        """Give the statements behind a dotted name, and what runs when they are imported."""
+        """Yield the statements that a dotted name stands for, and those that run on its import."""
         module, rest = None, name.split(".")
+        # The longest leading part of the name that is a module; what follows is defined in it.
         while rest and (inner := self._module(module, rest[0])):
             module, rest = inner, rest[1:]
             yield from module.others
@@ -90,10 +95,11 @@ class Library:
         elif rest and rest[0] in module.imports:
             yield _Statement(module, ast.Name(rest[0]))
         else:
+            # The module itself is used as a value, so any part of it may matter.
             yield from module.all()
 
     def _module(self, package: "_Module | None", name: str) -> "_Module | None":
-        """Find a module in a package, where there is one of this name."""
+        """Read a module of a package; None if the package has no module of this name."""
         full = f"{package.name}.{name}" if package else name
         if full not in self._modules:
             path = self._folder.joinpath(*full.split("."))
@@ -104,7 +110,7 @@ class Library:
 
 
 class _Module:
-    """The statements at the top of a module, by what they bind."""
+    """The top-level statements of a module, by the names that they bind."""
 
     def __init__(self, file: Path, name: str) -> None:
         self.name = name
@@ -123,13 +129,13 @@ class _Module:
                 self.imports |= _imported(node, self.package)
 
     def all(self) -> "list[_Statement]":
-        """Give everything in the module."""
+        """List all statements and imported names of the module."""
         names = [_Statement(self, ast.Name(name)) for name in self.imports]
         return [*self.others, *names, *(s for bound in self.bound.values() for s in bound)]
 
 
 class _Statement:
-    """A statement at the top of a module."""
+    """A top-level statement of a module."""
 
     def __init__(self, module: _Module, node: ast.AST) -> None:
         self.module, self._node = module, node
@@ -140,19 +146,19 @@ class _Statement:
 
     @cached_property
     def names(self) -> set[str]:
-        """What it names of its module and of others, from their libraries down."""
+        """The full dotted names, in this module and in others, that the statement uses."""
         imports = self.module.imports | _imported(self._node, self.module.package)
-        full = set()
+        full_names = set()
         for first, *rest in _dotted(self._node):
             if first in imports:
-                full.add(".".join([imports[first], *rest]))
+                full_names.add(".".join([imports[first], *rest]))
             elif first in self.module.bound:
-                full.add(f"{self.module.name}.{first}")
-        return full
+                full_names.add(f"{self.module.name}.{first}")
+        return full_names
 
 
 class _WithoutTexts(ast.NodeTransformer):
-    """Drops docstrings, and the texts that document an assignment."""
+    """Removes docstrings, also those that document an assignment."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -160,7 +166,7 @@ class _WithoutTexts(ast.NodeTransformer):
 
 
 def _bound_by(node: ast.stmt) -> list[str]:
-    """The names that a definition or an assignment binds; none for anything else."""
+    """List the names that a definition or an assignment binds; other statements bind none here."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -171,22 +177,23 @@ def _bound_by(node: ast.stmt) -> list[str]:
 
 
 def _imported(node: ast.AST, package: str) -> dict[str, str]:
-    """What the imports within a statement bind, and what it stands for in full."""
-    found = {}
+    """Map each name that an import within a statement binds to the full name of its target."""
+    bindings = {}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
             for alias in inner.names:
                 first = alias.name.partition(".")[0]
-                found[alias.asname or first] = alias.name if alias.asname else first
+                bindings[alias.asname or first] = alias.name if alias.asname else first
         elif isinstance(inner, ast.ImportFrom):
+            # A relative import starts from the package; each further dot goes one package up.
             above = package.split(".")[: len(package.split(".")) - inner.level + 1]
             source = [*(above if inner.level else []), *filter(None, [inner.module])]
-            found |= {a.asname or a.name: ".".join([*source, a.name]) for a in inner.names}
-    return found
+            bindings |= {a.asname or a.name: ".".join([*source, a.name]) for a in inner.names}
+    return bindings
 
 
 def _dotted(node: ast.AST) -> Iterator[list[str]]:
-    """The names within a statement, each with the attributes that follow it."""
+    """Yield the names within a statement, each with the attributes that follow it."""
     first, attributes = node, []
     while isinstance(first, ast.Attribute):
         attributes.insert(0, first.attr)

@@ -1,4 +1,4 @@
-"""A study's config: completed from the schema, and refused before any job where it is wrong."""
+"""A study's config: checked before any job runs, and completed from the schema's defaults."""
 
 import difflib
 import json
@@ -22,7 +22,7 @@ from fkd.study.study import Study, protocols_of
 
 _Validator = validators.extend(
     Draft202012Validator,
-    # JSON takes 2.0 for an integer; range() and the like do not.
+    # JSON Schema accepts 2.0 as an integer, but range() and similar functions do not.
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ).redefine("number", lambda _, value: _is_finite_number(value)),
@@ -30,27 +30,28 @@ _Validator = validators.extend(
 
 
 def complete(config: Mapping[str, Any], schema: Path) -> Study:
-    """Check a config and fill in what it leaves out.
+    """Check a config and fill in the settings that it omits.
 
     Parameters
     ----------
     config : mapping
-        As read from ``config.yaml``.
+        The content of ``config.yaml``.
     schema : Path
-        The JSON schema with every key's default.
+        The JSON schema, which holds the default of every key.
 
     Returns
     -------
     Study
-        Its settings are the config with the settings of its ``size`` laid over the rest,
-        every default in place, students of the paper spelled out, of the connections those
-        that start from a map of the teacher, and keys in alphabetical order.
+        The study. Its settings are those of the config, with the following changes: the settings
+        of the chosen ``size`` replace the others, all defaults are filled in, the students of the
+        paper are spelled out, connections that do not start from one of the teacher's maps are
+        removed, and keys are in alphabetical order.
 
     Raises
     ------
     FkdError
-        Naming each key that is unknown, of a wrong type or impossible beside
-        others, and what was expected.
+        If a key is unknown, has a value of a wrong type or contradicts other keys. The message
+        names every such key and what was expected.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     config = _choose_size(deepcopy(dict(config)))
@@ -69,30 +70,30 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
 
 
 def _in_order(value: Any) -> Any:
-    """Sort the keys of a setting: their order in a file says nothing."""
+    """Sort the keys of a setting, because their order in the file has no meaning."""
     if isinstance(value, dict):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return value
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    """End with a message that lists each problem once, where there is any."""
+    """Raise an error that lists each problem once, if there are any."""
     listed = [f"  {problem}" for problem in dict.fromkeys(problems)]
     if listed:
-        raise FkdError("\n".join(["The config has to be mended:", *listed]))
+        raise FkdError("\n".join(["The config has errors:", *listed]))
 
 
 def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
     size, sizes = config.get("size"), config.get("sizes", {})
     if not isinstance(size, str) or not isinstance(sizes, dict):
-        return config  # none, or the schema will say what is wrong
+        return config  # there is no size, or the schema will report what is wrong with it
     if size not in sizes:
         raise FkdError(f"size: {size!r} is none of this config's sizes: {', '.join(sizes)}")
     return _overlay(config, sizes[size] or {})
 
 
 def _overlay(base: Any, top: Any) -> Any:
-    """Lay `top` over `base`, mapping by mapping; anything else is replaced."""
+    """Merge `top` into `base`: mappings are merged key by key, any other value is replaced."""
     if not isinstance(base, dict) or not isinstance(top, dict):
         return deepcopy(top)
     return base | {key: _overlay(base.get(key), value) for key, value in top.items()}
@@ -105,7 +106,7 @@ def _with_defaults(value: Any, rules: dict, definitions: dict) -> Any:
         return value
     known = rules.get("properties", {})
     defaults = {key: deepcopy(rule["default"]) for key, rule in known.items() if "default" in rule}
-    # A mapping keeps the defaults of the keys that the config does not name.
+    # A default that is a mapping supplies every key that the config omits.
     value = {**defaults, **value}
     for key in defaults:
         if isinstance(value[key], dict) and isinstance(defaults[key], dict):
@@ -119,7 +120,7 @@ def _with_defaults(value: Any, rules: dict, definitions: dict) -> Any:
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
-    """Say where a value breaks the schema, and what was expected."""
+    """Describe where a value violates the schema, and what was expected."""
     path = ".".join(str(part) for part in error.absolute_path)
     dot = f"{path}." if path else ""
     expected = error.validator_value
@@ -146,7 +147,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
-    """Name the networks, losses and layouts that the code does not know."""
+    """Report the networks, losses and layouts that are not registered in the code."""
     students = {
         f"students.{name}": spec for name, spec in (config.get("students") or {}).items() if spec
     }
@@ -171,20 +172,26 @@ def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _connect(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Connect each network that students have with the teacher.
+    """List the connections of each network that students have with the teacher's maps.
 
-    What the config leaves out is by default as in the code. Pairs for teachers of another
-    network fall away; one whose map no network has is left, to be refused.
+    Networks that the config does not mention get the connections of their entry in
+    :data:`ARCHITECTURES`. Pairs that start from a map of another network than the teacher's are
+    removed. A pair whose teacher map belongs to no network is kept here, so that it is reported
+    as an error later.
     """
-    of_teacher = ARCHITECTURES[config["teacher"]["architecture"]].map_sizes
-    of_others = {name for network in ARCHITECTURES.values() for name in network.map_sizes}
-    of_others -= set(of_teacher)
+    teacher_maps = ARCHITECTURES[config["teacher"]["architecture"]].map_sizes
+    other_maps = {name for network in ARCHITECTURES.values() for name in network.map_sizes}
+    other_maps -= set(teacher_maps)
     used = [student["architecture"] for student in config["students"].values()]
     pairs = {name: dict(ARCHITECTURES[name].connections) for name in used} | config["geometry"][
         "connections"
     ]
     return {
-        network: {name: own for name, own in maps.items() if name not in of_others}
+        network: {
+            teacher_map: student_map
+            for teacher_map, student_map in maps.items()
+            if teacher_map not in other_maps
+        }
         for network, maps in pairs.items()
     }
 
@@ -194,7 +201,7 @@ def _is_finite_number(value: Any) -> bool:
 
 
 def _number_hint(value: Any) -> str:
-    """YAML reads 1e-4 as text: it wants a dot and a sign in such a number."""
+    """Explain how to write a number that YAML reads as text: 1e-4 must be written as 1.0e-4."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -204,7 +211,7 @@ def _number_hint(value: Any) -> str:
 
 
 def _student(name: str, spec: dict[str, Any]) -> Student:
-    """Lay what the config says of a student over the paper's student of that name."""
+    """Make a student of the paper's student of that name and of the settings that replace it."""
     published = asdict(PAPER[name]) if name in PAPER else {}
     merged = _overlay(published, spec)
     if "architecture" not in merged:
