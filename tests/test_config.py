@@ -292,7 +292,7 @@ REFUSED = {
                 "cedar": 2 * [{"references": [3], "test_genuine": 1, "test_skilled": 2}]
             }
         },
-        "cedar: 3 references stand there more than once",
+        "cedar: 3 references are listed more than once",
     ),
     "unknown set": (
         {"teacher": {"development": ["gpds"]}},

@@ -12,29 +12,7 @@ from fkd.errors import FkdError
 from fkd.preprocess import normalize
 from fkd.seeding import generator
 from fkd.storage import shards
-
-
-class Stripe(NamedTuple):
-    """A stripe, that is, a line of a page without spaces, and its place on the page.
-
-    Attributes
-    ----------
-    top : int
-        The stripe's first row on the page, after the page was made level.
-    columns : ndarray of int, shape (kept columns,)
-        For each column of the stripe, its column on the page.
-    pixels : ndarray of uint8, shape (rows, kept columns)
-        The stripe's gray levels.
-    """
-
-    top: int
-    columns: np.ndarray
-    pixels: np.ndarray
-
-    @property
-    def bottom(self) -> int:
-        """The row of the page below the stripe's last row."""
-        return self.top + len(self.pixels)
+from fkd.text.stripes import Stripe
 
 
 class Crop(NamedTuple):

@@ -1,10 +1,10 @@
-"""The networks, and what is done with a trained one: weights, ONNX, features.
+"""The networks, their weights, their export as ONNX, and the features that they compute.
 
-Layers, sizes and initialization are read from the published network graphs; no
-layer has a bias but batch norm.
+Layers, sizes and initialization follow the published network graphs. No layer has a bias except
+batch norm.
 
-What can be imported from here, ``__init__.pyi`` lists. It is loaded when it is first asked
-for, so that a stage that reads ONNX files does without PyTorch.
+``__init__.pyi`` lists the names that can be imported from this package. Each is loaded on its
+first use, so that stages that only read ONNX files do not need PyTorch.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""A model as one ONNX file that needs nothing else."""
+"""The export of a model as a single, self-contained ONNX file."""
 
 import json
 import logging
@@ -16,35 +16,35 @@ from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
 
 TOLERANCE = 1e-5
-"""Largest difference between ONNX and PyTorch, as a share of the largest feature."""
+"""The largest allowed difference between ONNX and PyTorch, as a share of the largest feature."""
 
 CHECKED_BATCHES = (1, 4, 7)
 
 
 def export_onnx(*, weights: Path, out: Path, name: str) -> None:
-    """Export a network without its classifier and check it against PyTorch.
+    """Export a network without its classifier as ONNX, and check it against PyTorch.
 
-    Input ``image`` (batch, 1, 150, 220) float32 in [0, 1], ink bright on black;
-    output ``feature`` (batch, F) float32.
+    The input is ``image`` (batch, 1, 150, 220), float32 in [0, 1], with bright ink on black. The
+    output is ``feature`` (batch, F), float32.
 
     Parameters
     ----------
     weights : Path
-        A safetensors file of :func:`fkd.models.save`.
+        The weights, a safetensors file written by :func:`fkd.models.save`.
     out : Path
-        The ONNX file; its metadata say what the model was trained with.
+        The ONNX file to write. Its metadata describe how the model was trained.
     name : str
         The model's name in the study.
 
     Raises
     ------
     FkdError
-        Where ONNX and PyTorch differ.
+        If the features computed by ONNX Runtime and PyTorch differ.
     """
     network, about = models.load(weights)
-    # Two images, since the exporter takes a batch of one for a constant.
+    # A batch of two images, because the exporter would treat a batch size of one as constant.
     example = torch.zeros(2, 1, *INPUT)
-    # The exporter warns of its own use of PyTorch's internals, and of torchvision's absence.
+    # The exporter warns about its own use of PyTorch's internals and about missing torchvision.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -79,9 +79,9 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
 
 
 def _forget_places(model: onnx.ModelProto) -> None:
-    """Take from a model what the exporter notes of its maker's machine: folders, stacks, names.
+    """Remove what the exporter notes about the machine: folders, stack traces and user names.
 
-    They would tell of the maker, and the same model would be other bytes in another folder.
+    They are private, and they would make the file depend on the folder in which it was exported.
     """
     for part in (model.graph, *model.graph.node, *model.functions):
         part.doc_string = ""
@@ -93,19 +93,19 @@ def _forget_places(model: onnx.ModelProto) -> None:
 
 
 def check_onnx(path: Path, network: models.Network) -> None:
-    """Compare an ONNX file with the network it was made from, on random images.
+    """Compare an ONNX file with the network from which it was exported, on random images.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
     network : Network
-        In evaluation mode.
+        The network, in evaluation mode.
 
     Raises
     ------
     FkdError
-        Where a feature differs by more than :data:`TOLERANCE`.
+        If a feature differs by more than :data:`TOLERANCE`.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
@@ -113,8 +113,9 @@ def check_onnx(path: Path, network: models.Network) -> None:
         images = torch.rand(batch, 1, *INPUT, generator=generator)
         with torch.inference_mode():
             expected = network(images).numpy()
-        found = session.run(["feature"], {"image": images.numpy()})[0]
-        # An element's rounding grows with what is summed, not with what is left of the sum.
-        difference = np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
+        computed = session.run(["feature"], {"image": images.numpy()})[0]
+        # Rounding errors grow with the summands, not with the sum, which may nearly cancel. So
+        # the difference is compared with the largest feature and not element by element.
+        difference = np.abs(computed - expected).max() / max(1.0, np.abs(expected).max())
         if not difference <= TOLERANCE:
             raise FkdError(f"{path}: differs from PyTorch by {difference:.1e} at batch {batch}")

@@ -1,4 +1,4 @@
-"""A feature extractor in an ONNX file, whoever trained and exported it."""
+"""Feature extractors in ONNX files, exported by this project or by others."""
 
 from pathlib import Path
 
@@ -12,34 +12,35 @@ from fkd.preprocess import INPUT
 from fkd.storage.files import check_file
 
 FEATURE = "feature"
-"""The output that holds the feature, where a model has several."""
+"""The name of the output that is used if a model has several outputs."""
 
 LARGEST_BATCH = 4096
-"""Images a pass that a model may be made for."""
+"""The largest fixed batch size that a model may have."""
 
 _LAYOUTS = ((1, *INPUT), (*INPUT, 1), INPUT)
-"""An image as models may take it: channel first, channel last, or no channel."""
+"""The accepted shapes of an image: channel first, channel last, or no channel."""
 
 
 class Extractor:
-    """An ONNX model that turns prepared signatures into features.
+    """An ONNX model that computes features of prepared signatures.
 
-    It has one input, float32 images in [0, 1], ink bright on black, of shape
-    (n, 1, 150, 220), (n, 150, 220, 1) or (n, 150, 220) and any name; n may be free or
-    fixed. Of several outputs the one named ``feature`` is taken, else the first. The
-    feature may come with axes of length one, such as (n, F, 1, 1) or (1, 1, F).
+    The model must have exactly one input, of any name: float32 images in [0, 1] with bright ink
+    on black, of the shape (n, 1, 150, 220), (n, 150, 220, 1) or (n, 150, 220). The batch size n
+    may be free or fixed. If the model has several outputs, the one named ``feature`` is used, or
+    else the first. The output may have additional axes of length one, such as (n, F, 1, 1) or
+    (1, 1, F).
 
     Parameters
     ----------
     path : Path or str
-        The file. Weights in files of their own are read from its folder alone.
+        The ONNX file. Weights in separate files are read only if they lie in its folder.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
 
     Raises
     ------
     FkdError
-        Where it is missing, no ONNX model, or takes anything else.
+        If the file is missing, is not an ONNX model, or its model has another kind of input.
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
@@ -47,10 +48,10 @@ class Extractor:
         self._session = _open(self.path, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
-            names = ", ".join(found.name for found in inputs) or "none"
+            names = ", ".join(item.name for item in inputs) or "none"
             raise FkdError(f"{path}: expected one input, the image; found {names}.")
         self._input = inputs[0]
-        outputs = [found.name for found in self._session.get_outputs()]
+        outputs = [item.name for item in self._session.get_outputs()]
         if not outputs:
             raise FkdError(f"{path}: it has no output.")
         self._output = FEATURE if FEATURE in outputs else outputs[0]
@@ -71,24 +72,25 @@ class Extractor:
             )
 
     def __call__(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
-        """Describe images by their features.
+        """Compute the features of images.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, 150, 220)
-            Prepared signatures, at least one; they are divided by 255.
+            At least one prepared signature. The gray levels are divided by 255.
         batch : int
-            Images a pass. A model of a fixed batch takes its own, the last one filled up
-            with blank images.
+            The number of images per pass. A model with a fixed batch size uses that size, and
+            its last batch is filled up with blank images.
 
         Returns
         -------
         ndarray of float32, shape (n, F)
+            The feature of each image.
 
         Raises
         ------
         FkdError
-            Where the model fails, or what it gives is no feature vector.
+            If the model fails, or its output is not a finite feature vector per image.
         """
         size = self._batch or batch
         parts = []
@@ -97,7 +99,7 @@ class Extractor:
             part = images[start : start + size]
             missing = size - len(part) if self._batch else 0
             filled = np.pad(part, ((0, missing), (0, 0), (0, 0)))
-            parts.append(self._run(filled)[: len(part)])
+            parts.append(self._run(filled)[: len(part)])  # (len(part), F)
         if len({part.shape[1] for part in parts}) > 1:
             raise FkdError(f"{self.path}: gives features of different lengths.")
         return np.concatenate(parts)
@@ -105,49 +107,49 @@ class Extractor:
     def _run(self, images: np.ndarray) -> np.ndarray:
         pixels = images.reshape(len(images), *self._image).astype(np.float32) / 255
         try:
-            found = self._session.run([self._output], {self._input.name: pixels})[0]
-        except Exception as error:  # onnxruntime raises a class of its own for each fault
+            output = self._session.run([self._output], {self._input.name: pixels})[0]
+        except Exception as error:  # onnxruntime has a separate class for each kind of error
             raise FkdError(
                 f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({error})."
             ) from None
-        if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
-            raise FkdError(f"{self.path}: its output {self._output!r} is no array of numbers.")
-        shape = found.shape
+        if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf":
+            raise FkdError(f"{self.path}: its output {self._output!r} is not an array of numbers.")
+        shape = output.shape
         if shape[:1] != (len(images),) or sum(length != 1 for length in shape[1:]) > 1:
             raise FkdError(
                 f"{self.path}: its output {self._output!r} has shape {_spelled(shape)} for "
                 f"{len(images)} images; expected a feature vector of each, such as "
                 f"({len(images)}, 2048)."
             )
-        feature = found.reshape(len(images), -1).astype(np.float32)
+        feature = output.reshape(len(images), -1).astype(np.float32)  # (n, F)
         if not np.isfinite(feature).all():
             raise FkdError(f"{self.path}: gives features that are infinite or not a number.")
         return feature
 
 
 def read_onnx(path: Path | str) -> onnx.ModelProto:
-    """Read an ONNX file, with weights that lie in files of their own.
+    """Read an ONNX file, including weights in separate files.
 
     Parameters
     ----------
     path : Path or str
-        The file.
+        The ONNX file.
 
     Returns
     -------
     onnx.ModelProto
-        All of its weights are inside.
+        The model, with all of its weights inside.
 
     Raises
     ------
     FkdError
-        Where it is missing or no ONNX model, or names a file of weights that is missing
+        If the file is missing, is not an ONNX model, or names a file of weights that is missing
         or lies outside its folder.
     """
     check_file(path)
     try:
         model = onnx.load(path)
-    except Exception as error:  # protobuf and external files each have their own
+    except Exception as error:  # protobuf and external files each raise their own errors
         raise FkdError(
             f"{path}: not a whole ONNX model, or its weights lie in files that are missing or "
             f"outside its folder ({error})."
@@ -158,24 +160,24 @@ def read_onnx(path: Path | str) -> onnx.ModelProto:
 
 
 def _open(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    """Open a model for inference, on a GPU where onnxruntime has one."""
-    # onnxruntime gets the whole model, and so never opens a file that a model names.
+    """Open a model for inference, on a GPU if onnxruntime offers one."""
+    # onnxruntime gets the model as bytes, so it never opens a file that the model names.
     content = read_onnx(path).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     offered = onnxruntime.get_available_providers()
-    wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
+    providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
     try:
-        return onnxruntime.InferenceSession(content, options, providers=wanted)
-    except Exception as error:  # onnxruntime raises a class of its own for each fault
+        return onnxruntime.InferenceSession(content, options, providers=providers)
+    except Exception as error:  # onnxruntime has a separate class for each kind of error
         raise FkdError(f"{path}: onnxruntime cannot read it ({error}).") from None
 
 
 def _fits(shape: list[int | str | None], image: tuple[int, ...]) -> bool:
-    """Tell whether images of a shape fit an input, some of whose axes may be free."""
+    """Tell whether an input of this shape accepts such images; its axes may be free."""
     pairs = zip(shape[1:], image, strict=False)
     return len(shape) == 1 + len(image) and all(
-        found == wanted for found, wanted in pairs if isinstance(found, int)
+        length == expected for length, expected in pairs if isinstance(length, int)
     )
 
 

@@ -1,4 +1,4 @@
-"""From signatures to features, by any ONNX model."""
+"""The features of signatures, computed by any ONNX model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,24 +26,24 @@ def extract_features(
     batch: int = 64,
     threads: int | None = None,
 ) -> None:
-    """Describe the signatures of a set by a model's features.
+    """Compute a model's features of the signatures of a set.
 
     Parameters
     ----------
     model : Path
-        An ONNX file of :func:`fkd.models.export.export_onnx`, or of others: see
+        An ONNX file written by :func:`fkd.models.export.export_onnx` or by others, see
         :class:`fkd.models.extractor.Extractor`.
     signatures : Path
         A shard of kind "signatures".
     out : Path
-        A shard of kind "features": ``feature`` (n, F) float32, ``writer`` and
-        ``forgery`` in the order of `signatures`.
+        The shard of kind "features" to write, with ``feature`` (n, F) float32, ``writer`` and
+        ``forgery``, in the order of `signatures`.
     name : str, optional
-        The model's name in the tables; by default that of its file.
+        The model's name in the tables; by default, the name of its file.
     batch : int
-        Images a pass, where the model leaves it free.
+        The number of images per pass, unless the model has a fixed batch size.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
     """
     extractor = Extractor(model, threads)
     shard = shards.read(signatures, "signatures", ["image", "writer", "forgery"])
@@ -51,7 +51,7 @@ def extract_features(
         out,
         "features",
         {
-            "feature": extractor(center_crop(shard["image"]), batch),
+            "feature": extractor(center_crop(shard["image"]), batch),  # (n, F)
             "writer": shard["writer"],
             "forgery": shard["forgery"],
         },
@@ -60,9 +60,9 @@ def extract_features(
 
 
 def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
-    """Describe scans of signatures by a model's features.
+    """Compute a model's features of scanned signatures.
 
-    Each is preprocessed as the study's signatures are. Where one cannot be used, nothing
+    Each scan is preprocessed like the signatures of a study. If any scan cannot be used, nothing
     is written.
 
     Parameters
@@ -70,7 +70,7 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
     model : Path
         An ONNX file, see :class:`fkd.models.extractor.Extractor`.
     images : list of Path
-        Scans, dark ink on light paper, or folders, whose images are taken at any depth.
+        Scans with dark ink on light paper. From folders, all images at any depth are used.
     out : Path
         The file to write: ``.npz`` with the arrays ``features`` (n, F) float32 and
         ``filenames`` (n,), or ``.csv`` with the columns ``filename``, ``1``, ``2``, ... F.
@@ -78,7 +78,8 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
     Raises
     ------
     FkdError
-        Where `out` ends in neither, or naming each image that cannot be used.
+        If `out` has another ending, or an image cannot be used. The message names each such
+        image.
     """
     if Path(out).suffix not in (".npz", ".csv"):
         raise FkdError(f"{out}: features are written as .npz or .csv.")
@@ -107,22 +108,22 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
 
 
 def prepare_image(path: Path) -> np.ndarray:
-    """Read and preprocess the scan of a signature as the study's signatures are.
+    """Read the scan of a signature, and preprocess it like the signatures of a study.
 
     Parameters
     ----------
     path : Path
-        Dark ink on light paper.
+        The scan, with dark ink on light paper.
 
     Returns
     -------
     ndarray of uint8, shape (150, 220)
-        What the networks take, once divided by 255.
+        The input of the networks, before the division by 255.
 
     Raises
     ------
     FkdError
-        Starting with the path, where the image is unreadable, blank or without ink.
+        If the image is unreadable, blank or without ink. The message starts with the path.
     """
     image = read_gray(path)
     try:
@@ -133,11 +134,11 @@ def prepare_image(path: Path) -> np.ndarray:
 
 
 def _images_at(place: Path) -> Iterator[Path]:
-    """Give an image, or a folder's images in natural order."""
+    """Yield the path of an image, or of all images in a folder in natural order."""
     if not Path(place).is_dir():
         yield Path(place)
         return
-    found = [file for file in files_below(place) if file.suffix.lower() in ENDINGS]
-    if not found:
+    files = [file for file in files_below(place) if file.suffix.lower() in ENDINGS]
+    if not files:
         raise FkdError(f"{printable(place)}: no image ({', '.join(ENDINGS)}) in this folder.")
-    yield from sorted(found, key=lambda file: natural_order(str(file)))
+    yield from sorted(files, key=lambda file: natural_order(str(file)))

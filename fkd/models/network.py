@@ -1,4 +1,4 @@
-"""What all networks share: maps, response, classifier, initialization."""
+"""The common base of all networks: feature maps, response, classifier and initialization."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
 
 
 def scaled(channels: int, width: float) -> int:
-    """Scale a layer's number of channels by the network's width, to 1 at least."""
+    """Scale a layer's number of channels by the network's width, to at least 1."""
     return max(1, round(channels * width))
 
 
 class Network(nn.Module):
-    """A feature extractor for images of 150 x 220 pixels, with or without classifier.
+    """A feature extractor for images of 150 x 220 pixels, with or without a classifier.
 
     A subclass builds its layers, calls :meth:`_complete` and defines :meth:`describe`.
 
@@ -25,7 +25,7 @@ class Network(nn.Module):
     architecture : str
         The key under which the class is registered in :data:`fkd.study.parts.ARCHITECTURES`.
     settings : dict
-        The arguments that built the network, as JSON can hold them.
+        The arguments with which the network was built, in a form that JSON can represent.
     """
 
     architecture: str
@@ -35,7 +35,7 @@ class Network(nn.Module):
         self.settings = {"num_classes": num_classes, "width": width, "features": features}
 
     def _complete(self) -> None:
-        """Add the classifier, where there is one, and draw the weights."""
+        """Add the classifier, if the network has one, and draw the weights."""
         classes = self.settings["num_classes"]
         self.classifier = (
             None if classes is None else nn.Linear(self.settings["features"], classes, bias=False)
@@ -44,28 +44,28 @@ class Network(nn.Module):
 
     @property
     def map_sizes(self) -> Mapping[str, tuple[int, int]]:
-        """Rows and columns of each feature map that :meth:`describe` gives."""
+        """The rows and columns of each feature map that :meth:`describe` returns."""
         return ARCHITECTURES[self.architecture].map_sizes
 
     def describe(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Describe images by feature maps and by the response.
+        """Compute the feature maps and the response of images.
 
         Parameters
         ----------
         images : Tensor, (B, 1, 150, 220), float32
-            Gray levels in [0, 1], ink bright on black.
+            Gray levels in [0, 1], with bright ink on black.
 
         Returns
         -------
         maps : dict of str to Tensor, (B, D, H, W)
-            The maps of :attr:`map_sizes`, after batch norm and ReLU.
+            The feature maps named in :attr:`map_sizes`, after batch norm and ReLU.
         feature : Tensor, (B, features)
             The response, after batch norm and ReLU.
         """
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the logits, or the feature where there is no classifier.
+        """Compute the logits, or the response if the network has no classifier.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Network(nn.Module):
         -------
         Tensor, (B, num_classes) or (B, features)
         """
-        _, feature = self.describe(images)
+        _, feature = self.describe(images)  # (B, features)
         return feature if self.classifier is None else self.classifier(feature)
 
 
@@ -93,34 +93,35 @@ def build(
     architecture : str
         A key of :data:`fkd.study.parts.ARCHITECTURES`.
     num_classes : int, optional
-        Writers to tell apart; without it there is no classifier.
+        The number of writers that the classifier tells apart; by default, the network has no
+        classifier.
     networks : Networks
         Width, features and initialization.
     seed : int
-        The study's seed; networks of one architecture start from the same weights.
+        The study's seed. Networks of one architecture start from the same weights.
 
     Returns
     -------
     Network
-        In training mode.
+        The network, in training mode.
     """
     known = ARCHITECTURES[architecture]
     network = code_of_part(known.network)(num_classes, networks.width, networks.features)
-    of_all_layers = ("xavier", "xavier")
-    rules = of_all_layers if networks.initialization == "xavier" else known.initialization
-    # PyTorch takes seeds of 63 bits.
+    xavier = ("xavier", "xavier")
+    rules = xavier if networks.initialization == "xavier" else known.initialization
+    # PyTorch's generators accept seeds of 63 bits.
     generator = torch.Generator().manual_seed(entropy(seed, "weights", architecture) >> 1)
     initialize(network, *rules, generator)
     return network
 
 
 def as_input(images: np.ndarray | Tensor) -> Tensor:
-    """Turn gray images into a network's input.
+    """Convert gray images into a network's input.
 
     Parameters
     ----------
     images : ndarray or Tensor, (B, H, W), uint8
-        Preprocessed images, ink bright on black.
+        Preprocessed images, with bright ink on black.
 
     Returns
     -------
@@ -133,17 +134,17 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
 def initialize(
     network: Network, convolution: str, linear: str, generator: torch.Generator | None = None
 ) -> None:
-    """Draw a network's weights anew.
+    """Draw all weights of a network again.
 
     Parameters
     ----------
     network : Network
-        Changed in place; batch norm is reset as well.
+        The network, which is changed in place. Batch norm is reset, too.
     convolution, linear : {"he", "xavier"}
-        Normal with variance 2 / fan-in, or uniform as Glorot and Bengio propose,
-        for the convolutions and for the fully connected layers.
+        The distribution of the weights of the convolutions and of the fully connected layers:
+        normal with variance 2 / fan-in (He), or uniform as proposed by Glorot and Bengio.
     generator : torch.Generator, optional
-        The source of the draws.
+        The source of the random numbers.
     """
     draw = {
         "he": lambda weight: nn.init.kaiming_normal_(

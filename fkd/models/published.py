@@ -1,4 +1,4 @@
-"""SigNet's weights as others publish them: PyTorch's file, or the network as ONNX."""
+"""SigNet's published weights, read from a PyTorch file or from the network as ONNX."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,13 @@ from fkd.seeding import generator
 from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
-"""Largest difference between an ONNX file and the SigNet read from it, as a share of the
-largest feature."""
+"""The largest allowed difference between the features of an ONNX file and those of the SigNet that
+was read from it, as a share of the largest feature."""
 
 CHECKED_IMAGES = 3
 
 EPSILON = np.float32(nn.BatchNorm2d(1).eps)
-"""What SigNet's batch norm adds to each variance."""
+"""The constant that SigNet's batch norm adds to each variance."""
 
 
 def read_public_weights(path: Path | str) -> SigNet:
@@ -33,24 +33,23 @@ def read_public_weights(path: Path | str) -> SigNet:
     Parameters
     ----------
     path : Path or str
-        ``signet.pth``: a tuple whose first member is the state of the network
-        without classifiers. Or the network as a file ``*.onnx``. No code in either is
-        ever run.
+        Either ``signet.pth``, a tuple whose first member is the state of the network without
+        classifiers, or the network as ``*.onnx``. No code in either is ever run.
 
     Returns
     -------
     SigNet
-        In evaluation mode, without classifier.
+        The network, in evaluation mode and without a classifier.
 
     Raises
     ------
     FkdError
-        Where the file is missing, is no such thing, or does not fit.
+        If the file is missing, has another content, or its weights do not fit SigNet.
     """
     network = SigNet().eval()
     is_onnx = Path(path).suffix.lower() == ".onnx"
     state = _read_onnx(path, network) if is_onnx else _read_pth(path)
-    # Weights saved before PyTorch 0.4.1 lack batch norm's counters, which count nothing here.
+    # Weights saved before PyTorch 0.4.1 lack batch norm's counters, which are not used here.
     counters = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
     state = counters | state
     check_tensors(network, state, path)
@@ -61,10 +60,11 @@ def read_public_weights(path: Path | str) -> SigNet:
 
 
 def _read_pth(path: Path | str) -> dict[str, Tensor]:
+    """Read a network's state from a PyTorch file, without unpickling any objects."""
     check_file(path, "It is what teacher.weights names.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling a foreign file fails in any way
+    except Exception as error:  # unpickling an unknown file can raise any error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FkdError(
             f"{path}: cannot be loaded as weights alone, and code in it is never run ({reason})."
@@ -77,9 +77,10 @@ def _read_pth(path: Path | str) -> dict[str, Tensor]:
 
 @dataclass
 class _Layer:
-    """A convolution or a fully connected layer of a graph, and its batch norm.
+    """A convolution or a fully connected layer of a graph, with its batch norm.
 
-    Where an exporter has folded batch norm into weight and bias, `normed` is empty.
+    If the exporter has folded batch norm into weight and bias, `normed` is empty. Otherwise, it
+    holds batch norm's weight, bias, mean and variance.
     """
 
     operator: str
@@ -89,10 +90,11 @@ class _Layer:
     epsilon: float = 0.0
 
     def norm(self) -> dict[str, np.ndarray]:
-        """Give the batch norm that does what bias and batch norm of the graph do.
+        """Compute the batch norm of SigNet that is equivalent to the graph's bias and batch norm.
 
-        The bias goes into the mean, another epsilon into the variance. So a folded one
-        has variance 1 less epsilon, and only adds the bias.
+        SigNet's layers have no bias and a fixed epsilon. So the bias is subtracted from the mean,
+        and the difference of the epsilons is added to the variance. For a folded batch norm the
+        variance becomes 1 - epsilon, so that the result only adds the bias.
         """
         ones = np.ones(len(self.weight), np.float32)
         scale, shift, mean, variance = self.normed or (ones, 0 * ones, 0 * ones, ones)
@@ -105,16 +107,16 @@ class _Layer:
 
 
 def _read_onnx(path: Path | str, network: SigNet) -> dict[str, Tensor]:
-    """Read a graph's weights under their public names.
+    """Read a graph's weights, and give them their public names.
 
-    They are told by their order in the graph: exporters rename what they fold or transpose,
-    and store equal tensors once.
+    The weights are identified by their order in the graph, not by their names: exporters rename
+    the tensors that they fold or transpose, and store equal tensors only once.
     """
     model = read_onnx(path)
     try:
         layers = list(_layers(model.graph))
         norms = [layer.norm() for layer in layers]
-    except Exception as error:  # a graph that is no such chain fails in any way
+    except Exception as error:  # any error is possible for a graph of another network
         raise FkdError(f"{path}: its graph is not SigNet's ({error}).") from None
     names = {
         name: part
@@ -122,15 +124,15 @@ def _read_onnx(path: Path | str, network: SigNet) -> dict[str, Tensor]:
         if isinstance(part, nn.Conv2d | nn.Linear)
     }
     if len(layers) != len(names):
-        found = "\n".join(f"  {layer.operator} {layer.weight.shape}" for layer in layers)
+        listed = "\n".join(f"  {layer.operator} {layer.weight.shape}" for layer in layers)
         raise FkdError(
             f"{path}: expected SigNet's {len(names)} layers with weights, found {len(layers)}:\n"
-            f"{found}"
+            f"{listed}"
         )
     state = {}
     for (name, part), layer, norm in zip(names.items(), layers, norms, strict=True):
         weight, shape = layer.weight, tuple(part.weight.shape)
-        # A fully connected layer may come as a convolution of its whole input map.
+        # A fully connected layer may be stored as a convolution whose kernel covers the whole map.
         fits = len(weight) == shape[0] and weight.size == part.weight.numel()
         state[f"{name}.weight"] = weight.reshape(shape) if fits else weight
         state |= {f"{name.rpartition('.')[0]}.bn.{key}": values for key, values in norm.items()}
@@ -141,11 +143,12 @@ def _read_onnx(path: Path | str, network: SigNet) -> dict[str, Tensor]:
 
 
 def _layers(graph: onnx.GraphProto) -> list[_Layer]:
-    """Collect the layers of a chain, in the order of its nodes, which ONNX keeps topological."""
+    """Collect the layers of a chain in the order of its nodes, which is topological in ONNX."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     layers: list[_Layer] = []
     for node in graph.node:
         options = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+        # An input is None if it is computed, and an array if it is stored in the graph.
         match node.op_type, [constants.get(name) for name in node.input if name]:
             case "Constant", _ if "value" in options:
                 constants[node.output[0]] = numpy_helper.to_array(options["value"])
@@ -154,12 +157,14 @@ def _layers(graph: onnx.GraphProto) -> list[_Layer]:
             case "Transpose", [np.ndarray() as values]:
                 constants[node.output[0]] = values.transpose(options.get("perm"))
             case "Conv" | "MatMul", [None, np.ndarray() as weight, *bias]:
+                # MatMul stores (inputs, outputs), PyTorch (outputs, inputs).
                 weight = weight.T if node.op_type == "MatMul" else weight
                 layers.append(_Layer(node.op_type, weight, *bias or [np.float32(0)]))
             case "Gemm", [None, np.ndarray() as weight, *bias]:
                 weight = weight if options.get("transB") else weight.T
                 scale, share = np.float32([options.get("alpha", 1), options.get("beta", 1)])
                 layers.append(_Layer("Gemm", scale * weight, share * sum(bias, np.float32(0))))
+            # An exporter may add the bias of a MatMul in a node of its own.
             case "Add", [None, np.ndarray() as bias] | [np.ndarray() as bias, None] if layers:
                 layers[-1].bias = layers[-1].bias + bias.ravel()
             case "BatchNormalization", [None, *normed] if layers:
@@ -171,18 +176,21 @@ def _layers(graph: onnx.GraphProto) -> list[_Layer]:
 
 
 def _compare(path: Path | str, network: SigNet) -> None:
-    """Refuse an ONNX file that does not give what the network gives that was read from it."""
+    """Refuse an ONNX file whose features differ from those of the network that was read from it.
+
+    A graph may have SigNet's layers with weights, but other operations between them.
+    """
     draw = generator(0, "published weights")
     images = draw.integers(256, size=(CHECKED_IMAGES, *INPUT), dtype=np.uint8)
-    found = Extractor(path)(images)
+    features = Extractor(path)(images)  # (n, F)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)[:, None].float() / 255).numpy()
     largest = np.abs(expected).max()
-    fits = found.shape == expected.shape
-    difference = np.abs(found - expected).max() if fits else np.inf
+    fits = features.shape == expected.shape
+    difference = np.abs(features - expected).max() if fits else np.inf
     if not difference <= TOLERANCE * largest:
         raise FkdError(
             f"{path}: its weights have SigNet's shapes, but it gives other features than SigNet "
             f"with these weights (they differ by {difference:.1e}, the largest is {largest:.1e}). "
-            "So it is another network."
+            "So the file contains another network."
         )

@@ -1,4 +1,4 @@
-"""ResNet-18 as a student: its maps have the sizes of SigNet's."""
+"""ResNet-18 as a student, with feature maps of the same sizes as SigNet's."""
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,11 @@ from fkd.study.parts import FEATURES
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut.
+    """Two 3 x 3 convolutions, parallel to a shortcut.
 
-    Where the block halves the map, its first convolution has no padding, and the
-    shortcut is a 1 x 1 convolution of stride 2, batch norm and a 2 x 2 maximum of
-    stride 1, which together leave maps of the same size.
+    If the block halves the map, its first convolution has stride 2 and no padding. Its shortcut is
+    then a 1 x 1 convolution of stride 2, batch norm and 2 x 2 max pooling of stride 1. Both paths
+    result in maps of the same size.
     """
 
     def __init__(self, channels_in: int, channels_out: int, halve: bool) -> None:
@@ -36,24 +36,24 @@ class BasicBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels_in, H, W) to (B, channels_out, H', W')."""
+        """Compute (B, channels_out, H', W') from (B, channels_in, H, W)."""
         y = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class ResNet18(Network):
-    """Four stages of two basic blocks, without global pooling.
+    """Four stages of two basic blocks each, without global pooling.
 
-    13,072,320 parameters without the classifier.
+    At the published width, the network has 13,072,320 parameters without the classifier.
 
     Parameters
     ----------
     num_classes : int, optional
-        Writers to tell apart; without it there is no classifier.
+        The number of writers that the classifier tells apart; by default, there is no classifier.
     width : float
-        Scales the channels of the convolutions.
+        The factor by which the channels of the convolutions are scaled.
     features : int
-        Elements of the response.
+        The number of elements of the response.
     """
 
     architecture = "resnet18"
@@ -85,5 +85,6 @@ class ResNet18(Network):
         for number, (first, second) in enumerate(self.stages, start=1):
             x = maps[f"stage{number}_block1"] = first(x)
             x = maps[f"stage{number}"] = second(x)
+        # The last stage is (B, 256, 3, 5).
         feature = F.relu(self.fc_bn(self.fc(torch.flatten(x, 1))))
         return {name: maps[name] for name in self.map_sizes}, feature

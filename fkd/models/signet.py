@@ -1,4 +1,4 @@
-"""SigNet, the expert teacher; a student as well in the first study."""
+"""SigNet, the network of the teacher and of some students."""
 
 from collections import OrderedDict
 
@@ -29,19 +29,19 @@ def _fc(features_in: int, features_out: int) -> nn.Sequential:
 
 
 class SigNet(Network):
-    """Five convolutional and two fully connected layers.
+    """Five convolutional layers and two fully connected layers.
 
-    15,792,160 parameters without the classifier. The modules carry the names of
-    the public weights.
+    At the published width, the network has 15,792,160 parameters without the classifier. Its
+    modules have the names that the published weights use.
 
     Parameters
     ----------
     num_classes : int, optional
-        Writers to tell apart; without it there is no classifier.
+        The number of writers that the classifier tells apart; by default, there is no classifier.
     width : float
-        Scales the channels of the convolutions.
+        The factor by which the channels of the convolutions are scaled.
     features : int
-        Elements of the response, and of the fully connected layer before it.
+        The number of elements of the response, and of the fully connected layer before it.
     """
 
     architecture = "signet"
@@ -75,5 +75,5 @@ class SigNet(Network):
             x = layer(x)
             if name in self.map_sizes:
                 maps[name] = x
-        # flatten() reads channel, row, column, whatever the memory layout.
+        # (B, 256, 3, 5). flatten() goes by channel, row and column in any memory layout.
         return maps, self.fc_layers(x.flatten(1))

@@ -1,4 +1,4 @@
-"""The teacher that others trained: imported, and checked against what they published."""
+"""A teacher trained by others: its import, and its check against published features."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ from fkd.models.network import as_input
 from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
-"""Largest difference of an element of the feature, as SigNet's authors check theirs."""
+"""The largest allowed difference of an element of the feature, as in SigNet's published code."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,36 +24,37 @@ def import_teacher(*, weights: Path, out: Path) -> None:
     Parameters
     ----------
     weights : Path
-        ``signet.pth``, or the same network as ``*.onnx``; no code in it is ever run.
+        ``signet.pth``, or the same network as ``*.onnx``. No code in it is ever run.
     out : Path
-        The weights, as safetensors.
+        The safetensors file to write.
 
     Raises
     ------
     FkdError
-        See :func:`fkd.models.read_public_weights`.
+        If :func:`fkd.models.read_public_weights` raises it.
     """
     models.save(models.read_public_weights(weights), out, {"imported": Path(weights).name})
 
 
 def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
-    """Check that a teacher describes a signature as it was published to.
+    """Check that a teacher computes the published features of a signature.
 
-    Preprocessing and network are checked together, and the difference is logged.
+    The check covers preprocessing and network together. It logs the difference.
 
     Parameters
     ----------
     weights : Path
         The teacher: ``signet.pth``, ``*.onnx``, or the ``*.safetensors`` of a study.
     image : Path
-        The scan of a signature, dark ink on light paper.
+        The scan of a signature, with dark ink on light paper.
     features : Path
-        Its feature vector: ``*.npy``, or a tensor as ``*.pth``; nothing in it is unpickled.
+        The published feature vector of this signature, as ``*.npy`` or as a tensor in ``*.pth``.
+        No objects in it are unpickled.
 
     Raises
     ------
     FkdError
-        Where a file cannot be read, or an element differs by more than 1e-4.
+        If a file cannot be read, or an element of the features differs by more than 1e-4.
     """
     expected = _read_feature(features)
     if Path(weights).suffix == ".safetensors":
@@ -61,12 +62,12 @@ def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
     else:
         network = models.read_public_weights(weights)
     with torch.inference_mode():
-        found = network(as_input(prepare_image(image)[None])).numpy()[0]
-    if expected.size != found.size:
+        computed = network(as_input(prepare_image(image)[None])).numpy()[0]  # (F,)
+    if expected.size != computed.size:
         raise FkdError(
-            f"{features}: a vector of {expected.size} elements, but {weights} gives {found.size}."
+            f"{features}: a vector of {expected.size} elements, but {weights} gives {computed.size}."
         )
-    difference = np.abs(found - expected).max()
+    difference = np.abs(computed - expected).max()
     text = f"the features of {image} differ from {features} by {difference:.1e} at most"
     if not difference <= TOLERANCE:
         raise FkdError(
@@ -77,7 +78,7 @@ def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
 
 
 def _read_feature(path: Path) -> np.ndarray:
-    """Read one vector, whatever axes of length one it has."""
+    """Read one vector, which may have additional axes of length one."""
     check_file(path)
     try:
         if Path(path).suffix == ".pth":
@@ -85,7 +86,7 @@ def _read_feature(path: Path) -> np.ndarray:
         else:
             stored = np.load(path, allow_pickle=False)
         vector = np.asarray(stored, np.float32)
-    except Exception as error:  # damaged and foreign files fail in any way
+    except Exception as error:  # reading a damaged or unknown file can raise any error
         reason = str(error).partition("\n")[0]
         raise FkdError(
             f"{path}: expected a vector of numbers as *.npy or *.pth; pickled objects are never "

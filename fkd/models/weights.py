@@ -1,4 +1,4 @@
-"""Weights of networks in files: written, read back checked, and told apart by a checksum."""
+"""Files of weights: writing, reading with checks, and a checksum."""
 
 import hashlib
 import json
@@ -16,7 +16,10 @@ from fkd.storage.files import check_file
 from fkd.study.parts import ARCHITECTURES, code_of_part
 
 METADATA = "fkd"
-"""The one key of a file's metadata: a JSON object with ``architecture``, ``settings``, ``about``."""
+"""The only key of a file's metadata.
+
+Its value is a JSON object with the keys ``architecture``, ``settings`` and ``about``.
+"""
 
 
 def save(network: Network, path: Path | str, about: dict | None = None) -> None:
@@ -25,11 +28,11 @@ def save(network: Network, path: Path | str, about: dict | None = None) -> None:
     Parameters
     ----------
     network : Network
-        What to write.
+        The network whose weights are written.
     path : Path or str
-        The file; its metadata say how to build the network.
+        The file to write. Its metadata describe how to build the network.
     about : dict, optional
-        How the weights came about, as JSON can hold it.
+        The origin of the weights, in a form that JSON can represent.
     """
     description = {
         "architecture": network.architecture,
@@ -37,31 +40,32 @@ def save(network: Network, path: Path | str, about: dict | None = None) -> None:
         "about": about or {},
     }
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    # Several keys of metadata would stand in any order; one key makes equal weights equal files.
+    # The order of several metadata keys would be random. With one key, the same weights always
+    # give the same file.
     metadata = {METADATA: json.dumps(description, sort_keys=True)}
     with writing(path) as part:
         part.write_bytes(to_bytes(tensors, metadata))
 
 
 def load(path: Path | str) -> tuple[Network, dict]:
-    """Build the network that :func:`save` wrote, without its classifier, for evaluation.
+    """Build a network from a file that :func:`save` has written, without its classifier.
 
     Parameters
     ----------
     path : Path or str
-        A safetensors file; no code in it is ever run.
+        A safetensors file. No code in it is ever run.
 
     Returns
     -------
     network : Network
-        In evaluation mode, ``num_classes=None``.
+        The network, in evaluation mode and with ``num_classes=None``.
     about : dict
-        What :func:`save` was told of the weights.
+        The origin of the weights, as given to :func:`save`.
 
     Raises
     ------
     FkdError
-        Where the file is missing, damaged, or not one of ours.
+        If the file is missing, damaged, or was not written by :func:`save`.
     """
     check_file(path)
     try:
@@ -78,10 +82,10 @@ def load(path: Path | str) -> tuple[Network, dict]:
     try:
         settings = description["settings"] | {"num_classes": None}
         about = description["about"]
-        # Without memory, until the tensors are seen to have the sizes that it names.
+        # No memory is allocated until the tensors are known to have the sizes in the metadata.
         with torch.device("meta"):
             network = code_of_part(ARCHITECTURES[known].network)(**settings)
-    except Exception as error:  # metadata of others can say anything
+    except Exception as error:  # unknown metadata can cause any error
         raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
     tensors.pop("classifier.weight", None)
     check_tensors(network, tensors, path)
@@ -91,21 +95,22 @@ def load(path: Path | str) -> tuple[Network, dict]:
 
 
 def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | str) -> None:
-    """Say which tensors do not fit a network.
+    """Check that tensors fit a network.
 
     Parameters
     ----------
     network : Network
-        It may lie on the device ``meta``.
+        The network, which may be on the device ``meta``.
     tensors : dict of str to Tensor
-        One for each entry of its state.
+        The tensors, one for each entry of the network's state.
     source : Path or str
-        Where they come from, for the message.
+        The file of the tensors, for the message.
 
     Raises
     ------
     FkdError
-        Listing the missing and surplus keys, the wrong shapes, and what is not finite.
+        If they do not fit. The message lists missing and unexpected keys, wrong shapes and
+        tensors with values that are not finite.
     """
     expected = network.state_dict()
     faults = [f"  {name}: missing" for name in expected if name not in tensors]
@@ -124,24 +129,24 @@ def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | s
 
 
 def _is_real(tensor: Tensor) -> bool:
-    """Tell whether a tensor of any origin holds finite real numbers, and all of them."""
+    """Tell whether a tensor from an unknown file is dense, and all its numbers are real and finite."""
     is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
     is_plain = is_plain and not (tensor.is_complex() or tensor.is_quantized)
     return is_plain and bool(torch.isfinite(tensor).all())
 
 
 def checksum(network: Network) -> str:
-    """Digest a network's state.
+    """Compute a digest of a network's state.
 
     Parameters
     ----------
     network : Network
-        Any device, any memory layout.
+        The network, on any device and in any memory layout.
 
     Returns
     -------
     str
-        16 hexadecimal digits, equal for equal weights.
+        16 hexadecimal digits, which are equal for equal weights.
     """
     digest = hashlib.blake2b(digest_size=8)
     for name, value in sorted(network.state_dict().items()):

@@ -67,7 +67,7 @@ def refuse_alike(names: Iterable[str], what: str, remedy: str) -> None:
     first: dict[str, str] = {}  # the first name of each plain spelling
     for name in sorted(set(names)):
         plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-        if other := first.get(plain):
+        if (other := first.get(plain)) is not None:
             raise FkdError(
                 f"{what} {printable(other)!r} and {printable(name)!r} differ only by case, blanks "
                 f"or Unicode spelling. {remedy}"

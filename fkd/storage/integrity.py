@@ -1,4 +1,4 @@
-"""Whether files are what a run wrote: shards, weights, models."""
+"""A check that shards, weights and models are still as a run wrote them."""
 
 import logging
 from collections.abc import Callable
@@ -19,13 +19,13 @@ def verify(*, folder: Path) -> None:
     Parameters
     ----------
     folder : Path
-        Such as ``results``. Shards are compared with their digests, weights and models
-        are read whole.
+        The folder, such as ``results``. Shards are compared with their digests; weights and
+        models are read completely.
 
     Raises
     ------
     FkdError
-        Naming each file at fault, and how to make it anew.
+        If any file is damaged. The message names each of them and how to recreate it.
     """
     if not folder.is_dir():
         raise FkdError(f"{folder}: no such folder. Give the folder of a study's results.")
@@ -63,4 +63,4 @@ CHECKS: dict[str, Callable[[Path], object]] = {
     ".safetensors": _check_weights,
     ".onnx": _check_model,
 }
-"""What is done with a file of each suffix."""
+"""The function that checks a file, by the suffix of its name."""

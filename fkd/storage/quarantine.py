@@ -1,4 +1,4 @@
-"""Input that a stage set aside, each with the reason, never dropped in silence."""
+"""The list of the input files that a stage set aside, each with the reason."""
 
 import csv
 import logging
@@ -10,7 +10,7 @@ from fkd.storage.atomic import writing
 from fkd.storage.files import printable
 
 PASSED_OVER = "passed over: "
-"""How the reason of a file begins that is listed but not counted."""
+"""The prefix of the reason for files that are listed but not counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,10 +21,11 @@ class Quarantine:
     Attributes
     ----------
     rows : list of (str, str)
-        File (or part of one, such as ``page.png line 3``), as :func:`printable`, and reason.
+        The files that were set aside, or parts of files such as ``page.png line 3``, each with
+        the reason. Both are made printable by :func:`printable`.
     passed_over : list of (str, str)
-        The same for files that are no input of the stage by their name. They are listed
-        too, but :meth:`check` does not count them.
+        Files that are not input of the stage, as their names show, each with the reason. They
+        are listed, too, but :meth:`check` does not count them.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
@@ -35,17 +36,17 @@ class Quarantine:
         return len(self.rows)
 
     def set_aside(self, file: Path | str, reason: str) -> None:
-        """Note that `file` is not used because of `reason`."""
+        """Record that `file` is not used because of `reason`."""
         self.rows.append((printable(file), printable(reason)))
 
     def pass_over(self, file: Path | str, reason: str) -> None:
-        """Note that `file` is no input of this stage because of `reason`."""
+        """Record that `file` is not input of this stage because of `reason`."""
         self.passed_over.append((printable(file), PASSED_OVER + printable(reason)))
 
     def write(self, path: Path | str) -> None:
         """Write the list as CSV with the columns file and reason, and to the stage's log.
 
-        Where the stage fails after this, a workflow removes the CSV but keeps the log.
+        If the stage fails later, Snakemake removes the CSV but keeps the log.
         """
         for file, reason in self.rows:
             _log.warning("set aside: %s: %s", file, reason)
@@ -59,33 +60,33 @@ class Quarantine:
 
     @classmethod
     def read(cls, *paths: Path | str) -> "Quarantine":
-        """Read one or more lists written by :meth:`write`, joined in order."""
+        """Read and concatenate one or more lists that :meth:`write` has written."""
         rows = []
         for path in paths:
             with Path(path).open(newline="", encoding="utf-8") as stream:
                 rows += [(row["file"], row["reason"]) for row in csv.DictReader(stream)]
-        read = cls(row for row in rows if not row[1].startswith(PASSED_OVER))
-        read.passed_over = [row for row in rows if row[1].startswith(PASSED_OVER)]
-        return read
+        joined = cls(row for row in rows if not row[1].startswith(PASSED_OVER))
+        joined.passed_over = [row for row in rows if row[1].startswith(PASSED_OVER)]
+        return joined
 
     def check(self, total: int, max_share: float, what: str) -> None:
-        """Refuse to go on where too much was set aside.
+        """Raise an error if too many files were set aside.
 
         Parameters
         ----------
         total : int
-            How many files were looked at, those set aside included.
+            The number of files that were examined, including those set aside.
         max_share : float
-            The largest share that may be set aside, 0 to 1
+            The largest share that may be set aside, from 0 to 1
             (``quarantine.max_share`` in the config).
         what : str
-            What was looked at, in the plural, for the message.
+            A plural noun for the files, used in the message.
 
         Raises
         ------
         FkdError
-            Where the share is exceeded; the message names the first ten. :meth:`write`
-            first, so that the log names all.
+            If the share is exceeded. The message names the first ten files. Call :meth:`write`
+            before this method, so that the log names all of them.
         """
         if len(self) <= max_share * total:
             return

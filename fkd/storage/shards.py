@@ -1,10 +1,10 @@
-"""Typed arrays in HDF5 files: the one format in which stages hand on data.
+"""Shards: HDF5 files of typed arrays, the one format in which stages pass data on.
 
-A shard holds arrays, most of them with one row per image, besides attributes that say
-what it is and how it was made. `kind` and `VERSION` are
-checked at reading, so a stage never reads another stage's file by mistake. Each
-array carries a digest of its content, which is checked where it is read whole,
-and each chunk of it a checksum, which is checked at any reading.
+A shard holds arrays, most of which have one row per image, and attributes that describe what it
+contains and how it was made. Its kind and format version are checked when it is read, so a stage
+never reads another stage's file by mistake. Each array has a digest of its content, which is
+checked when all of its rows are read at once. Each compressed chunk has a checksum, which is
+checked whenever it is read.
 """
 
 import hashlib
@@ -25,26 +25,26 @@ from fkd.storage.atomic import writing
 from fkd.storage.files import check_file
 
 VERSION = 2
-"""Version of the format; raised whenever a reader of the old one would be wrong."""
+"""The version of the format. It is increased whenever older code would misread new files."""
 
 CHUNK_BYTES = 1 << 16
-"""Rows are compressed in chunks of about this size, so that a few can be read alone."""
+"""The approximate size of a compressed chunk; chunks make it cheap to read only a few rows."""
 
-MEND = "Remove it and run the workflow again: the stage that made it will make it anew."
+MEND = "Remove it and run the workflow again, which recreates it."
 
 
 class Digest:
-    """A digest of arrays, fed in parts.
+    """A digest of an array that is added part by part.
 
-    Two arrays of one type have one digest where their rows are the same, in however
-    many parts they came.
+    It depends only on the type and the rows of the array, not on how the rows were divided into
+    parts.
     """
 
     def __init__(self) -> None:
         self._state = hashlib.blake2b(digest_size=8)
 
     def add(self, values: np.ndarray) -> None:
-        """Add the next rows of numbers, or of strings."""
+        """Add the next rows, which are numbers or strings."""
         values = np.asarray(values)
         if values.dtype.kind in "OU":
             texts = (str(value).encode("utf-8", "surrogateescape") for value in values.ravel())
@@ -58,7 +58,7 @@ class Digest:
 
 
 def digest(*arrays: np.ndarray) -> str:
-    """Digest arrays of numbers or strings, one after another: 16 hexadecimal digits."""
+    """Compute one digest, of 16 hexadecimal digits, of arrays of numbers or strings."""
     state = Digest()
     for values in arrays:
         state.add(values)
@@ -67,16 +67,16 @@ def digest(*arrays: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Shard:
-    """What :func:`read` gives back.
+    """The content of a shard, as returned by :func:`read`.
 
     Attributes
     ----------
     arrays : dict of str to ndarray
-        The arrays; strings come as NumPy object arrays of ``str``.
+        The arrays. Arrays of strings are NumPy object arrays of ``str``.
     attributes : dict of str to Any
         The attributes, as they were given to :func:`write`.
     digests : dict of str to str
-        The digest of each array of the file, read or not.
+        The digest of each array in the file, including arrays that were not read.
     """
 
     arrays: dict[str, np.ndarray]
@@ -88,12 +88,12 @@ class Shard:
 
 
 class Writer:
-    """A shard in the making, see :func:`appending`.
+    """A shard that is being written, see :func:`appending`.
 
     Attributes
     ----------
     attributes : dict of str to Any
-        What will stand in the file; anything that JSON can hold.
+        The attributes to write, which can be anything that JSON can represent.
     """
 
     def __init__(self, file: h5py.File) -> None:
@@ -102,7 +102,7 @@ class Writer:
         self.attributes: dict[str, Any] = {}
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Append rows to the arrays; the first call says which there are.
+        """Append rows to the arrays; the first call determines which arrays the shard has.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Writer:
 
     def _create(self, name: str, values: np.ndarray, text: bool) -> None:
         shape = values.shape[1:]
-        # A chunk of texts is not compressed, so it is small.
+        # Chunks of strings are not compressed, so they hold only a few rows.
         row_bytes = 256 if text else max(1, values.dtype.itemsize * int(np.prod(shape)))
         self._file.create_dataset(
             name,
@@ -130,7 +130,7 @@ class Writer:
             maxshape=(None, *shape),
             chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
             dtype=h5py.string_dtype() if text else values.dtype,
-            # The checksum shows damage also where only some rows are read.
+            # The checksum reveals damage even if only some of the rows are read.
             **({} if text else {"fletcher32": True, **hdf5plugin.Zstd(clevel=3)}),
         )
         self._digests[name] = Digest()
@@ -155,16 +155,16 @@ def appending(path: Path | str, kind: str) -> Iterator[Writer]:
     Parameters
     ----------
     path : Path or str
-        The file; it appears under this name only when it is whole.
+        The file to write. It appears under this name only once it is complete.
     kind : str
-        What the shard holds, such as ``"crops"``.
+        The kind of content, such as ``"crops"``.
 
     Yields
     ------
     Writer
-        Takes rows and attributes until the block ends.
+        The writer, which accepts rows and attributes until the block ends.
     """
-    # Made in memory and written at once: HDF5 does not survive a full disk.
+    # The file is built in memory and written at once, because HDF5 crashes on a full disk.
     with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
         writer = Writer(file)
         yield writer
@@ -186,14 +186,14 @@ def write(
     Parameters
     ----------
     path : Path or str
-        The file; it appears under this name only when it is whole.
+        The file to write. It appears under this name only once it is complete.
     kind : str
-        What the shard holds, such as ``"crops"``.
+        The kind of content, such as ``"crops"``.
     arrays : mapping of str to array_like
-        Numeric arrays of any shape, or one-dimensional arrays of strings.
-        Compressed without loss.
+        Numeric arrays of any shape, or one-dimensional arrays of strings. The compression is
+        lossless.
     attributes : mapping of str to Any, optional
-        Anything that JSON can hold.
+        The attributes, which can be anything that JSON can represent.
     """
     with appending(path, kind) as shard:
         shard.attributes.update(attributes or {})
@@ -201,7 +201,7 @@ def write(
 
 
 class Reader:
-    """A shard held open, to read some of its rows; see :func:`opened`.
+    """An open shard, of which some rows can be read; see :func:`opened`.
 
     Attributes
     ----------
@@ -223,13 +223,13 @@ class Reader:
             raise _broken(path, error) from None
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an array."""
+        """Return the shape of an array."""
         return self._file[name].shape
 
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
-        """Read rows of an array; strings come as NumPy objects of ``str``.
+        """Read rows of an array; strings are returned as a NumPy object array of ``str``.
 
-        All rows together are held against the array's digest.
+        If all rows are read at once, they are checked against the array's digest.
         """
         try:
             dataset = self._file[name]
@@ -255,45 +255,46 @@ def opened(
     path : Path or str
         A file written by :func:`write` or :func:`appending`.
     kind : str, optional
-        What it must hold; anything by default.
+        The kind that the shard must have; by default, any kind.
     names : iterable of str, optional
-        Arrays that it must have.
+        The arrays that the shard must have.
 
     Yields
     ------
     Reader
+        The reader, which can be used until the block ends.
 
     Raises
     ------
     FkdError
-        Where the file is missing, damaged, of another kind or version, or lacks
-        one of `names`.
+        If the file is missing, damaged, of another kind or version, or lacks one of `names`.
     """
     check_file(path, "Run the stage that makes it first.")
     try:
-        # Shards are written whole and never changed, so that no lock is needed; some file
-        # systems have none.
+        # Shards are never changed after they were written, so no lock is needed. Some file
+        # systems do not support locks.
         file = h5py.File(path, "r", locking=False)
     except Exception as error:  # h5py raises nearly anything on damaged files
         raise _broken(path, error) from None
     with file:
         try:
-            found = (file.attrs.get("kind"), file.attrs.get("version"))
-            is_wanted, held = bool(found == (kind or found[0], VERSION)), set(file)
-        except Exception as error:
+            identity = (file.attrs.get("kind"), file.attrs.get("version"))
+            is_expected, present = bool(identity == (kind or identity[0], VERSION)), set(file)
+        except Exception as error:  # h5py raises nearly anything on damaged files
             raise _broken(path, error) from None
-        if not is_wanted:
+        if not is_expected:
             raise FkdError(
                 f"{path}: expected a shard of {f'kind {kind!r}' if kind else 'any kind'}, version {VERSION}, "
-                f"found kind {found[0]!r}, version {found[1]}. {MEND}"
+                f"found kind {identity[0]!r}, version {identity[1]}. {MEND}"
             )
-        missing = sorted(set(names) - held)
+        missing = sorted(set(names) - present)
         if missing:
             raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {MEND}")
         yield Reader(path, file)
 
 
 def _broken(path: Path | str, error: Exception | str) -> FkdError:
+    """Make the error that reports a damaged file."""
     return FkdError(f"{path}: not a whole HDF5 file ({error}). {MEND}")
 
 
@@ -303,24 +304,24 @@ def read(path: Path | str, kind: str | None = None, names: Iterable[str] | None 
     Parameters
     ----------
     path : Path or str
-        The file.
+        The file to read.
     kind : str, optional
-        What it must hold; anything by default.
+        The kind that the shard must have; by default, any kind.
     names : iterable of str, optional
-        The arrays to read; all of them by default.
+        The arrays to read; by default, all of them.
 
     Returns
     -------
     Shard
-        Arrays and attributes.
+        The arrays and the attributes.
 
     Raises
     ------
     FkdError
-        As :func:`opened`, and where an array is not what was written.
+        If :func:`opened` raises it, or an array differs from its digest.
     """
-    wanted = None if names is None else list(names)
-    with opened(path, kind, wanted or ()) as shard:
-        wanted = list(shard.digests) if wanted is None else wanted
-        arrays = {name: shard.rows(name) for name in wanted}
+    selected = None if names is None else list(names)
+    with opened(path, kind, selected or ()) as shard:
+        selected = list(shard.digests) if selected is None else selected
+        arrays = {name: shard.rows(name) for name in selected}
         return Shard(arrays, shard.attributes, shard.digests)

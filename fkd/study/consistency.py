@@ -1,4 +1,4 @@
-"""What of a study's config cannot be, although each setting for itself is well formed."""
+"""Contradictions between the settings of a config, each of which is well formed by itself."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -13,19 +13,19 @@ from fkd.study.students import Student
 
 
 def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -> Iterator[str]:
-    """Name the combinations of well-formed settings that cannot be.
+    """Report the combinations of well-formed settings that are impossible.
 
     Parameters
     ----------
     config : mapping
-        A config with every default in place.
+        A config in which all defaults are filled in.
     students : mapping of str to Student
-        Its students.
+        The students of the config.
 
     Yields
     ------
     str
-        The key, what is wrong with it, and where it is not plain what was expected.
+        The key, what is wrong with its value, and what was expected unless this is obvious.
     """
     yield from _impossible_data(config)
     yield from _impossible_students(config, students)
@@ -77,21 +77,24 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
                     "development writers are never evaluation writers"
                 )
     for name, protocols in tested.items():
-        held = _held(sets[name]) if name in sets else {}
+        counts = _counts_per_writer(sets[name]) if name in sets else {}
         numbers = [number for protocol in protocols for number in protocol["references"]]
         for number in sorted({number for number in numbers if numbers.count(number) > 1}):
-            yield f"evaluation.sets.{name}: {number} references stand there more than once"
+            yield f"evaluation.sets.{name}: {number} references are listed more than once"
         for place, protocol in enumerate(protocols):
             key, fewest = f"evaluation.sets.{name}.{place}", min(protocol["references"])
             if protocol.get("negatives", fewest) > fewest:
                 yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
-            yield from _impossible_protocol(key, protocol, held)
+            yield from _impossible_protocol(key, protocol, counts)
 
 
-def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int]) -> Iterator[str]:
-    if not held:
+def _impossible_protocol(
+    key: str, protocol: dict[str, Any], counts: dict[str, int]
+) -> Iterator[str]:
+    """Report a protocol that needs more signatures than each writer of its set has."""
+    if not counts:
         return
-    most, genuine, skilled = max(protocol["references"]), held["genuine"], held["skilled"]
+    most, genuine, skilled = max(protocol["references"]), counts["genuine"], counts["skilled"]
     if most + protocol["test_genuine"] > genuine:
         yield (
             f"{key}: {most} references and {protocol['test_genuine']} tests are more than the "
@@ -104,16 +107,16 @@ def _impossible_protocol(key: str, protocol: dict[str, Any], held: dict[str, int
         )
 
 
-def _held(entry: dict[str, Any]) -> dict[str, int]:
-    """What a set of signatures should hold of each writer, where that is known."""
+def _counts_per_writer(entry: dict[str, Any]) -> dict[str, int]:
+    """Look up how many signatures a set should hold of each writer; empty if that is unknown."""
     if entry["layout"] == SYNTHETIC:
         return entry.get("draw") or {}
-    held = {**LAYOUTS[entry["layout"]].expected, **entry.get("expected", {})}
-    return held if {"genuine", "skilled"} <= set(held) else {}
+    expected = {**LAYOUTS[entry["layout"]].expected, **entry.get("expected", {})}
+    return expected if {"genuine", "skilled"} <= set(expected) else {}
 
 
 def _share_writers(one: dict[str, Any], other: dict[str, Any], folder: str) -> bool:
-    """Tell whether two sets are drawn of the same writers, or lie in one place."""
+    """Tell whether two sets share drawn writers, or are the same file or folder."""
     if one["layout"] == SYNTHETIC == other["layout"]:
         first, second = (
             range(d["first"], d["first"] + d["writers"]) for d in (one["draw"], other["draw"])
@@ -173,7 +176,7 @@ def _impossible_students(
 
 
 def _impossible_parameters(name: str, student: Student) -> Iterator[str]:
-    """Hold the parameters of a student's response loss against those that the loss has."""
+    """Compare the parameters given for a student's response loss with those that the loss has."""
     loss, given = student.response.loss, student.response.parameters
     known = RESPONSE_LOSSES[loss].parameters
     key = f"students.{name}.response.parameters"

@@ -1,7 +1,7 @@
-"""The models of a study: what is judged, each a row of the tables.
+"""The models of a study, which are evaluated side by side: each is a row of the tables.
 
-Here alone stands which kinds of models there are. Names, looks, cards and the workflow ask
-a model for its kind.
+The kinds of models are defined only here. Labels, styles of figures, model cards and the workflow
+all use the kind of a model.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,16 +16,16 @@ TEACHER = "teacher"
 
 
 class Kind(StrEnum):
-    """How a model came about."""
+    """The origin of a model."""
 
     TEACHER = "teacher"
-    """It learned from signatures, here or elsewhere, and guides the students."""
+    """A network trained on signatures, in this study or elsewhere, that guides the students."""
 
     STUDENT = "student"
-    """It learned from text, or kept its random weights."""
+    """A network trained on text, or with random weights."""
 
     FOREIGN = "foreign"
-    """It was trained by others, and came as an ONNX file."""
+    """A network trained by others, given as an ONNX file."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Model:
     Attributes
     ----------
     name : str
-        Its name in the config, or :data:`TEACHER`.
+        The model's name in the config, or :data:`TEACHER`.
     kind : Kind
-        How it came about.
+        The model's origin.
     student : Student, optional
-        What it is, where it is a student.
+        The settings of a student; None for other kinds.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Model:
 
     @property
     def is_published(self) -> bool:
-        """Whether it is a student of the paper, with the paper's network and loss."""
+        """Whether the model is a student of the paper, with the paper's network and loss."""
         return self.student is not None and PAPER.get(self.name) == self.student
 
     @property
     def label(self) -> str:
-        """Its name as the paper gives it, such as ``ResNet-18 CL+GEOM+BC``.
+        """The model's name in the style of the paper, such as ``ResNet-18 CL+GEOM+BC``.
 
-        A student that is not the paper's, and a model of others, keep their own names.
+        Students that are not the paper's, and models of others, keep their names.
         """
         if self.kind is Kind.TEACHER:
             return "Teacher"
@@ -69,12 +69,12 @@ class Model:
 
 
 def model_of(name: str, students: Mapping[str, Student]) -> Model:
-    """Find out what a model is by its name.
+    """Look up a model by its name.
 
     Parameters
     ----------
     name : str
-        The model's name, as it stands in metrics, features and scores.
+        The model's name, as used in metrics, features and scores.
     students : mapping of str to Student
         The students of the study.
     """
@@ -84,17 +84,17 @@ def model_of(name: str, students: Mapping[str, Student]) -> Model:
 
 
 def label(name: str, students: Mapping[str, Student]) -> str:
-    """Name a model as tables and figures do, see :attr:`Model.label`."""
+    """Return the label of a model in tables and figures, see :attr:`Model.label`."""
     return model_of(name, students).label
 
 
 def network_label(architecture: str) -> str:
-    """Name a network as tables and figures do, such as ``ResNet-18``."""
+    """Return the label of a network in tables and figures, such as ``ResNet-18``."""
     return ARCHITECTURES[architecture].label
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort models: the teacher, the students of Table 4 and of Table 5, then others by name."""
+    """Sort models: the teacher, the students of Tables 4 and 5, then all others by name."""
     return sorted(names, key=_place)
 
 
@@ -107,12 +107,12 @@ def _place(name: str) -> tuple:
 
 
 def cl_alone(name: str, students: Mapping[str, Student]) -> str | None:
-    """Find the student of the same network that learns from CL alone, where there is one.
+    """Find the student with the same network that is trained with CL alone, if there is one.
 
     Parameters
     ----------
     name : str
-        A model; one that is no student has nothing to be compared with.
+        The model's name. For a model that is not a student, the result is None.
     students : mapping of str to Student
         The students of the study.
     """

@@ -1,7 +1,7 @@
-"""The parts that a config may name: networks and response losses, each registered once.
+"""The networks and response losses that a config may name, each registered once.
 
-An entry describes its part and says where the code of it stands. Nothing here needs PyTorch:
-the code is imported by :func:`code_of_part` alone, when a network is built or a loss computed.
+An entry describes a network or a loss and names the place of its code. This module does not need
+PyTorch: :func:`code_of_part` imports the code when a network is built or a loss is computed.
 """
 
 from collections.abc import Mapping
@@ -10,28 +10,28 @@ from importlib import import_module
 from typing import Any
 
 FEATURES = 2048
-"""Elements of the published response, the feature by which signatures are compared."""
+"""The number of elements of the published response, which is the feature of a signature."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network that teachers and students may have.
+    """A network for teachers and students.
 
     Attributes
     ----------
     label : str
-        Its name in tables and figures.
+        The network's name in tables and figures.
     network : str
-        The dotted place of its class, a :class:`fkd.models.Network` whose attribute
-        ``architecture`` is the key of this entry.
+        The dotted name of its class. This is a subclass of :class:`fkd.models.Network`, and its
+        attribute ``architecture`` is the key of this entry.
     map_sizes : mapping of str to (int, int)
-        Rows and columns of each feature map that the network gives.
+        Rows and columns of each feature map that the network returns.
     initialization : (str, str)
-        How its convolutions and its fully connected layers start, see
-        :func:`fkd.models.network.initialize`.
+        How the weights of its convolutions and of its fully connected layers are initialized,
+        see :func:`fkd.models.network.initialize`.
     connections : mapping of str to str
-        Which of its maps answers which map of SigNet, where it is a student guided by
-        SigNet's geometry. A network that no geometry guides needs none.
+        For each feature map of a SigNet teacher, the map of this network that is compared with
+        it when this network is a student. A network that is never guided by geometry needs none.
     """
 
     label: str
@@ -63,7 +63,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         connections={"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
     ),
 }
-"""The networks by the names that a config gives them; a network of your own is an entry here."""
+"""The networks, by their names in a config. To add a network of your own, add an entry here."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,17 @@ class ResponseLoss:
     Attributes
     ----------
     label : str
-        Its short name in tables and figures.
+        The loss's short name in tables and figures.
     name : str
-        Its name in sentences.
+        The loss's name in sentences.
     function : str
-        The dotted place of its function. It takes the responses of student and teacher,
-        then the parameters.
+        The dotted name of its function. The function takes the responses of student and
+        teacher, then the parameters.
     parameters : mapping of str to float, bool or None
-        The defaults of its parameters, those of the function; None where a config has to
-        give a value.
+        The function's parameters with their defaults. None means that a config has to give a
+        value.
     equal_lengths : bool
-        Whether it compares responses of equal length alone.
+        Whether the loss requires that student and teacher have responses of equal length.
     """
 
     label: str
@@ -115,21 +115,21 @@ RESPONSE_LOSSES: dict[str, ResponseLoss] = {
         parameters={"lambda_": 1e-4},
     ),
 }
-"""The response losses by the names that a config gives them; one of your own is an entry here."""
+"""The response losses, by their names in a config. To add a loss of your own, add an entry here."""
 
 
 def code_of_part(place: str) -> Any:
-    """Import the code of a part.
+    """Import the code of a network or of a loss.
 
     Parameters
     ----------
     place : str
-        A dotted place, such as ``fkd.losses.barlow_twins``.
+        A dotted name, such as ``fkd.losses.barlow_twins``.
 
     Returns
     -------
     type or callable
-        The class of a network, or the function of a loss.
+        The network's class, or the loss's function.
     """
     module, _, name = place.rpartition(".")
     return getattr(import_module(module), name)
@@ -137,17 +137,18 @@ def code_of_part(place: str) -> Any:
 
 @dataclass(frozen=True)
 class Networks:
-    """What the networks of teacher and students share.
+    """The settings that the networks of teacher and students share.
 
     Attributes
     ----------
     width : float
-        Scales the channels of the convolutions.
+        The factor by which the channels of the convolutions are scaled.
     features : int
-        Elements of the response.
+        The number of elements of the response.
     initialization : {"code", "xavier"}
-        How weights start: as in the published code, which each :class:`Architecture` says,
-        or by Xavier's rule for all layers, as the paper says.
+        How weights are initialized. With ``code``, as in the published code, see
+        :attr:`Architecture.initialization`. With ``xavier``, by Xavier's rule for all layers, as
+        the paper states.
     """
 
     width: float = 1.0

@@ -1,4 +1,4 @@
-"""When a study ran, of which code, on what, and how long it took."""
+"""The record of a study's runs: when, with which code, on which processor and for how long."""
 
 import csv
 import platform
@@ -13,18 +13,18 @@ COLUMNS = ("began", "seconds", "cores", "processor", "version", "commit")
 
 
 def record_run(out: Path, began: float, cores: int, source: Path) -> None:
-    """Add a run to the list of a study's runs.
+    """Append a run to the list of a study's runs.
 
     Parameters
     ----------
     out : Path
-        CSV with the columns of :data:`COLUMNS`; made where it is not there.
+        The CSV file, with the columns of :data:`COLUMNS`. It is created if it does not exist.
     began : float
-        Seconds since the epoch.
+        The time at which the run began, in seconds since the Unix epoch.
     cores : int
-        CPU cores that the run might use.
+        The number of CPU cores that the run was allowed to use.
     source : Path
-        The checkout whose code ran.
+        The checkout of the code that was run.
     """
     row = {
         "began": datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M"),
@@ -44,7 +44,7 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
 
 
 def processor() -> str:
-    """Name the processor, where the system tells it."""
+    """Return the name of the processor, or of the machine type if the system does not give it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -54,7 +54,7 @@ def processor() -> str:
 
 
 def _commit(source: Path) -> str:
-    """Name the commit of a checkout, ``-dirty`` where files differ from it; "" without git."""
+    """Return the commit of a checkout, with ``-dirty`` if files were changed; "" without git."""
     command = ["git", "-C", source, "describe", "--always", "--dirty"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

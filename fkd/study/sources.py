@@ -1,4 +1,4 @@
-"""What comes from outside: whether data is as it was, two places are one, a config says a thing twice."""
+"""Checks of a study's external input: changed data, identical paths, duplicate keys in configs."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,11 @@ from fkd.storage.files import files_below, printable
 
 
 def state_of(place: Path) -> str:
-    """Digest what lies at a place, so that a change of it can be noticed.
+    """Compute a digest of a file or folder, so that a change can be noticed.
 
-    Of a file its content counts. Of a folder the names, sizes and dates of all files count, at
-    any depth: reading many images for their content would take minutes at each start.
+    The digest of a file depends on its content. The digest of a folder depends on the names,
+    sizes and dates of all files at any depth, but not on their content: reading thousands of
+    images would take minutes at each start.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ def state_of(place: Path) -> str:
     Returns
     -------
     str
-        16 hexadecimal digits; "missing" where nothing lies there.
+        16 hexadecimal digits; "missing" if there is neither a file nor a folder.
     """
     place = Path(place)
     state = blake2b(digest_size=8)
@@ -33,11 +34,11 @@ def state_of(place: Path) -> str:
         for file in sorted(files_below(place)):
             try:
                 status = file.stat()
-                about = (status.st_size, status.st_mtime_ns)
-            except OSError:  # a link to nowhere, which the stage will name
-                about = (0, 0)
+                stamp = (status.st_size, status.st_mtime_ns)
+            except OSError:  # a broken link, which the stage will report
+                stamp = (0, 0)
             name = printable(file.relative_to(place))
-            state.update(f"{name}\0{about[0]}\0{about[1]}\n".encode())
+            state.update(f"{name}\0{stamp[0]}\0{stamp[1]}\n".encode())
     elif place.is_file():
         with place.open("rb") as stream:
             while part := stream.read(1 << 20):
@@ -48,23 +49,26 @@ def state_of(place: Path) -> str:
 
 
 def same_place(one: Path | str, other: Path | str) -> bool:
-    """Tell whether two paths lead to one place, once links and slashes at the end are followed."""
+    """Tell whether two paths lead to the same file or folder, after following all links."""
     first, second = (os.path.realpath(Path(path).expanduser()) for path in (one, other))
     return first == second
 
 
 def refuse_double_keys(files: Iterable[Path]) -> None:
-    """Refuse YAML files in which a key stands twice: of two, YAML keeps the last without a word.
+    """Refuse YAML files that contain a key twice.
+
+    Otherwise, only the last value of such a key would be used, without any warning.
 
     Parameters
     ----------
     files : iterable of Path
-        Configs; what is no YAML is left to those who read it.
+        The configs. Files that are not valid YAML are skipped here, because reading them
+        raises an error of its own.
 
     Raises
     ------
     FkdError
-        Naming each file, key and the lines on which it stands.
+        If a key occurs twice in a mapping. The message names file, key and lines.
     """
     problems = []
     for file in map(Path, files):
@@ -78,7 +82,7 @@ def refuse_double_keys(files: Iterable[Path]) -> None:
 
 
 def _double_keys(node: yaml.Node | None, above: str) -> Iterator[str]:
-    """Name the keys that stand twice in a mapping, at any depth."""
+    """Report the keys that occur twice in a mapping, at any depth."""
     if isinstance(node, yaml.SequenceNode):
         for place, inner in enumerate(node.value):
             yield from _double_keys(inner, f"{above}{place}.")
@@ -86,7 +90,7 @@ def _double_keys(node: yaml.Node | None, above: str) -> Iterator[str]:
         lines: dict[str, int] = {}
         for key, inner in node.value:
             name, line = str(key.value), key.start_mark.line + 1
-            if name in lines and name != "<<":  # a mapping may merge several others
+            if name in lines and name != "<<":  # a mapping may merge several others by "<<"
                 yield f"{above}{name} stands twice (lines {lines[name]} and {line})"
             lines.setdefault(name, line)
             yield from _double_keys(inner, f"{above}{name}.")

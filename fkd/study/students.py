@@ -1,7 +1,8 @@
-"""What a student is: a network, and the weight of each term of its loss.
+"""The definition of a student: its network, and the weight of each term of its loss.
 
-The loss of a student is L = sum_k l_k GeomL_k + g RespL + c CL. :mod:`fkd.training.students`
-computes it. The paper has two networks by eight loss settings, besides random weights.
+The loss of a student is L = sum_k l_k GeomL_k + g RespL + c CL, where k runs over the teacher's
+feature maps. :mod:`fkd.training.students` computes it. The paper trains two networks with eight
+settings of the loss each, and evaluates both networks with random weights, too.
 """
 
 from collections.abc import Mapping
@@ -23,12 +24,12 @@ class Response:
     weight : float
         The weight g of the total loss.
     parameters : dict of str to float or bool
-        Keyword arguments of the loss; what is left out has the default of the loss.
+        Keyword arguments of the loss. Parameters that are omitted have the loss's defaults.
 
     Raises
     ------
     FkdError
-        Where the loss is unknown.
+        If the loss is unknown.
     """
 
     loss: str
@@ -45,7 +46,7 @@ class Response:
 class Student:
     """A student: its network, and the weight of each term of its loss.
 
-    A term that is left out has weight 0. A student without any term keeps its random weights.
+    A term that is omitted has weight 0. A student without any term keeps its random weights.
 
     Attributes
     ----------
@@ -54,14 +55,14 @@ class Student:
     classification : float
         The weight c of the total loss.
     geometry : dict of str to float
-        The weights l_k of the total loss, by the teacher's map that is compared.
+        The weights l_k of the total loss, by the name of the teacher's feature map.
     response : Response, optional
         The response loss, with its weight g.
 
     Raises
     ------
     FkdError
-        Where the network is unknown.
+        If the network is unknown.
     """
 
     architecture: str
@@ -76,12 +77,12 @@ class Student:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Student":
-        """Make a student of what a config, or the metadata of weights, says of it.
+        """Make a student from its settings in a config or in the metadata of weights.
 
         Raises
         ------
         FkdError
-            Where there is an unknown name in it, or one that is needed is missing.
+            If the settings contain an unknown name, or lack a required one.
         """
         response = settings.get("response")
         try:
@@ -91,7 +92,7 @@ class Student:
 
     @property
     def is_trained(self) -> bool:
-        """Whether any term has a weight."""
+        """Whether any term has a weight, so that the student is trained at all."""
         return bool(self.classification or self.is_guided)
 
     @property
@@ -101,7 +102,7 @@ class Student:
 
     @property
     def guiding_maps(self) -> list[str]:
-        """The teacher's maps whose geometry guides this student."""
+        """The teacher's feature maps whose geometry guides this student."""
         return [name for name, weight in self.geometry.items() if weight]
 
     @property
@@ -111,7 +112,7 @@ class Student:
 
 
 def _settings_of_the_paper() -> dict[str, dict]:
-    """The loss settings of Tables 4 and 5, and random weights."""
+    """Make the loss settings of Tables 4 and 5, and the setting of random weights."""
     classification = {"classification": 1.0}
     geometry = {"geometry": {"conv2": 10.0, "conv5": 100.0}}
     responses = {
@@ -136,12 +137,12 @@ PAPER: dict[str, Student] = {
 
 
 def student_of(student: Student | str) -> Student:
-    """Find a student of the paper by its name; any other is given back as it is.
+    """Look up a student of the paper by its name; a :class:`Student` is returned unchanged.
 
     Raises
     ------
     FkdError
-        Where no student of the paper has this name.
+        If no student of the paper has this name.
     """
     if isinstance(student, Student):
         return student
@@ -151,5 +152,5 @@ def student_of(student: Student | str) -> Student:
 
 
 def students_of(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Student]:
-    """Make the students of a study of the completed config's ``students``."""
-    return {name: Student.from_settings(of_student) for name, of_student in settings.items()}
+    """Make the students of a study from ``students`` in its completed config."""
+    return {name: Student.from_settings(spec) for name, spec in settings.items()}

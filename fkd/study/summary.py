@@ -1,4 +1,4 @@
-"""The rates of a study summed up over its splits, and what tests say of their differences."""
+"""The error rates of a study summarized over its splits, and tests of their differences."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,25 +19,31 @@ SIGNIFICANCE = 0.05
 
 
 def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataFrame:
-    """Summarize rates over the splits and test their differences.
+    """Summarize error rates over the splits, and test their differences.
 
     Parameters
     ----------
     splits : DataFrame
-        Columns ``model``, ``set``, ``references``, ``split`` and the rates, as shares.
+        A table with the columns ``model``, ``set``, ``references``, ``split`` and the error
+        rates, as fractions.
     students : mapping of str to Student
         The students among the models.
 
     Returns
     -------
     DataFrame
-        One row a model, set and NREF, in the order of the paper; ``RATE_mean`` and
-        ``RATE_sd`` in percent. Of ``EER_userthresholds``: ``p_teacher`` and ``p_cl`` of
-        Wilcoxon's test against the teacher and against the student of the same network
-        with CL alone, empty where a model has nothing to be compared with; the average
-        ``rank``; ``p_friedman`` over all models, empty where they are fewer than three;
-        and where that is significant, ``critical_difference`` of two ranks and
-        ``nemenyi_teacher`` and ``nemenyi_cl``, p of Nemenyi's test.
+        One row per model, set and number of references, with the models in the order of the
+        paper. ``RATE_mean`` and ``RATE_sd`` are the mean and the standard deviation of each
+        rate, in percent. The other columns test ``EER_userthresholds``:
+
+        - ``p_teacher`` and ``p_cl`` are the p-values of Wilcoxon's test against the teacher and
+          against the student with the same network and CL alone. They are empty if there is no
+          such model to compare with.
+        - ``rank`` is the model's average rank, and ``p_friedman`` the p-value of Friedman's test
+          over all models. They are empty for fewer than three models.
+        - ``critical_difference`` is that of two ranks, and ``nemenyi_teacher`` and
+          ``nemenyi_cl`` are the p-values of Nemenyi's test. They are empty unless Friedman's
+          test is significant.
     """
     rates = ["EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random", "mean_AUC"]
     rows = []
@@ -66,17 +72,17 @@ def wilcoxon_tests(
     Parameters
     ----------
     rates : DataFrame
-        One rate a split (row) and model (column).
+        One rate per split (row) and model (column).
     model : str
-        Which of the models.
+        The model's name.
     students : mapping of str to Student
         The students among the models.
 
     Returns
     -------
     dict of str to float
-        ``p_teacher`` and ``p_cl`` of Wilcoxon's test over the splits, NaN where there is
-        nothing to be compared with. The student with CL alone is of the model's network.
+        The p-values ``p_teacher`` and ``p_cl`` of Wilcoxon's test over the splits. They are NaN
+        if there is no model to compare with. The student with CL alone has the model's network.
     """
     return {
         f"p_{key}": wilcoxon(rates[model], rates[other]) if other else np.nan
@@ -87,13 +93,15 @@ def wilcoxon_tests(
 def _baselines(
     model: str, models: Iterable[str], students: Mapping[str, Student]
 ) -> dict[str, str | None]:
-    """Name the models with which a model is compared; None where one is not among `models`."""
-    found = {"teacher": TEACHER, "cl": cl_alone(model, students)}
-    return {key: other if other in set(models) - {model} else None for key, other in found.items()}
+    """Name the models with which a model is compared; None for one that is not in `models`."""
+    baselines = {"teacher": TEACHER, "cl": cl_alone(model, students)}
+    return {
+        key: other if other in set(models) - {model} else None for key, other in baselines.items()
+    }
 
 
 def _over_all(eer: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Test all models (columns) over the splits (rows) at once; then each two of them."""
+    """Test all models (columns) over the splits (rows) at once, then each pair of models."""
     overall = pd.DataFrame(np.nan, eer.columns, ["rank", "p_friedman", "critical_difference"])
     pairs = pd.DataFrame(np.nan, eer.columns, eer.columns)
     if eer.shape[1] >= 3:

@@ -148,6 +148,11 @@ class Stripe(NamedTuple):
     columns: np.ndarray
     pixels: np.ndarray
 
+    @property
+    def bottom(self) -> int:
+        """The row of the page after its last one."""
+        return self.top + len(self.pixels)
+
 
 def find_stripes(
     page: np.ndarray, ink_gray: list[int] | None, place: tuple[object, ...]
