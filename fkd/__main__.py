@@ -1,4 +1,4 @@
-"""Each stage of the study by hand, and what to do with its files: ``python -m fkd --help``."""
+"""The command line, with the stages of a study and commands for its files."""
 
 import ast
 import inspect
@@ -23,7 +23,7 @@ COMMANDS = {
     "teacher-check": "fkd.models.teacher.check_teacher",
     "verify": "fkd.storage.integrity.verify",
 }
-"""The commands that work on the files that follow, and where their functions stand."""
+"""The commands that work on files given as arguments, with the dotted names of their functions."""
 
 STAGES = {
     "draw_pages": "fkd.synthesis.handwriting.draw_pages",
@@ -62,20 +62,20 @@ STAGES = {
     "write_hypertext": "fkd.report.hypertext.write_hypertext",
     "sum_up_times": "fkd.report.run_times.sum_up_times",
 }
-"""The stages by name, in the order in which a study runs them, and where their functions stand.
+"""The stages in the order in which a study runs them, with the dotted names of their functions.
 
-They are imported when they are called, so that ``--help`` is quick.
+The functions are imported when they are called, so that ``--help`` is quick.
 """
 
 GROUPS = {
-    "draw_pages": "Text: from pages to what students are trained on",
+    "draw_pages": "Text: from pages to text crops",
     "draw_signatures": "Signatures",
     "train_teacher": "Teacher",
     "random_student": "Students",
-    "export_onnx": "Models, judged",
+    "export_onnx": "Evaluation of models",
     "write_tables": "Results",
 }
-"""Headings of the list of stages, by the stage that each begins with."""
+"""The headings of the list of stages, by the first stage below each heading."""
 
 EXAMPLES = {
     "inspect": "python -m fkd inspect results/crops/0.h5 --png crops.png",
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     Parameters
     ----------
     arguments : list of str, optional
-        The command line without the program's name.
+        The arguments of the command line, without the program's name.
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help", "help"):
@@ -118,7 +118,7 @@ def load(name: str) -> Callable[..., None]:
     Raises
     ------
     FkdError
-        Where there is none of this name.
+        If there is no stage or command of this name.
     """
     known = STAGES | COMMANDS
     if name not in known:
@@ -132,10 +132,10 @@ def load(name: str) -> Callable[..., None]:
 
 
 def _parser(name: str) -> tuple[Callable[..., None], ArgumentParser]:
-    """Make the parser of a stage, whose options are its parameters, or of a command."""
+    """Make the parser of a stage, whose options are the function's parameters, or of a command."""
     function = load(name)
-    about = inspect.getdoc(function).partition("\nParameters\n")[0]
-    paragraphs = [" ".join(part.split()) for part in _plain(about).split("\n\n")]
+    summary = inspect.getdoc(function).partition("\nParameters\n")[0]
+    paragraphs = [" ".join(part.split()) for part in _plain(summary).split("\n\n")]
     parser = ArgumentParser(prog=f"python -m fkd {name}", description=" ".join(paragraphs))
     if name in COMMANDS:
         _TAKES[name](parser)
@@ -157,7 +157,7 @@ def _parser(name: str) -> tuple[Callable[..., None], ArgumentParser]:
 
 
 def _overview() -> str:
-    """List commands and stages, a line each."""
+    """List all commands and stages, with one line for each."""
     width = min(shutil.get_terminal_size().columns, 100)
     indent = 4 + max(map(len, STAGES | COMMANDS))
 
@@ -170,12 +170,12 @@ def _overview() -> str:
         "",
         *textwrap.wrap(
             "Offline signature verification by feature-based knowledge distillation. Snakemake runs "
-            "a whole study (snakemake --cores 2); here are its stages one by one, and what to ask "
-            "of its files.",
+            "a whole study (snakemake --cores 2). The commands below inspect files and use models, or "
+            "run single stages.",
             width,
         ),
         "",
-        "Ask files and models",
+        "Files and models",
         *map(line, COMMANDS),
     ]
     for name in STAGES:
@@ -184,8 +184,8 @@ def _overview() -> str:
         parts.append(line(name))
     parts += [
         "",
-        "python -m fkd COMMAND --help explains one. A stage reads files and writes files; its",
-        "parameters may stand in a YAML file, given as --config.",
+        "python -m fkd COMMAND --help explains a command. Stages read and write files. Their",
+        "parameters may be given in a YAML file with --config.",
         "",
         "example: python -m fkd inspect results/tables/eer.csv",
     ]
@@ -193,7 +193,7 @@ def _overview() -> str:
 
 
 def _summary(place: str) -> str:
-    """Read the first line of a function's docstring, without importing anything."""
+    """Read the first line of a function's docstring without importing the function."""
     module, _, function = place.rpartition(".")
     path = Path(__file__).parents[1] / module.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -204,21 +204,23 @@ def _summary(place: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Take the marks of numpydoc from a text."""
+    """Remove the markup of numpydoc from a text."""
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
 
 
 def _take_file(parser: ArgumentParser) -> None:
-    """Take ``FILE [--png OUT]``."""
+    """Add the arguments ``FILE [--png OUT]``."""
     parser.add_argument(
         "file", type=Path, help="*.h5, *.safetensors, *.pt, *.pth, *.onnx, *.npz, *.csv or *.tsv"
     )
-    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture of it to write")
+    parser.add_argument(
+        "--png", type=Path, metavar="OUT", help="picture of the file's content to write"
+    )
 
 
 def _take_images(parser: ArgumentParser) -> None:
-    """Take ``MODEL IMAGES... -o FILE``."""
-    parser.add_argument("model", type=Path, help="ONNX file, of a study or of others")
+    """Add the arguments ``MODEL IMAGES... -o FILE``."""
+    parser.add_argument("model", type=Path, help="ONNX file of a model")
     parser.add_argument("images", type=Path, nargs="+", help="scans of signatures, or folders")
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="FILE", help="*.npz or *.csv to write"
@@ -226,15 +228,17 @@ def _take_images(parser: ArgumentParser) -> None:
 
 
 def _take_teacher(parser: ArgumentParser) -> None:
-    """Take ``WEIGHTS IMAGE FEATURES.npy``."""
+    """Add the arguments ``WEIGHTS IMAGE FEATURES.npy``."""
     parser.add_argument("weights", type=Path, help="*.pth, *.onnx or *.safetensors")
     parser.add_argument("image", type=Path, help="scan of a signature")
-    parser.add_argument("features", type=Path, help="its feature vector, *.npy")
+    parser.add_argument(
+        "features", type=Path, help="feature vector of the signature, *.npy or *.pth"
+    )
 
 
 def _take_folder(parser: ArgumentParser) -> None:
-    """Take ``FOLDER``."""
-    parser.add_argument("folder", type=Path, help="results of a study")
+    """Add the argument ``FOLDER``."""
+    parser.add_argument("folder", type=Path, help="folder of a study's results")
 
 
 _TAKES = {

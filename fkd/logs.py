@@ -1,4 +1,4 @@
-"""The messages of a stage: on the terminal, and in its log."""
+"""The messages of a stage, on the terminal and in its log."""
 
 import logging
 import sys
@@ -12,15 +12,16 @@ from fkd.errors import FkdError
 
 @contextmanager
 def stage(log: Path | str | None = None) -> Iterator[None]:
-    """Run a stage: errors that the user can mend end in a message, all others in the log, too.
+    """Run a stage, and report its errors on the terminal and in its log.
 
-    A :class:`~fkd.errors.FkdError` ends the process with its message and status 1.
-    Anything else is a fault of ours: its traceback goes to log and terminal.
+    A :class:`~fkd.errors.FkdError` is an error that the user can correct. It ends the process with
+    its message and status 1. Any other error is a bug in this project, and is reported with its
+    traceback.
 
     Parameters
     ----------
     log : Path or str, optional
-        The file for messages; they go to the terminal by default.
+        The file for messages; by default, they go to the terminal.
     """
     handler = logging.StreamHandler() if log is None else logging.FileHandler(log, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))

@@ -1,5 +1,6 @@
 """The number of the code behind a script: what changes it, and what does not."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ FILES = {
     "KINDS = {'row': row, 'column': column}\n",
     "lib/beside.py": "from . import late\n\n\ndef call():\n    return late.later()\n",
     "lib/whole.py": "a = 1\nb = 2\n",
+    "lib/parts.py": "from lib.geometry.contrast import contrast\n\n\nclass Part:\n"
+    "    def __call__(self, x):\n        return contrast(x)\n",
     "lib/runs.py": "found = []\n\n\ndef keep():\n    return found\n\n\nfound.append(1)\n",
     "script.py": '"""A script."""\nfrom lib.geometry import span\nfrom lib.table import KINDS\n'
     "from lib import beside, runs, whole\n\n"
@@ -39,6 +42,12 @@ def number(project: Path) -> str:
     return Library(project / "lib").digest(project / "script.py")
 
 
+def edit(project: Path, file: str, old: str, new: str) -> None:
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1))
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -57,9 +66,7 @@ def number(project: Path) -> str:
 )  # fmt: skip
 def test_what_the_script_reaches_counts(project, file, old, new):
     before = number(project)
-    text = (project / file).read_text()
-    assert old in text
-    (project / file).write_text(text.replace(old, new, 1))
+    edit(project, file, old, new)
     assert number(project) != before
 
 
@@ -77,34 +84,68 @@ def test_what_the_script_reaches_counts(project, file, old, new):
 )  # fmt: skip
 def test_what_it_does_not_reach_does_not_count(project, file, old, new):
     before = number(project)
-    text = (project / file).read_text()
-    assert old in text
-    (project / file).write_text(text.replace(old, new, 1))
+    edit(project, file, old, new)
     assert number(project) == before
 
 
-def test_a_part_counts_where_it_is_named(project):
-    library, script = Library(project / "lib"), project / "script.py"
-    plain, cut = library.digest(script), library.digest(script, ["lib.geometry.tree.cut"])
-    assert plain != cut
-    tree = project / "lib/geometry/tree.py"
-    tree.write_text(tree.read_text().replace("return x\n", "return -x\n"))
-    edited = Library(project / "lib")
-    assert edited.digest(script) == plain
-    assert edited.digest(script, ["lib.geometry.tree.cut"]) != cut
+def test_a_part_counts_with_what_it_reaches(project):
+    """A class or function that a script reaches by a name in its settings."""
+
+    def digest(*parts: str) -> str:
+        return Library(project / "lib").digest(project / "script.py", parts)
+
+    part, cut = "lib.parts.Part", "lib.geometry.tree.cut"
+    plain, with_part, with_cut = digest(), digest(part), digest(cut)
+    assert len({plain, with_part, with_cut}) == 3
+    assert digest(part, cut) == digest(cut, part, cut)
+    edit(project, "lib/geometry/contrast.py", "2 * x", "3 * x")
+    assert (digest(), digest(cut)) == (plain, with_cut)
+    assert digest(part) != with_part
+    edit(project, "lib/geometry/tree.py", "return x\n", "return -x\n")
+    assert digest() == plain
+    assert digest(cut) != with_cut
 
 
-def test_a_package_may_list_its_names_in_a_stub(project):
-    """Names that are loaded when they are asked for lead to the same code."""
+def test_a_part_that_the_script_reaches_anyway_adds_nothing(project):
+    library = Library(project / "lib")
+    parts = ["lib.geometry.tree.span", "lib.geometry.span", "lib.table.row"]
+    assert library.digest(project / "script.py", parts) == number(project)
+
+
+@pytest.fixture
+def lazy(project: Path) -> Path:
+    """The project, with a package whose names are loaded when they are asked for."""
     init = project / "lib/geometry/__init__.py"
     init.with_suffix(".pyi").write_text(init.read_text().replace("lib.geometry", ""))
-    init.write_text("import lazy_loader\n")
-    before = number(project)
-    reached = Library(project / "lib").reached(project / "script.py")
+    init.write_text(
+        "import lazy_loader\n\n"
+        "__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)\n"
+    )
+    return project
+
+
+def test_names_in_a_stub_lead_to_the_same_code(lazy):
+    before = number(lazy)
+    reached = Library(lazy / "lib").reached(lazy / "script.py")
     assert any(line.startswith("lib.geometry.tree: def span") for line in reached)
-    tree = project / "lib/geometry/tree.py"
-    tree.write_text(tree.read_text().replace("np.sort(x)", "np.sort(-x)"))
-    assert number(project) != before
+    edit(lazy, "lib/geometry/contrast.py", "2 * x", "3 * x")  # the script does not name it
+    assert number(lazy) == before
+    edit(lazy, "lib/geometry/tree.py", "np.sort(x)", "np.sort(-x)")
+    assert number(lazy) != before
+
+
+def test_what_a_name_in_a_stub_stands_for_counts(lazy):
+    before = number(lazy)
+    stub = "lib/geometry/__init__.pyi"
+    edit(lazy, stub, "tree import span", "contrast import contrast as span")
+    assert number(lazy) != before
+
+
+@pytest.mark.parametrize("name", ["fkd.models", "fkd.verification"])
+def test_all_names_of_a_stub_can_be_imported(name):
+    package = import_module(name)
+    assert package.__all__
+    assert all(getattr(package, inner) is not None for inner in package.__all__)
 
 
 def test_the_order_of_definitions_does_not_count(project):
@@ -133,6 +174,7 @@ def test_a_stage_reaches_its_part_of_the_library():
     assert "fkd.text.lines" in modules("segment_pages") - modules("list_pages")
     # Networks count where a job builds them, and for what people read nothing of them counts.
     assert "fkd.models.signet" not in modules("train_student", resnet18)
-    computed = {"fkd.graph.tree", "fkd.models.network", "fkd.losses", "fkd.training.students"}
+    computed = {"fkd.graph.tree", "fkd.graph.compiled", "fkd.models.network", "fkd.losses"}
+    computed |= {"fkd.training.students", "fkd.verification.svm"}
     for stage in ("write_tables", "write_paper_table", "write_methods", "figure_references"):
         assert not computed & modules(stage), stage

@@ -335,7 +335,10 @@ REFUSED = {
         {"models": {"resnet18_cl": {"onnx": "a.onnx"}}},
         "models.resnet18_cl: this name is a student's",
     ),
-    "a foreign model without a file": ({"models": {"mine": {}}}, "models.mine.onnx: missing. An"),
+    "a foreign model without a file": (
+        {"models": {"mine": {}}},
+        "models.mine.onnx: missing. The ONNX file",
+    ),
     "a foreign model of another kind": (
         {"models": {"mine": {"onx": "a.onnx", "onnx": "a.onnx"}}},
         "models.mine.onx: unknown key; did you mean onnx?",

@@ -217,8 +217,8 @@ def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
     (tmp_path / "good.yaml").write_text("a: &x {b: 1}\nc: {<<: *x, d: 2}\n", encoding="utf-8")
     with pytest.raises(FkdError) as error:
         refuse_double_keys([tmp_path / "good.yaml", tmp_path / "mine.yaml", tmp_path / "none"])
-    assert "mine.yaml: signatures stands twice (lines 1 and 4)" in str(error.value)
-    assert "mine.yaml: signatures.two.a stands twice (lines 5 and 5)" in str(error.value)
+    assert "mine.yaml: signatures occurs twice (lines 1 and 4)" in str(error.value)
+    assert "mine.yaml: signatures.two.a occurs twice (lines 5 and 5)" in str(error.value)
     assert "good" not in str(error.value)
     refuse_double_keys([tmp_path / "good.yaml"])
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 import yaml
-from foreign import linear
+from foreign import WEIGHTS, linear
+
+from fkd.synthesis import draw_signatures
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -167,21 +169,27 @@ def pages(*tables: str) -> set[str]:
 PAPER_TABLES = {f"Writing table {table} of the paper" for table in (4, 5, 7)}
 METHODS = {"Writing the paragraphs on methods"}
 CARDS = {"Writing the models' cards"}
-# Those of the figures that show error rates or scores, and the others.
-RATES = {
-    "Drawing the study in one picture",
+# Figures: of the rates of all models, of those and the scores of the model that is shown, and of
+# training. Below, what follows in the report on the training of any student.
+ALL_RATES = {
     "Drawing error rates against the number of references",
     "Drawing the error rates of every split",
     "Drawing the error curves of synthetic, 3 references",
+}
+RATES = ALL_RATES | {
+    "Drawing the study in one picture",
     "Drawing the hardest cases of resnet18_cl on synthetic",
 }
-FIGURES = RATES | {
+LOSSES = {"Drawing the losses over the epochs"}
+CORRELATIONS = {"Drawing the correlations with the teacher on synthetic"}
+CONTRAST = {"Drawing the contrast of teacher and students"}
+FIGURES = RATES | LOSSES | CORRELATIONS | CONTRAST
+FIGURES |= {
     "Drawing a page with its stripes and cuts",
     "Drawing the teacher's trees over a signature",
-    "Drawing the contrast of teacher and students",
-    "Drawing the losses over the epochs",
-    "Drawing the correlations with the teacher on synthetic",
 }
+AFTER_TRAINING = ALL_RATES | LOSSES | PAPER_TABLES | CARDS
+AFTER_TRAINING |= pages("eer", "table4", "table5", "table7")
 
 
 def test_scripts_run_the_copy(finished):
@@ -196,6 +204,10 @@ SETTINGS = {
     "one student's weight": (
         {"students": {"signet_cl_bc": {"response": {"weight": 2.0e-4}}}},
         trained("signet_cl_bc"),
+    ),
+    "a parameter of one student's loss": (
+        {"students": {"signet_cl_bt": {"response": {"parameters": {"lambda_": 1.0e-3}}}}},
+        trained("signet_cl_bt"),
     ),
     "radius": ({"geometry": {"radius": 4}}, TREES | trained("signet_cl_geom")),
     "half of the geometric loss": ({"geometry": {"half": False}}, trained("signet_cl_geom")),
@@ -304,8 +316,8 @@ CODE = {
     ("losses", "barlow_twins"): trained("signet_cl_bt"),
     ("losses", "temperature_cross_entropy"): trained("signet_cl_tce"),
     ("losses", "classification"): TEACHER | trained(*TRAINED),
-    ("models/resnet18", "ResNet18"): set(),  # no model of this study has this network
-    ("models/signet", "SigNet"): TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
+    ("models/resnet18", "ResNet18"): trained(*RESNET18),
+    ("models/signet", "SigNet"): TEACHER | RANDOM | judged("signet_random") | trained(*SIGNET),
     ("verification/svm", "gram_matrix"): verified(*MODELS) | TABLES,
     ("verification/significance", "wilcoxon"): TABLES,
     ("report/tables", "write_tables"): TABLES,
@@ -328,7 +340,41 @@ def test_a_line_of_the_library(project, led_to, module, name):
     assert jobs == CODE[module, name]
 
 
+ENTRIES = {
+    # A table of fkd/study/parts.py: a new entry, and the jobs. All that names the table counts.
+    "RESPONSE_LOSSES": (
+        '"similarity": ResponseLoss("SIM", "similarity", "fkd.losses.similarity"),',
+        trained(*TRAINED),
+    ),
+    "ARCHITECTURES": (
+        '"plain": Architecture("Plain", "fkd.models.plain.Plain", {}, ("he", "he")),',
+        TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
+    ),
+}
+
+
+@pytest.mark.parametrize("table", ENTRIES)
+def test_a_new_part(project, led_to, table):
+    entry, expected = ENTRIES[table]
+    path = project.folder / "fkd/study/parts.py"
+    text, count = re.subn(rf"^({table}\b.*\{{)$", rf"\1\n    {entry}", path.read_text(), flags=re.M)
+    assert count == 1
+    path.write_text(text)
+    jobs, rules = project.plan(targets=STAGES)
+    note(led_to, f"a new entry of {table}", rules)
+    assert jobs == expected
+
+
 REPORT_CODE = {
+    # A figure that shows one model follows on that model alone.
+    ("losses", "barlow_twins"): trained("signet_cl_bt") | CORRELATIONS | AFTER_TRAINING,
+    ("models/resnet18", "ResNet18"): trained(*RESNET18) | RATES | AFTER_TRAINING,
+    ("graph/compiled", "contrast"): TREES
+    | trained(*TRAINED)
+    | RATES
+    | CONTRAST
+    | CORRELATIONS
+    | AFTER_TRAINING,
     ("study/style", "save"): FIGURES | APPEARANCE | pages("appearance"),
     ("report/hypertext", "write_hypertext"): pages(
         "eer", "table4", "table5", "table7", "data", "appearance", "methods"
@@ -397,6 +443,40 @@ def test_the_seed(project, finished, led_to):
     jobs, rules = project.plan(targets=STAGES)
     note(led_to, "config: the seed", rules)
     assert jobs == finished[1]
+
+
+def test_data_that_changes_under_its_name(project, led_to):
+    """Even where the date is older, and where the folder's own date stays as it was."""
+    draw_signatures(folder=project.folder / "my", writers=2, genuine=6, skilled=4, seed=1)
+    patterns = {kind: f"{kind}/{{writer}}-{{sample}}.png" for kind in ("genuine", "skilled")}
+    protocol = {"references": [3], "test_genuine": 3, "test_skilled": 4}
+    edit = {
+        "signatures": {"mine": {"layout": "folder", "path": "my", **patterns}},
+        "evaluation": {"sets": {"mine": [protocol]}},
+        "models": {"theirs": {"onnx": "theirs.onnx"}},
+    }
+    theirs = project.folder / "theirs.onnx"
+    linear(theirs, (1, 1, 150, 220), (1, 1, 6))
+    project.write(over(project.study, edit))
+    targets = ["results/features/mine/theirs.h5"]
+    project.snakemake(*targets)
+    assert project.plan(targets=targets)[0] == set()
+
+    linear(theirs, (1, 1, 150, 220), (1, 1, 6), weights=2 * WEIGHTS)
+    os.utime(theirs, (1, 1))
+    jobs, rules = project.plan(targets=targets)
+    note(led_to, "another model under the same name", rules)
+    assert jobs == {"Describing the signatures of mine by theirs"}
+
+    first, second = sorted((project.folder / "my/genuine").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    os.utime(first, (1, 1))
+    jobs, rules = project.plan(targets=targets)
+    note(led_to, "another image under the same name", rules)
+    assert jobs == {
+        "Preparing the signatures of mine",
+        "Describing the signatures of mine by theirs",
+    }
 
 
 def test_a_student_less(project, led_to):

@@ -113,7 +113,7 @@ class Extractor:
                 f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({error})."
             ) from None
         if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf":
-            raise FkdError(f"{self.path}: its output {self._output!r} is not an array of numbers.")
+            raise FkdError(f"{self.path}: its output {self._output!r} is no array of numbers.")
         shape = output.shape
         if shape[:1] != (len(images),) or sum(length != 1 for length in shape[1:]) > 1:
             raise FkdError(

@@ -62,12 +62,12 @@ def check_teacher(*, weights: Path, image: Path, features: Path) -> None:
     else:
         network = models.read_public_weights(weights)
     with torch.inference_mode():
-        computed = network(as_input(prepare_image(image)[None])).numpy()[0]  # (F,)
-    if expected.size != computed.size:
+        vector = network(as_input(prepare_image(image)[None])).numpy()[0]  # (F,)
+    if expected.size != vector.size:
         raise FkdError(
-            f"{features}: a vector of {expected.size} elements, but {weights} gives {computed.size}."
+            f"{features}: a vector of {expected.size} elements, but {weights} gives {vector.size}."
         )
-    difference = np.abs(computed - expected).max()
+    difference = np.abs(vector - expected).max()
     text = f"the features of {image} differ from {features} by {difference:.1e} at most"
     if not difference <= TOLERANCE:
         raise FkdError(

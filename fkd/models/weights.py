@@ -129,7 +129,7 @@ def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | s
 
 
 def _is_real(tensor: Tensor) -> bool:
-    """Tell whether a tensor from an unknown file is dense, and all its numbers are real and finite."""
+    """Tell whether a tensor is dense, and all of its numbers are real and finite."""
     is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
     is_plain = is_plain and not (tensor.is_complex() or tensor.is_quantized)
     return is_plain and bool(torch.isfinite(tensor).all())

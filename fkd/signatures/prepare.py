@@ -1,4 +1,4 @@
-"""Sets of signatures: read as they come, prepared as the networks see them, and counted."""
+"""The preparation of signature sets: reading, preprocessing and checking their counts."""
 
 import logging
 from collections import Counter
@@ -39,53 +39,57 @@ def prepare_signatures(
     canvas: tuple[int, int] = CANVAS,
     threads: int | None = None,
 ) -> None:
-    """Bring one data set of signatures into the form that networks see.
+    """Read a set of signatures, and preprocess its images for the networks.
 
     Parameters
     ----------
     name : str
         The set's name in the config.
     source : Path
-        Its folder, or for the layout ``npz`` its file.
+        The folder of the set, or its file if the layout is ``npz``.
     layout : str
         A key of :data:`LAYOUTS`.
     out : Path
-        Shard of kind ``signatures`` to write, rows by writer (in natural order), genuine
-        first, then by sample: ``image`` (n, 170, 242) uint8, ``writer`` str, ``forgery``
-        bool, ``sample`` str, ``file`` str, and ``copy_of`` int32: the first row that holds
-        the same image, a row's own where there is none before it. The attributes say set,
-        layout and settings, in copies how many rows are copies of another, and in oversized
-        how many were larger than the canvas and cut to it (None for ``npz``).
+        The shard of kind ``signatures`` to write. Its rows are sorted by writer in natural order,
+        then genuine signatures before forgeries, then by sample. Its arrays are ``image``
+        (n, 170, 242) uint8, ``writer`` str, ``forgery`` bool, ``sample`` str, ``file`` str, and
+        ``copy_of`` int32, the first row with the same image, which is the row itself if there is
+        none before it. The attributes give set, layout and settings, the number of rows that
+        are copies of others in ``copies``, and the number of images that were larger than the
+        canvas and therefore cut to its size in ``oversized`` (None for ``npz``).
     quarantine : Path
-        CSV to write: the files set aside, and why; also those that are no part of the set
-        by their name, which `max_share` does not count.
+        The CSV file to write of the files that were set aside, with the reasons. It also lists
+        the files that do not belong to the set, as their names show; `max_share` does not count
+        these.
     max_pixels : int
-        Larger images are set aside.
+        The largest number of pixels of an image. Larger images are set aside.
     max_share : float
-        The largest share of files that may be set aside, 0 to 1.
+        The largest share of files that may be set aside, from 0 to 1.
     genuine : str, optional
-        Pattern in place of the layout's; needed for ``folder``.
+        The pattern of the files of genuine signatures; by default, the layout's. The layout
+        ``folder`` requires it.
     skilled : str, optional
-        Pattern in place of the layout's.
+        The pattern of the files of skilled forgeries; by default, the layout's.
     expected : dict of str to int, optional
-        Any of ``writers``, ``genuine`` and ``skilled`` in place of the layout's.
+        The expected numbers ``writers``, ``genuine`` and ``skilled``, or some of them; by
+        default, the layout's.
     threshold : {"image", "blurred"}
-        See :func:`fkd.preprocess.normalize`. The images of ``npz`` are prepared already:
-        this and `canvas` are not used for them.
+        The image whose Otsu threshold separates the ink, see :func:`fkd.preprocess.normalize`.
+        This and `canvas` are not used for ``npz``, whose images are already prepared.
     canvas : (int, int)
-        Rows and columns of the canvas.
+        The rows and columns of the canvas.
     threads : int, optional
-        Signatures worked on at a time; by default one on each core.
+        The number of signatures that are prepared at the same time; by default, one per CPU core.
 
     Raises
     ------
     FkdError
-        Where the set is not there or is not what it should be, or too many files are bad.
+        If the set is missing or differs from what is expected, or too many files are unusable.
     """
     if layout not in LAYOUTS:
         raise FkdError(
             f"signatures.{name}.layout: {layout!r} is none of {', '.join(LAYOUTS)}. "
-            "For files named in another way take folder and give the patterns."
+            "For files that are named differently, use folder and give the patterns."
         )
     known = LAYOUTS[layout]
     genuine, skilled = genuine or known.genuine, skilled or known.skilled
@@ -96,17 +100,17 @@ def prepare_signatures(
     aside = Quarantine()
     settings: dict[str, Any] = {}
     if layout == "npz":
-        files, given = read_npz(Path(source))
-        found = map(_refuse_blank, files, given)
+        files, stored = read_npz(Path(source))
+        prepared = map(_refuse_blank, files, stored)
     else:
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         files = list_files(source, genuine, skilled, known.numbers)
         _pass_over_others(Path(source), files, aside)
-        one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
-        found = side_by_side(one, files, threads)
-        found = tqdm(found, name, len(files), unit="image", disable=None)
-    rows, images, oversized = _gather(Path(source), files, found, aside)
+        prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
+        prepared = side_by_side(prepare_one, files, threads)
+        prepared = tqdm(prepared, name, len(files), unit="image", disable=None)
+    rows, images, oversized = _gather(Path(source), files, prepared, aside)
     if oversized:
         _log.warning(
             "%d of %d signatures of %s are larger than the canvas of %d x %d and cut to it, the "
@@ -156,7 +160,7 @@ def _prepare(
     canvas: tuple[int, int],
     row: SignatureFile,
 ) -> Prepared | str:
-    """Read and normalize one file; the reason where it cannot be used."""
+    """Read and prepare one image, or return the reason if it cannot be used."""
     if printable(row.file) != row.file:
         return NOT_UTF8
     try:
@@ -168,14 +172,14 @@ def _prepare(
 
 
 def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
-    """Give back an image that is prepared already; the reason where it cannot be used."""
+    """Wrap an image that is already prepared, or return the reason if it cannot be used."""
     if printable(name := row.file + row.writer) != name:
         return NOT_UTF8
     return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
 
 
 def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantine) -> None:
-    """Name the files that are no part of the set."""
+    """List the files that do not belong to the set."""
     listed = {row.file for row in files}
     for path in sorted(files_below(source)):
         if path.relative_to(source).as_posix() not in listed:
@@ -185,31 +189,35 @@ def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantin
 def _gather(
     source: Path,
     files: list[SignatureFile],
-    found: Iterable[Prepared | str],
+    prepared: Iterable[Prepared | str],
     aside: Quarantine,
 ) -> tuple[list[SignatureFile], np.ndarray, list[str]]:
-    """Part what was prepared from what was not; also name the files cut to the canvas."""
+    """Collect the prepared images and set the others aside.
+
+    The result is the files that were prepared, their images, and the names of the files whose
+    images were larger than the canvas.
+    """
     images = np.empty((len(files), *SIZE), np.uint8)
     rows, oversized = [], []
-    for row, one in zip(files, found, strict=True):
-        if isinstance(one, str):
-            aside.set_aside(source / row.file, one)
+    for row, result in zip(files, prepared, strict=True):
+        if isinstance(result, str):
+            aside.set_aside(source / row.file, result)
             continue
-        images[len(rows)] = one.image
+        images[len(rows)] = result.image
         rows.append(row)
-        oversized += [row.file] * one.is_cut
+        oversized += [row.file] * result.is_cut
     return rows, images[: len(rows)], oversized
 
 
 def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np.ndarray:
-    """Give for each row the first that holds the same image, and warn where it is another.
+    """Find for each row the first row with the same image, and warn if there are copies.
 
-    Public sets hold such copies. They stay: where one is a reference and one a test, errors
-    look rarer than they are, and only the user can tell which copy to remove.
+    Public sets contain copies. They are kept, because only the user can decide which copy to
+    remove. If one copy is a reference and another a test, error rates look lower than they are.
     """
     first: dict[str, int] = {}
-    copy_of = [first.setdefault(shards.digest(image), at) for at, image in enumerate(images)]
-    pairs = [(rows[at], rows[of]) for at, of in enumerate(copy_of) if of < at]
+    copy_of = [first.setdefault(shards.digest(image), row) for row, image in enumerate(images)]
+    pairs = [(rows[row], rows[original]) for row, original in enumerate(copy_of) if original < row]
     if pairs:
         mixed = sum(
             (one.writer, one.forgery) != (other.writer, other.forgery) for one, other in pairs
@@ -232,7 +240,7 @@ def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np
 def _check_counts(
     name: str, source: Path, files: list[SignatureFile], expected: Mapping[str, int]
 ) -> None:
-    """Compare what was found, bad files included, with what the set should hold."""
+    """Compare the numbers of files, including unusable ones, with the expected numbers."""
     counts = Counter((row.writer, row.forgery) for row in files)
     writers = sorted({row.writer for row in files}, key=natural_order)
     faults = []
@@ -254,6 +262,7 @@ def _check_counts(
 
 
 def _check_enough(name: str, source: Path, rows: list[SignatureFile]) -> None:
+    """Check that there are two writers at least, and genuine signatures of each."""
     writers = {row.writer for row in rows}
     without = sorted(writers - {row.writer for row in rows if not row.forgery}, key=natural_order)
     if len(writers) < 2 or without:

@@ -95,6 +95,6 @@ class Quarantine:
         raise FkdError(
             f"{len(self)} of {total} {what} were set aside, more than "
             f"quarantine.max_share = {max_share:g} allows:\n{first}{more}\n"
-            "The log of this stage lists them all. Mend or remove these files, or raise "
+            "The log of this stage lists them all. Correct or remove these files, or raise "
             "quarantine.max_share."
         )

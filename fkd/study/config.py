@@ -84,6 +84,7 @@ def _refuse(problems: Iterable[str]) -> None:
 
 
 def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
+    """Replace settings of a config by those of the entry of ``sizes`` that ``size`` names."""
     size, sizes = config.get("size"), config.get("sizes", {})
     if not isinstance(size, str) or not isinstance(sizes, dict):
         return config  # there is no size, or the schema will report what is wrong with it
@@ -100,6 +101,7 @@ def _overlay(base: Any, top: Any) -> Any:
 
 
 def _with_defaults(value: Any, rules: dict, definitions: dict) -> Any:
+    """Fill in the schema's defaults in a part of a config, at any depth."""
     if "$ref" in rules:
         rules = definitions[rules["$ref"].rpartition("/")[2]] | rules
     if not isinstance(value, dict):

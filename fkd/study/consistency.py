@@ -50,6 +50,7 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
 
 
 def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
+    """Report contradictions between pages, sets of signatures, the teacher's data and protocols."""
     sets, teacher, tested = config["signatures"], config["teacher"], config["evaluation"]["sets"]
     for key, entry in [("pages", config["pages"])] + [
         (f"signatures.{n}", s) for n, s in sets.items()
@@ -130,6 +131,7 @@ def _share_writers(one: dict[str, Any], other: dict[str, Any], folder: str) -> b
 def _impossible_students(
     config: Mapping[str, Any], students: Mapping[str, Student]
 ) -> Iterator[str]:
+    """Report contradictions between students, networks, connections and the teacher."""
     connections, networks = config["geometry"]["connections"], config["networks"]
     guide = config["teacher"]["architecture"]
     guiding = ARCHITECTURES[guide].map_sizes

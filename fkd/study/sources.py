@@ -91,6 +91,6 @@ def _double_keys(node: yaml.Node | None, above: str) -> Iterator[str]:
         for key, inner in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in lines and name != "<<":  # a mapping may merge several others by "<<"
-                yield f"{above}{name} stands twice (lines {lines[name]} and {line})"
+                yield f"{above}{name} occurs twice (lines {lines[name]} and {line})"
             lines.setdefault(name, line)
             yield from _double_keys(inner, f"{above}{name}.")

@@ -39,7 +39,7 @@ class Response:
     def __post_init__(self) -> None:
         if self.loss not in RESPONSE_LOSSES:
             known = ", ".join(RESPONSE_LOSSES)
-            raise FkdError(f"{self.loss!r} is no response loss; it is one of {known}")
+            raise FkdError(f"{self.loss!r} is no response loss; expected one of {known}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Student:
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
-            raise FkdError(f"{self.architecture!r} is no architecture; it is one of {known}")
+            raise FkdError(f"{self.architecture!r} is no architecture; expected one of {known}")
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Student":

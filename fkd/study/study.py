@@ -126,7 +126,9 @@ class Study:
         for protocol in self.protocols.get(name, []):
             if protocol.references == references:
                 return protocol
-        raise FkdError(f"evaluation.sets.{name}: {references} references are not asked for")
+        raise FkdError(
+            f"evaluation.sets.{name}: {references} references are in none of its protocols"
+        )
 
     def most_references(self, name: str) -> int:
         """Return the largest number of references in the protocols of a set."""

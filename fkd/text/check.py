@@ -1,4 +1,4 @@
-"""What was set aside on the way from pages to text crops, joined and weighed."""
+"""The check of how many pages and text crops were set aside."""
 
 import csv
 from pathlib import Path
@@ -16,29 +16,31 @@ def check_text(
     out: Path,
     max_share: float,
 ) -> None:
-    """Join what was set aside on the way from pages to crops, and stop where it is too much.
+    """Join the lists of pages and text crops that were set aside, and stop if they are too many.
 
     Parameters
     ----------
     pages : Path
-        The list of pages of :func:`fkd.text.pages.list_pages`.
+        The list of pages written by :func:`fkd.text.pages.list_pages`.
     crops : list of Path
         The shards of kind "crops".
     page_lists : list of Path
-        What was set aside of the pages.
+        The lists of pages that were set aside.
     crop_lists : list of Path
-        What was set aside of the crops.
+        The lists of crops that were set aside.
     out : Path
-        CSV of both.
+        The CSV file to write, with the entries of all lists.
     max_share : float
-        See :meth:`Quarantine.check`; held for pages and for crops.
+        The largest share that may be set aside, for pages and for crops separately; see
+        :meth:`Quarantine.check`.
     """
-    of_pages, of_crops = Quarantine.read(*page_lists), Quarantine.read(*crop_lists)
-    both = Quarantine(of_pages.rows + of_crops.rows)
-    both.passed_over = of_pages.passed_over + of_crops.passed_over
+    pages_aside, crops_aside = Quarantine.read(*page_lists), Quarantine.read(*crop_lists)
+    both = Quarantine(pages_aside.rows + crops_aside.rows)
+    both.passed_over = pages_aside.passed_over + crops_aside.passed_over
     both.write(out)
     with Path(pages).open(newline="", encoding="utf-8") as stream:
-        named = {row["file"] for row in csv.DictReader(stream)}
-    of_pages.check(len(named | {file for file, _ in of_pages.rows}), max_share, "pages")
+        listed = {row["file"] for row in csv.DictReader(stream)}
+    # A page may be listed and set aside later, or set aside without being listed.
+    pages_aside.check(len(listed | {file for file, _ in pages_aside.rows}), max_share, "pages")
     kept = sum(len(shards.read(path, "crops", ["line"])["line"]) for path in crops)
-    of_crops.check(kept + len(of_crops), max_share, "text crops")
+    crops_aside.check(kept + len(crops_aside), max_share, "text crops")

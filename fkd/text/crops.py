@@ -1,8 +1,8 @@
-"""From stripes to text crops: images of handwriting that look like signatures.
+"""The cutting of stripes into text crops, which are images of handwriting that resemble signatures.
 
-A stripe is cut into neighboring intervals whose aspect ratios are drawn from the span of
-the signature sets, and each is prepared like a signature, on a canvas drawn from those of
-the sets.
+The columns of a stripe are divided into consecutive intervals. Their aspect ratios are drawn from
+the range of the signature sets. Each interval is cut out as a text crop and prepared like a
+signature, on a canvas that is drawn from the canvases of the sets.
 """
 
 import logging
@@ -26,10 +26,10 @@ from fkd.threads import side_by_side
 _log = logging.getLogger(__name__)
 
 CANVASES = ((952, 1360), (600, 850), (730, 1042), (1440, 1825))
-"""Rows and columns of the canvases of GPDS, MCYT, CEDAR and UTSig."""
+"""The rows and columns of the canvases of GPDS, MCYT, CEDAR and UTSig."""
 
 RATIOS = (1.6757, 2.7210)
-"""Smallest and largest width / height of the signature sets (UTSig and CEDAR)."""
+"""The smallest and the largest ratio width / height of the signature sets (UTSig and CEDAR)."""
 
 
 def make_crops(
@@ -44,39 +44,40 @@ def make_crops(
     max_per_page: int | None = None,
     threads: int | None = None,
 ) -> None:
-    """Cut stripes into text crops and prepare each on a canvas of its own.
+    """Cut stripes into text crops, and prepare each on a random canvas.
 
     Parameters
     ----------
     stripes : Path
-        Shard written by :func:`fkd.text.stripes.segment_pages`.
+        The shard written by :func:`fkd.text.stripes.segment_pages`.
     out : Path
-        Shard of kind ``crops``, a row per crop: ``image`` (uint8, 170 x 242); ``writer``,
-        ``page`` (str); ``line`` and ``crop`` (int32, from 0); ``ratio`` (float32); ``canvas``
-        (int32, rows and columns); ``validation`` (bool). Where it was cut: ``stripe`` (int32),
-        the row of its stripe in `stripes`, ``left`` and ``width`` (int32), columns of that
-        stripe. The attributes name the writers of all shards, hold the settings, and say in
-        ``oversized`` how many crops were larger than their canvas and cut to it.
+        The shard of kind ``crops`` to write, with one row per crop: ``image`` (uint8,
+        170 x 242); ``writer`` and ``page`` (str); ``line`` and ``crop`` (int32, from 0);
+        ``ratio`` (float32); ``canvas`` (int32, rows and columns); ``validation`` (bool). Three
+        more arrays (int32) describe the interval: ``stripe``, the row of its stripe in
+        `stripes`, and ``left`` and ``width``, its columns in that stripe. The attributes name the
+        writers of all shards and hold the settings. ``oversized`` is the number of crops that
+        were larger than their canvas and were therefore cut to its size.
     quarantine : Path
-        CSV of the crops without ink.
+        The CSV file to write of the crops without ink.
     seed : int
         The study's seed.
     canvases : sequence of [int, int], optional
-        Rows and columns of the canvases that are drawn from.
+        The rows and columns of the canvases, one of which is drawn for each crop.
     ratios : [float, float], optional
-        Span from which the ratios width / height are drawn evenly.
+        The range from which the ratios width / height are drawn uniformly.
     ratio_per : {"interval", "stripe"}, optional
-        Draw a ratio for every interval, or one for all intervals of a stripe.
+        Whether to draw a ratio for every interval, or one for all intervals of a stripe.
     max_per_page : int, optional
-        At most so many intervals of a page, chosen at random; all by default.
+        The largest number of crops per page, which are chosen at random; by default, all.
     threads : int, optional
-        Intervals worked on at a time; by default one on each core.
+        The number of crops that are prepared at the same time; by default, one per CPU core.
 
     Raises
     ------
     FkdError
-        Where `ratios` is no span of positive numbers, `ratio_per` is unknown or
-        `canvases` is empty.
+        If `ratios` is not a range of positive numbers, `ratio_per` is unknown or `canvases` is
+        empty.
     """
     low, high = ratios
     if not 0 < low <= high < math.inf:
@@ -100,16 +101,16 @@ def make_crops(
         intervals = _thin_out(intervals, source["page"], max_per_page, seed)
     aside = Quarantine()
     images, kept, oversized = [], [], 0
-    for interval, found in zip(
+    for interval, prepared in zip(
         intervals, side_by_side(partial(_prepare, source), intervals, threads), strict=True
     ):
-        if isinstance(found, str):
+        if isinstance(prepared, str):
             page, line = source["page"][interval.row], source["line"][interval.row]
-            aside.set_aside(f"{page} line {line} crop {interval.index}", found)
+            aside.set_aside(f"{page} line {line} crop {interval.index}", prepared)
             continue
-        images.append(found.image)
+        images.append(prepared.image)
         kept.append(interval)
-        oversized += found.is_cut
+        oversized += prepared.is_cut
     if oversized:
         _log.warning(
             "%d of %d crops are larger than their canvas and cut to it", oversized, len(kept)
@@ -145,7 +146,21 @@ def make_crops(
 
 
 class Interval(NamedTuple):
-    """One interval of a stripe: the stripe's row in its shard, and what was drawn."""
+    """The consecutive columns of a stripe from which a text crop is cut.
+
+    Attributes
+    ----------
+    row : int
+        The row of the stripe in its shard.
+    index : int
+        The number of the interval in its stripe, from 0.
+    left, width : int
+        The first column of the interval, and the number of its columns.
+    ratio : float
+        The aspect ratio that was drawn.
+    canvas : (int, int)
+        The rows and columns of the canvas that was drawn.
+    """
 
     row: int
     index: int
@@ -162,29 +177,30 @@ def draw_intervals(
     canvases: Sequence[Sequence[int]],
     place: tuple[object, ...],
 ) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
-    """Cut a stripe from the left, as long as a whole interval is left.
+    """Divide a stripe into intervals from left to right, as long as a whole interval fits.
 
     Parameters
     ----------
     shape : (int, int)
-        Rows and columns of the stripe, spaces removed.
+        The rows and columns of the stripe without spaces.
     ratios, ratio_per, canvases
         See :func:`make_crops`.
     place : tuple
-        The study's seed, "crop", page and line: where the draws come from.
+        The study's seed, "crop", page and line, from which the random numbers are drawn.
 
     Yields
     ------
     left, width : int
-        The columns.
+        The first column of the interval, and the number of its columns.
     ratio : float
-        As it was drawn.
+        The aspect ratio that was drawn.
     canvas : (int, int)
-        Its rows and columns.
+        The rows and columns of the canvas that was drawn.
     """
     height, whole = shape
     left, ratio = 0, 0.0
     for index in count():
+        # A random stream for each interval, so that one does not depend on the others' draws.
         draw = generator(*place, index)
         drawn = draw.uniform(*ratios)
         ratio = drawn if index == 0 or ratio_per == "interval" else ratio
@@ -199,23 +215,24 @@ def draw_intervals(
 def _thin_out(
     intervals: list[Interval], page_of: np.ndarray, most: int, seed: int
 ) -> list[Interval]:
-    """Keep at most `most` intervals of a page, in their order."""
-    of_page = defaultdict(list)
+    """Choose at most `most` intervals of each page at random, and keep their order."""
+    by_page = defaultdict(list)
     for interval in intervals:
-        of_page[page_of[interval.row]].append(interval)
+        by_page[page_of[interval.row]].append(interval)
     kept = []
-    for page, group in of_page.items():
+    for page, group in by_page.items():
         chosen = generator(seed, "crops of a page", page).permutation(len(group))[:most]
         kept += [group[index] for index in sorted(chosen)]
     return kept
 
 
 def _prepare(source: shards.Shard, interval: Interval) -> Prepared | str:
-    """Cut one interval out of its stripe and normalize it; the reason where it has no ink."""
+    """Cut one text crop out of its stripe and prepare it, or return the reason if it has no ink."""
     start, height, width = (int(source[n][interval.row]) for n in ("offset", "height", "width"))
     stripe = source["pixels"][start : start + height * width].reshape(height, width)
     pixels = stripe[:, interval.left : interval.left + interval.width]
     try:
+        # As published, the ink of text is separated at the threshold of the blurred image.
         return prepare(pixels, interval.canvas, threshold="blurred")
     except FkdError as error:
         return str(error)

@@ -1,4 +1,4 @@
-"""The pages of a handwriting database: listed, divided into shards, some kept for validation."""
+"""The list of a handwriting database's pages, divided into shards and for validation."""
 
 import csv
 import io
@@ -29,37 +29,38 @@ def list_pages(
     validation_share: float,
     seed: int,
 ) -> None:
-    """List the pages of a handwriting database, and divide them into shards and for validation.
+    """List the pages of a handwriting database, and assign them to shards and to validation.
 
     Parameters
     ----------
     source : Path
         The database's folder.
     layout : {"cvl", "iam", "folder"}
-        ``cvl``: ``WWWW-T.tif`` or ``WWWW-T-cropped.tif`` (W writer, T text) at any
-        depth, the cropped one where both exist. ``iam``: ``pages/*.png`` and
-        ``writers.csv`` (UTF-8) with the columns page and writer. ``folder``: a sub-folder
-        for every writer.
+        How the pages are stored. ``cvl``: ``WWWW-T.tif`` or ``WWWW-T-cropped.tif`` at any depth,
+        where W is the writer and T the text; the cropped file is used if both exist. ``iam``:
+        ``pages/*.png``, and ``writers.csv`` in UTF-8 with the columns page and writer.
+        ``folder``: one subfolder for each writer.
     out : Path
-        CSV with the columns page, writer, file, shard and validation_share, by page.
-        The last is the share of the page's lines that is kept for validation: 0 or 1,
-        except for a writer's only page.
+        The CSV file to write, with one row per page and the columns page, writer, file, shard
+        and validation_share. The last is the share of the page's lines that is used for
+        validation. It is 0 or 1, except for a writer with only one page.
     quarantine : Path
-        CSV of the files that do not fit the layout, or whose name is not UTF-8.
+        The CSV file to write of the files that do not fit the layout, or whose names are not
+        UTF-8.
     shards : int
-        The number of blocks of neighboring pages into which the list is divided.
+        The number of shards into which the list is divided. Each has consecutive pages.
     validation_share : float
-        Share of a writer's pages to keep for validation, at least 0 and less than 1:
-        one page or more, but never all; none where it is 0.
+        The share of each writer's pages to use for validation, at least 0 and less than 1. For 0,
+        no page is used. Otherwise, at least one page is used, but never all.
     seed : int
         The study's seed.
 
     Raises
     ------
     FkdError
-        Where the folder is missing, holds no page or fewer than `shards`, where
-        ``writers.csv`` cannot be read or does not name one writer for each page, or where
-        the layout or share is impossible.
+        If the folder is missing, holds no pages or fewer than `shards`, if ``writers.csv`` cannot
+        be read or does not name one writer for each page, or if the layout or the share is
+        invalid.
     """
     source = Path(source)
     if layout not in READERS:
@@ -69,49 +70,54 @@ def list_pages(
     if not 0 <= validation_share < 1:
         raise FkdError(f"validation_share: {validation_share} is not at least 0 and less than 1.")
     aside = Quarantine()
-    found = sorted(READERS[layout](source, aside))
+    listed = sorted(READERS[layout](source, aside))
     aside.write(quarantine)
-    if not found:
+    if not listed:
         raise FkdError(
             f"{printable(source)}: no page in the layout {layout!r}. {len(aside)} files were set "
             "aside, listed in the log of this stage."
         )
-    if len(found) < shards:
-        raise FkdError(f"{source}: {len(found)} pages cannot fill {shards} shards. Ask for fewer.")
-    of_writer = defaultdict(list)
-    for page, writer, _ in found:
-        of_writer[writer].append(page)
-    refuse_alike(of_writer, f"{printable(source)}: the writers", "Give one person one name.")
+    if len(listed) < shards:
+        raise FkdError(f"{source}: {len(listed)} pages cannot fill {shards} shards. Ask for fewer.")
+    pages_of = defaultdict(list)
+    for page, writer, _ in listed:
+        pages_of[writer].append(page)
+    refuse_alike(pages_of, f"{printable(source)}: the writers", "Give one person one name.")
     share = {}
-    for writer, pages in of_writer.items():
+    for writer, pages in pages_of.items():
         chosen = choose_for_validation(
             len(pages), validation_share, generator(seed, "validation", writer)
         )
-        of_lines = [validation_share] if len(pages) == 1 else chosen.astype(int)
-        share.update(zip(pages, of_lines, strict=True))
+        # A writer's only page gives some of its lines to validation, as segment_pages() chooses.
+        shares = [validation_share] if len(pages) == 1 else chosen.astype(int)
+        share.update(zip(pages, shares, strict=True))
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(COLUMNS)
-        for index, (page, writer, file) in enumerate(found):
-            table.writerow((page, writer, file, index * shards // len(found), share[page]))
+        for index, (page, writer, file) in enumerate(listed):
+            table.writerow((page, writer, file, index * shards // len(listed), share[page]))
 
 
 def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
-    found: dict[tuple[str, bool], tuple[str, str, Path]] = {}
+    """List the pages of a folder in the layout ``cvl``."""
+    candidates: dict[tuple[str, bool], tuple[str, str, Path]] = {}
     for file in _files(source, aside):
         if {"lines", "words", "xml"} & set(file.relative_to(source).parts):
-            continue  # other parts of the database
+            continue  # these parts of the database are not pages
         if not (name := re.fullmatch(CVL_PAGE, file.name)):
             aside.set_aside(file, "the name is not WWWW-T.tif or WWWW-T-cropped.tif")
-        elif (key := (name["page"], bool(name["cropped"]))) in found:
-            aside.set_aside(file, f"the same page is taken from {found[key][2]}")
+        elif (key := (name["page"], bool(name["cropped"]))) in candidates:
+            aside.set_aside(file, f"the same page is taken from {candidates[key][2]}")
         else:
-            found[key] = (name["page"], name["writer"], file)
-    cropped = {page for page, is_cropped in found if is_cropped}
-    return [row for (page, is_cropped), row in found.items() if is_cropped or page not in cropped]
+            candidates[key] = (name["page"], name["writer"], file)
+    cropped = {page for page, is_cropped in candidates if is_cropped}
+    return [
+        row for (page, is_cropped), row in candidates.items() if is_cropped or page not in cropped
+    ]
 
 
 def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
+    """List the pages of a folder in the layout ``iam``."""
     table, folder = source / "writers.csv", source / "pages"
     writer_of = _read_writers(table)
     pages = []
@@ -130,7 +136,7 @@ def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
 
 
 def _read_writers(path: Path) -> dict[str, str]:
-    """Read who wrote each page; a byte order mark, as spreadsheets write it, is accepted."""
+    """Read the writer of each page. A byte order mark, which spreadsheets write, is accepted."""
     if not path.is_file():
         raise FkdError(f"{path}: no such file. It says who wrote each page: page,writer.")
     try:
@@ -156,11 +162,12 @@ def _read_writers(path: Path) -> dict[str, str]:
 
 
 def _stripped(row: dict[str, str | None], *columns: str) -> list[str]:
-    """Read columns of a row, without the blanks around them."""
+    """Read columns of a row, without leading and trailing blanks."""
     return [(row[column] or "").strip() for column in columns]
 
 
 def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
+    """List the pages of a folder in the layout ``folder``."""
     pages = []
     for file in _files(source, aside):
         parts = file.relative_to(source).parts
@@ -176,13 +183,13 @@ READERS: dict[str, Callable[[Path, Quarantine], list[tuple[str, str, Path]]]] = 
     "iam": _iam,
     "folder": _folder,
 }
-"""For each layout of pages who lists them: the page's name, its writer, its file."""
+"""The function that lists the pages of each layout: their names, writers and files."""
 
 
 def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
-    """Give the images at any depth, in order, except those whose name no list can hold.
+    """Yield the images at any depth in order, except those whose names are not UTF-8.
 
-    Other files, such as notes and what systems leave in folders, are passed over.
+    Other files, such as notes and hidden files of operating systems, are passed over.
     """
     for file in sorted(files_below(source)):
         if printable(file) != str(file):
@@ -194,24 +201,24 @@ def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
 
 
 def choose_for_validation(count: int, share: float, draw: np.random.Generator) -> np.ndarray:
-    """Choose share * count of a writer's pages, or lines: at least one, never all, none for 0.
+    """Choose a share of a writer's pages, or of a page's lines, at random.
 
-    The fraction is rounded up or down at random, so that the share holds over many
-    writers of a few pages each.
+    At least one is chosen, but never all, unless the share is 0. A fractional number is rounded
+    up or down at random, so that the share is right on average over many writers with few pages.
 
     Parameters
     ----------
     count : int
-        How many there are.
+        The number of pages or lines.
     share : float
         The share to choose, from 0 to 1.
     draw : numpy.random.Generator
-        The source of the draws.
+        The source of the random numbers.
 
     Returns
     -------
     ndarray of bool, shape (count,)
-        Which are chosen.
+        Whether each page or line is chosen.
     """
     chosen = np.zeros(count, bool)
     if count > 1 and share > 0:

@@ -1,4 +1,4 @@
-"""From pages to stripes, each the pixels of one line of handwriting."""
+"""The segmentation of pages into stripes, each of which has the pixels of one line of text."""
 
 import csv
 from pathlib import Path
@@ -35,44 +35,47 @@ def segment_pages(
     Parameters
     ----------
     pages : Path
-        List written by :func:`fkd.text.pages.list_pages`.
+        The list written by :func:`fkd.text.pages.list_pages`.
     shard : int
-        Which part of the list.
+        The number of the shard.
     out : Path
-        Shard of kind ``stripes``, a row per stripe: ``offset`` (int64), ``height`` and
-        ``width`` (int32) of its pixels in the flat array ``pixels`` (uint8); ``writer``,
-        ``page`` (str); ``line`` (int32, from 0); ``validation`` (bool); ``top`` (int32), the
-        row of the page, made level, where it begins. The flat array ``columns`` (int32) says
-        of each column of each stripe in turn which column of the page it was. The attributes
-        name the writers of all shards, and say how many stripes were dropped for their size.
+        The shard of kind ``stripes`` to write, with one row per stripe: ``offset`` (int64),
+        ``height`` and ``width`` (int32) of its pixels in the flat array ``pixels`` (uint8);
+        ``writer`` and ``page`` (str); ``line`` (int32, from 0); ``validation`` (bool); ``top``
+        (int32), the row of the leveled page at which the stripe begins. The flat array ``columns``
+        (int32) has, for each column of each stripe, the column of the page from which it comes.
+        The attributes name the writers of all shards, and give the number of stripes that were
+        dropped because of their size.
     quarantine : Path
-        CSV of the pages without stripes: unreadable, too large, blank.
+        The CSV file to write of the pages without stripes, which are unreadable, too large or
+        blank.
     max_pixels : int
-        Larger pages are not read.
+        The largest number of pixels of a page. Larger pages are not read.
     seed : int
         The study's seed.
     min_rows : int, optional
-        A stripe of no more rows is dropped.
+        Stripes with this number of rows or fewer are dropped.
     min_columns : int, optional
-        A stripe of no more columns, spaces removed, is dropped.
+        Stripes with this number of columns or fewer, without spaces, are dropped.
     ink_gray : [int, int], optional
-        Range of the gray level that the ink of a page of two levels gets, drawn per
-        page. Such ink is blacker than any on a gray scan. By default it stays as it is.
+        The range from which the gray level of the ink is drawn for pages that have only two gray
+        levels, because their ink is blacker than any ink on a gray scan. By default, their ink
+        is not changed.
     threads : int, optional
-        Pages worked on at a time; by default one on each core.
+        The number of pages that are processed at the same time; by default, one per CPU core.
 
     Raises
     ------
     FkdError
-        Where the list has no such shard.
+        If the list has no such shard.
     """
     with Path(pages).open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     writers = sorted({row["writer"] for row in rows})
     aside = Quarantine()
     pixels, columns, table, dropped = [], [], [], 0
-    wanted = [row for row in rows if int(row["shard"]) == shard]
-    if not wanted:
+    shard_rows = [row for row in rows if int(row["shard"]) == shard]
+    if not shard_rows:
         raise FkdError(f"{pages}: no page in shard {shard}. List the pages for more shards.")
 
     def stripes_of(row: dict[str, str]) -> list[Stripe] | str:
@@ -83,7 +86,7 @@ def segment_pages(
         except FkdError as error:
             return str(error).removeprefix(f"{row['file']}: ")
 
-    for row, stripes in zip(wanted, side_by_side(stripes_of, wanted, threads), strict=True):
+    for row, stripes in zip(shard_rows, side_by_side(stripes_of, shard_rows, threads), strict=True):
         if isinstance(stripes, str):
             aside.set_aside(row["file"], stripes)
             continue
@@ -137,11 +140,11 @@ class Stripe(NamedTuple):
     Attributes
     ----------
     top : int
-        The row of the page, made level, where it begins.
+        The row of the leveled page at which the stripe begins.
     columns : ndarray of int, shape (kept columns,)
-        Which column of the page each of its columns was.
+        For each column of the stripe, the column of the page from which it comes.
     pixels : ndarray of uint8, shape (rows, kept columns)
-        Its gray levels.
+        The gray levels.
     """
 
     top: int
@@ -162,16 +165,16 @@ def find_stripes(
     Parameters
     ----------
     page : ndarray of uint8, shape (height, width)
-        See :func:`fkd.text.lines.find_lines`.
+        The page, see :func:`fkd.text.lines.find_lines`.
     ink_gray : [int, int] or None
-        See :func:`segment_pages`.
+        The range of the ink's gray level, see :func:`segment_pages`.
     place : tuple
-        The study's seed, "ink" and the page: where the draw of the ink's gray comes from.
+        The study's seed, "ink" and the page's name, from which the gray level is drawn.
 
     Returns
     -------
     list of Stripe
-        From top to bottom.
+        The stripes from top to bottom.
     """
     stripes = []
     for line in find_lines(page):
@@ -179,6 +182,7 @@ def find_stripes(
         stripes.append(Stripe(line.top, columns, line.pixels[:, columns]))
     if ink_gray and _has_two_levels(page):
         level = generator(*place).integers(*ink_gray, endpoint=True)
+        # Leveling the page may leave values between its two gray levels; the middle divides them.
         middle = (int(page.min()) + int(page.max())) / 2
         stripes = [
             stripe._replace(pixels=np.where(stripe.pixels < middle, level, 255).astype(np.uint8))
@@ -188,24 +192,26 @@ def find_stripes(
 
 
 def written_columns(stripe: np.ndarray) -> np.ndarray:
-    """Tell the columns with ink from spaces between words, and margins.
+    """Find the columns with ink, as opposed to spaces between words and to margins.
 
-    Kept are columns whose standard deviation is over 10 % of the largest one's, as
-    published. The second pass published, at 1 %, has then nothing to remove.
+    As published, a column is kept if the standard deviation of its gray levels is more than 10 %
+    of the largest one in the stripe. The published second pass, at 1 %, is left out because it
+    could not remove any more columns.
 
     Parameters
     ----------
     stripe : ndarray of uint8, shape (rows, columns)
-        One line.
+        The pixels of one line.
 
     Returns
     -------
     ndarray of bool, shape (columns,)
-        Which columns a stripe keeps.
+        Whether each column is kept.
     """
     spread = stripe.astype(np.float32).std(axis=0)
     return spread > 0.10 * spread.max(initial=0)
 
 
 def _has_two_levels(page: np.ndarray) -> bool:
+    """Tell whether a page has only two gray levels, like a binary scan."""
     return bool(((page == page.min()) | (page == page.max())).all())

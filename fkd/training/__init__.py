@@ -1,1 +1,1 @@
-"""Training: the teacher, what it says of text crops, and the students."""
+"""The training of the teacher and of the students, and the targets that the teacher computes."""

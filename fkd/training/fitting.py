@@ -1,4 +1,4 @@
-"""Fitting a network: the one loop, and checkpoints to resume from."""
+"""The training loop of all networks, with checkpoints from which training resumes."""
 
 import csv
 import json
@@ -22,24 +22,25 @@ from fkd.storage.atomic import writing
 from fkd.training.recipe import Recipe
 
 Batch = Mapping[str, Tensor | Neighborhoods]
-"""``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and targets."""
+"""``image`` (B, 1, 150, 220) float32 in [0, 1], ``writer`` (B,) int64, and the targets."""
 
 LossTerms = Callable[[Network, Batch], tuple[dict[str, Tensor], Tensor]]
-"""Gives the terms of a batch's loss, ``total`` among them, and the logits."""
+"""A function that returns the terms of a batch's loss, including ``total``, and the logits."""
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What a network is shown.
+    """The batches on which a network is trained and validated.
 
     Attributes
     ----------
     training : callable
-        Gives the batches of an epoch, counted from 0; the same ones at each call.
+        A function that returns the batches of an epoch, whose number counts from 0. Each call
+        with the same number returns the same batches.
     steps : int
-        Batches an epoch.
+        The number of batches per epoch.
     validation : callable, optional
-        Gives the batches of the validation set.
+        A function that returns the batches of the validation set.
     """
 
     training: Callable[[int], Iterator[Batch]]
@@ -49,19 +50,19 @@ class Batches:
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a training.
+    """The files that a training writes.
 
     Attributes
     ----------
     out : Path
-        The weights, as safetensors.
+        The safetensors file of the weights.
     losses : Path
-        CSV: the mean of each term, and the accuracy, by epoch and subset.
+        The CSV file with the mean of each term and the accuracy, by epoch and subset.
     checkpoint : Path
-        Written after each epoch, and removed once the weights are written.
+        The checkpoint. It is written after each epoch, and removed once the weights are written.
     about : dict
-        Everything that shapes the result, kept with the weights; a checkpoint with
-        another is not resumed.
+        Everything that determines the result, stored with the weights. Training only resumes
+        from a checkpoint if this is the same.
     """
 
     out: Path
@@ -79,24 +80,27 @@ def steps_of(images: int, recipe: Recipe, what: str) -> int:
     Parameters
     ----------
     images : int
-        In the training set.
+        The number of images in the training set.
     recipe : Recipe
-        Says how many are a batch.
+        The recipe, which has the batch size.
     what : str
-        What the images are, for the message.
+        A plural noun for the images, used in the message.
 
     Raises
     ------
     FkdError
-        Where there is not even one.
+        If there are too few images for one batch.
     """
     if images < recipe.batch:
-        raise FkdError(f"{images} {what} do not fill one batch of {recipe.batch}")
+        raise FkdError(
+            f"{images} {what} do not fill one batch of {recipe.batch}. Use smaller batches or more "
+            "data."
+        )
     return images // recipe.batch
 
 
 def whole_batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Part an order of rows into batches; what is left over is not used."""
+    """Divide a sequence of rows into batches. Remaining rows at the end are not used."""
     for start in range(0, len(order) - size + 1, size):
         yield order[start : start + size]
 
@@ -104,25 +108,27 @@ def whole_batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 def fit(
     network: Network, loss_terms: LossTerms, batches: Batches, recipe: Recipe, record: Record
 ) -> None:
-    """Train a network, from its checkpoint on where that fits, and write its weights.
+    """Train a network and write its weights.
+
+    Training resumes from the checkpoint if there is one of the same settings and data.
 
     Parameters
     ----------
     network : Network
-        Changed in place; in evaluation mode afterwards.
+        The network, which is changed in place and is in evaluation mode afterwards.
     loss_terms : callable
         See :data:`LossTerms`.
     batches : Batches
-        What the network is shown.
+        The batches for training and validation.
     recipe : Recipe
         Optimizer and schedule.
     record : Record
-        What is kept.
+        The files to write.
 
     Raises
     ------
     FkdError
-        Where the loss is not finite.
+        If the loss is not finite.
     """
     optimizer = recipe.optimizer(network)
     scheduler = recipe.scheduler(optimizer, batches.steps)
@@ -151,6 +157,7 @@ def fit(
             progress = tqdm(shown, title, batches.steps, unit="batch", disable=None)
             row = _go_over(progress, terms, step)
             note({"epoch": epoch + 1, "subset": "training"} | row)
+            # Checked once per epoch, because reading a loss at each step would stall a GPU.
             if not math.isfinite(row["total"]):
                 raise FkdError(
                     f"{record.losses.parent.name}: the loss is not finite in epoch {epoch + 1}: "
@@ -164,6 +171,7 @@ def fit(
                 with torch.no_grad():
                     row = _go_over(batches.validation(), terms)
                 note({"epoch": epoch + 1, "subset": "validation"} | row)
+            # After validation, so that a resumed training has all rows of the finished epochs.
             _save_checkpoint(record, epoch + 1, network, optimizer, scheduler, rows)
     with writing(record.losses) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, rows[0])
@@ -179,7 +187,7 @@ def _go_over(
     terms_of: Callable[[Batch], tuple[dict[str, Tensor], Tensor]],
     step: Callable[[Tensor], None] | None = None,
 ) -> dict[str, float]:
-    """Go over batches, with a step after each, and give the means of the terms over the images."""
+    """Compute the means of the terms over all images, with an optimizer step after each batch."""
     begin, images = time.perf_counter(), 0
     sums: dict[str, Tensor] = {}
     for batch in batches:
@@ -189,7 +197,7 @@ def _go_over(
         count = len(batch["writer"])
         images += count
         for name, value in (*terms.items(), ("accuracy", accuracy(logits, batch["writer"]))):
-            # Summed where it was computed: asking for its value would stall a GPU.
+            # The sum stays on the device, because reading the value would stall a GPU.
             sums[name] = sums.get(name, 0) + value.detach() * count
     means = {name: float(value) / images for name, value in sums.items()}
     return {"images": images} | means | {"seconds": round(time.perf_counter() - begin, 2)}
@@ -203,11 +211,13 @@ def _save_checkpoint(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict],
 ) -> None:
+    """Write everything that is needed to resume training after an epoch."""
     state = {
         "about": json.dumps(record.about, sort_keys=True),
         "epoch": epoch,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
+        # Some schedulers keep functions in their state, which cannot be loaded as weights only.
         "scheduler": {k: v for k, v in scheduler.state_dict().items() if not callable(v)},
         "log": json.dumps(rows),
     }
@@ -222,13 +232,13 @@ def _resume(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict],
 ) -> int:
-    """Load the checkpoint where it fits, and say how many epochs are done."""
+    """Load the checkpoint if it fits, and return the number of finished epochs."""
     path = record.checkpoint
     if not path.exists():
         return 0
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling a damaged file fails in any way
+    except Exception as error:  # unpickling a damaged file can raise any error
         _log.info("%s cannot be read (%s): training starts anew", path, error)
         return 0
     if state["about"] != json.dumps(record.about, sort_keys=True):
@@ -243,15 +253,18 @@ def _resume(
 
 
 def accuracy(logits: Tensor, writers: Tensor) -> Tensor:
-    """Share of the images whose writer is recognized.
+    """Compute the share of the images whose writer is recognized.
 
     Parameters
     ----------
     logits : Tensor, (B, writers)
+        The logits of each image.
     writers : Tensor, (B,)
+        The number of the true writer of each image.
 
     Returns
     -------
     Tensor, ()
+        The share, from 0 to 1.
     """
     return (logits.argmax(dim=1) == writers).to(torch.float32).mean()

@@ -1,4 +1,4 @@
-"""How a network is trained: optimizer, schedule, precision."""
+"""The recipe by which a network is trained: optimizer, schedule and precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,34 +11,37 @@ from fkd.models import Network
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: stochastic gradient descent with momentum.
+    """A recipe for training by stochastic gradient descent with momentum.
 
-    The defaults are the published ones of the students.
+    The defaults are the published values for students.
 
     Attributes
     ----------
     epochs : int
-        Passes over the training set; the last epoch's weights are the model.
+        The number of passes over the training set. The weights after the last epoch are used.
     batch : int
-        Images a step; what is left over at the end of an epoch is not used.
+        The number of images per step. Images that do not fill a batch at the end of an epoch are
+        not used.
     learning_rate : float
-        At the start, or at its peak where the schedule is ``one_cycle``.
+        The learning rate at the start, or at its peak if the schedule is ``one_cycle``.
     schedule : {"steps", "one_cycle"}
-        Divide the rate by 10 after each milestone, or raise and lower it once
-        over the whole run, which suits short runs.
+        How the learning rate changes. With ``steps``, it is divided by 10 after each milestone.
+        With ``one_cycle``, it is raised and lowered once over the whole training, which suits
+        short trainings.
     milestones : list of int
-        Epochs after which ``steps`` divides the rate.
+        The epochs after which ``steps`` divides the learning rate.
     momentum : float
-        Momentum of the gradient.
+        The momentum of the gradient.
     nesterov : bool
-        Nesterov's momentum (the paper), or the plain one (the published code).
+        Whether to use Nesterov's momentum, as in the paper, or plain momentum, as in the
+        published code.
     weight_decay : float
-        Added to the gradient, times the weight.
+        The factor by which weights are multiplied before they are added to their gradient.
     precision : {"float32", "tf32", "bfloat16"}
-        In which the network computes. ``tf32`` is for GPUs, and touches all matrix
-        products; ``bfloat16`` leaves weights and losses in float32.
+        The precision in which the network computes. ``tf32`` is for GPUs and applies to all
+        matrix products. ``bfloat16`` leaves weights and losses in float32.
     compile : bool
-        Whether PyTorch compiles the network, which takes a minute and pays on a GPU.
+        Whether PyTorch compiles the network. This takes a minute, and is worthwhile on a GPU.
     """
 
     epochs: int = 60
@@ -53,7 +56,7 @@ class Recipe:
     compile: bool = False
 
     def optimizer(self, network: Network) -> torch.optim.Optimizer:
-        """Make the optimizer of a network's parameters."""
+        """Make the optimizer for a network's parameters."""
         return torch.optim.SGD(
             network.parameters(),
             lr=self.learning_rate,
@@ -64,12 +67,12 @@ class Recipe:
 
     @contextmanager
     def computing(self, network: Network) -> Iterator[None]:
-        """Let PyTorch compute a network as the recipe says, until the block ends.
+        """Apply the recipe's precision and compilation until the block ends.
 
         Parameters
         ----------
         network : Network
-            Its ``describe`` is compiled where that is asked for.
+            The network, whose ``describe`` is compiled if :attr:`compile` is set.
         """
         backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
         before = [backend.allow_tf32 for backend in backends]
@@ -82,24 +85,25 @@ class Recipe:
         finally:
             for backend, allowed in zip(backends, before, strict=True):
                 backend.allow_tf32 = allowed
+            # Removes the compiled function, so that the method of the class applies again.
             network.__dict__.pop("describe", None)
 
     def autocast(self, network: Network) -> torch.autocast:
-        """Compute in bfloat16, where the recipe says so, what can be, until the block ends."""
+        """Make a context in which suitable operations use bfloat16, if the recipe says so."""
         where = next(network.parameters()).device.type
         return torch.autocast(where, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def scheduler(
         self, optimizer: torch.optim.Optimizer, steps: int
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """Make the schedule of the learning rate, stepped once a batch.
+        """Make the schedule of the learning rate, which takes one step per batch.
 
         Parameters
         ----------
         optimizer : torch.optim.Optimizer
-            From :meth:`optimizer`.
+            The optimizer, made by :meth:`optimizer`.
         steps : int
-            Batches an epoch.
+            The number of batches per epoch.
         """
         if self.schedule == "one_cycle":
             return torch.optim.lr_scheduler.OneCycleLR(

@@ -1,4 +1,4 @@
-"""The stages that train: students, and the teacher where none is given."""
+"""The stages that train students, and the teacher unless its weights are imported."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -42,48 +42,48 @@ def train_student(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Train a student on text crops under the guidance of the teacher.
+    """Train a student on text crops, guided by the teacher.
 
-    Students of one architecture start from the same weights and see the same
-    batches, so that they differ by their loss alone.
+    Students of one architecture start from the same weights and see the same batches, so that
+    only their losses differ.
 
     Parameters
     ----------
     crops : list of Path
-        Shards of kind "crops".
+        The shards of kind "crops".
     out : Path
-        The weights, as safetensors.
+        The safetensors file of the weights to write.
     losses : Path
-        CSV: every term of the loss, for training and validation, by epoch.
+        The CSV file to write, with every term of the loss for training and validation by epoch.
     checkpoint : Path
-        Written after each epoch; training resumes from it where it was made by
-        the same settings and data, and removes it at the end.
+        The checkpoint, which is written after each epoch and removed at the end. Training
+        resumes from it if it was made with the same settings and data.
     student : Student or str
-        Its network and the weight of each term of its loss; or the name of a student of the
-        paper, such as ``resnet18_cl_geom_bc``.
+        The student's network and the weight of each term of its loss, or the name of a student
+        of the paper, such as ``resnet18_cl_geom_bc``.
     connections : dict of str to str, optional
-        The student's map for each map of the teacher that guides it; by default
-        those of the :class:`fkd.study.parts.Architecture`.
+        The student's feature map for each of the teacher's maps that guide it; by default, those
+        of the student's :class:`fkd.study.parts.Architecture`.
     responses : list of Path, optional
-        Shards of kind "responses" for each of `crops`, where the loss needs them.
+        One shard of kind "responses" for each of `crops`, if the loss needs them.
     geometry : list of Path, optional
-        Shards of kind "geometry" for each of `crops`, where the loss needs them.
+        One shard of kind "geometry" for each of `crops`, if the loss needs them.
     networks : Networks
         Width, features and initialization.
     half : bool
-        See :func:`fkd.losses.geometry`.
+        Whether the geometric loss is halved, see :func:`fkd.losses.geometry`.
     recipe : Recipe
         Optimizer and schedule.
     seed : int
         The study's seed.
     memory : float
-        Gigabytes that training may take. Crops and targets are held in half of it, or
-        on a GPU in half of what is free there; where they do not fit, each batch is
-        read from the shards, with the same result.
+        The gigabytes of memory that training may use. Crops and targets are kept in up to half of
+        it, or in half of the free memory of a GPU. If they do not fit, each batch is read from
+        the shards, with the same result.
     device : {"auto", "cpu", "cuda"}
-        Where to train.
+        The device on which the student is trained.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
     """
     student = student_of(student)
     for kind, needed, given in (
@@ -114,7 +114,8 @@ def train_student(
             return data.batches(whole_batches(order, recipe.batch), where)
 
         def validation_batches() -> Iterator[Batch]:
-            # Even parts of a batch or more, so that none is too small for a correlation.
+            # Parts of equal size, each at least one batch, so that none is too small for the
+            # correlations in the response losses.
             parts = np.array_split(validation, max(1, len(validation) // recipe.batch))
             return data.batches(parts, where)
 
@@ -144,22 +145,22 @@ def train_teacher(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Train a teacher to tell the development writers' genuine signatures apart.
+    """Train a teacher to recognize the writers of genuine signatures.
 
-    Each image is seen through a random window of 150 x 220 pixels.
+    In each epoch, the network sees a random window of 150 x 220 pixels of each image.
 
     Parameters
     ----------
     signatures : list of Path
-        Shards of kind "signatures"; their writers are the classes.
+        The shards of kind "signatures" of the development sets. Their writers are the classes.
     out : Path
-        The weights, as safetensors.
+        The safetensors file of the weights to write.
     losses : Path
-        CSV: the loss and the accuracy by epoch.
+        The CSV file to write, with the loss and the accuracy by epoch.
     checkpoint : Path
-        See :func:`train_student`.
+        The checkpoint, see :func:`train_student`.
     architecture : str
-        A key of :data:`fkd.study.parts.ARCHITECTURES`; SigNet, as published.
+        A key of :data:`fkd.study.parts.ARCHITECTURES`; by default SigNet, as published.
     networks : Networks
         Width, features and initialization.
     recipe : Recipe
@@ -167,9 +168,9 @@ def train_teacher(
     seed : int
         The study's seed.
     device : {"auto", "cpu", "cuda"}
-        Where to train.
+        The device on which the teacher is trained.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
     """
     where = devices.set_up(device, threads)
     images, names, sets = [], [], []
@@ -179,7 +180,7 @@ def train_teacher(
         images.append(shard["image"][genuine])
         sets.append(shard.attributes["set"])
         names += [f"{sets[-1]}/{writer}" for writer in shard["writer"][genuine]]
-    images = np.concatenate(images)
+    images = np.concatenate(images)  # (n, 170, 242)
     writers, writer = np.unique(names, return_inverse=True)
     about = {
         "architecture": architecture,
@@ -191,6 +192,7 @@ def train_teacher(
         "images": len(images),
     }
     network = models.build(architecture, len(writers), networks, seed)
+    # The number of positions of a window, by rows and columns.
     room = np.subtract(images.shape[1:], INPUT) + 1
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -228,7 +230,7 @@ def random_student(
     Parameters
     ----------
     out : Path
-        The weights, as safetensors.
+        The safetensors file of the weights to write.
     architecture : str
         A key of :data:`fkd.study.parts.ARCHITECTURES`.
     networks : Networks

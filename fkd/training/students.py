@@ -1,4 +1,4 @@
-"""The loss of a student, computed: L = sum_k l_k GeomL_k + g RespL + c CL."""
+"""The computation of a student's loss: L = sum_k l_k GeomL_k + g RespL + c CL."""
 
 from collections.abc import Mapping
 
@@ -19,41 +19,43 @@ def loss_terms(
     connections: Mapping[str, str] | None = None,
     half: bool = True,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Compute the terms of a student's loss, unweighted, and the logits.
+    """Compute the unweighted terms of a student's loss, their weighted sum, and the logits.
 
     Parameters
     ----------
     student : Student
-        Which terms there are, and their weights.
+        The student, which determines the terms and their weights.
     network : Network
-        The student's network, with classifier.
+        The student's network, with a classifier.
     batch : mapping of str to Tensor or Neighborhoods
-        ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,); where the terms need
-        them ``feature`` (B, F), the teacher's response, and for each of its guiding maps
-        ``nac_MAP`` (B, N) and ``neighborhoods_MAP``, which :func:`fkd.graph.nac` takes.
+        ``image`` (B, 1, 150, 220) in [0, 1] and ``writer`` (B,). The response loss also needs
+        ``feature`` (B, F), the teacher's response. The geometric loss also needs, for each of the
+        teacher's guiding maps, ``nac_MAP`` (B, N) and ``neighborhoods_MAP``, which is an argument
+        of :func:`fkd.graph.nac`.
     connections : mapping of str to str, optional
-        The student's map for each map of the teacher; by default those of its
-        :class:`fkd.study.parts.Architecture`.
+        The student's feature map for each of the teacher's maps; by default, those of the
+        student's :class:`fkd.study.parts.Architecture`.
     half : bool
-        See :func:`fkd.losses.geometry`.
+        Whether the geometric loss is halved, see :func:`fkd.losses.geometry`.
 
     Returns
     -------
     terms : dict of str to Tensor, ()
-        ``classification``, ``geometry_MAP`` and ``response``; CL is always among them,
-        and the weighted sum stands as ``total``.
+        ``classification``, which is always included, ``geometry_MAP`` and ``response``, and their
+        weighted sum ``total``.
     logits : Tensor, (B, writers)
+        The logits of the classifier.
     """
     connections = connections or ARCHITECTURES[student.architecture].connections
-    maps, feature = network.describe(batch["image"])
-    logits = network.classifier(feature)
-    # Losses stay in float32 where the network computes in less.
+    maps, feature = network.describe(batch["image"])  # (B, D, H, W) each, (B, F)
+    logits = network.classifier(feature)  # (B, writers)
+    # Losses are computed in float32 even if the network computes in lower precision.
     with torch.autocast(feature.device.type, enabled=False):
         terms = {"classification": losses.classification(logits.float(), batch["writer"])}
         total = student.classification * terms["classification"]
         for name in student.guiding_maps:
             vectors = vectors_of_map(maps[connections[name]].float())  # (B, N, D)
-            contrast = nac(vectors, batch[f"neighborhoods_{name}"])
+            contrast = nac(vectors, batch[f"neighborhoods_{name}"])  # (B, N)
             term = losses.geometry(contrast, batch[f"nac_{name}"], half)
             terms[f"geometry_{name}"] = term
             total = total + student.geometry[name] * term

@@ -1,7 +1,7 @@
-"""What the teacher says of each crop, asked once and kept in shards.
+"""The teacher's targets for each text crop, computed once and stored in shards.
 
-The responses and the geometry are stages of their own, since a student without geometric
-term needs no spanning trees.
+Responses and geometry are separate stages, because students without geometric terms do not need
+spanning trees.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from fkd.storage import shards
 from fkd.threads import ahead
 
 Targets = Callable[[dict[str, Tensor], Tensor], dict[str, np.ndarray]]
-"""Makes of the maps and the response of a batch the arrays that a shard keeps of it."""
+"""A function that turns the maps and responses of a batch into the arrays that a shard stores."""
 
 
 def cache_responses(
@@ -36,29 +36,29 @@ def cache_responses(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Ask the teacher for its response to each crop of a shard.
+    """Compute the teacher's response to each text crop of a shard.
 
     Parameters
     ----------
     crops : Path
-        A shard of kind "crops".
+        The shard of kind "crops".
     teacher : Path
         The teacher's weights.
     out : Path
-        Shard of kind "responses" to write: ``feature`` (n, F) float32 or float16.
+        The shard of kind "responses" to write, with ``feature`` (n, F) float32 or float16.
     half_precision : bool
-        Whether the responses are kept as float16, in half the room.
+        Whether to store the responses as float16, which halves their size.
     batch : int, optional
-        Images a pass; by default 64 on the CPU and 512 on a GPU.
+        The number of crops per pass; by default, 64 on the CPU and 512 on a GPU.
     device : {"auto", "cpu", "cuda"}
-        Where the teacher computes.
+        The device on which the teacher computes.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
 
     Raises
     ------
     FkdError
-        Where the shard holds no crop.
+        If the shard holds no crop.
     """
     where = devices.set_up(device, threads)
     network, about = models.load(teacher)
@@ -81,33 +81,34 @@ def cache_geometry(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Measure the geometry of the teacher's feature maps for each crop of a shard.
+    """Measure the geometry of the teacher's feature maps for each text crop of a shard.
 
     Parameters
     ----------
     crops : Path
-        A shard of kind "crops".
+        The shard of kind "crops".
     teacher : Path
         The teacher's weights.
     out : Path
-        Shard of kind "geometry" to write: for each map ``tree_MAP`` (n, N) uint16, as
-        :func:`fkd.graph.rooted_trees` gives them, and ``nac_MAP`` (n, N) float32, with
-        N = H W of the map. Neither the maps nor any masks are kept: the trees say all.
+        The shard of kind "geometry" to write. For each map it holds ``tree_MAP`` (n, N) uint16,
+        as computed by :func:`fkd.graph.rooted_trees`, and ``nac_MAP`` (n, N) float32, with
+        N = H W of the map. Neither maps nor masks are stored, because the trees are enough to
+        restore the neighborhoods.
     maps : list of str
-        The teacher's maps whose geometry is wanted.
+        The names of the teacher's maps to measure.
     radius : int
-        Hops on the tree within which two vectors are neighbors.
+        The number of hops on the tree within which two vectors are neighbors.
     batch : int, optional
-        Images a pass; by default 64 on the CPU and 512 on a GPU.
+        The number of crops per pass; by default, 64 on the CPU and 512 on a GPU.
     device : {"auto", "cpu", "cuda"}
-        Where the teacher computes.
+        The device on which the teacher computes.
     threads : int, optional
-        CPU threads.
+        The number of CPU threads.
 
     Raises
     ------
     FkdError
-        Where the shard holds no crop, or the teacher has no such map.
+        If the shard holds no crop, or the teacher has no such map.
     """
     where = devices.set_up(device, threads)
     network, about = models.load(teacher)
@@ -115,11 +116,11 @@ def cache_geometry(
     if unknown:
         raise FkdError(f"{teacher}: no maps {', '.join(unknown)}; it has {list(network.map_sizes)}")
 
-    def targets(found: dict[str, Tensor], _: Tensor) -> dict[str, np.ndarray]:
+    def targets(teacher_maps: dict[str, Tensor], _: Tensor) -> dict[str, np.ndarray]:
         arrays = {}
         for name in maps:
-            vectors = vectors_of_map(found[name])  # (B, N, D)
-            trees = rooted_trees(vectors)
+            vectors = vectors_of_map(teacher_maps[name])  # (B, N, D)
+            trees = rooted_trees(vectors)  # (B, N)
             arrays[f"tree_{name}"] = trees.cpu().numpy()
             arrays[f"nac_{name}"] = nac(vectors, Neighborhoods(trees, radius)).cpu().numpy()
         return arrays
@@ -138,9 +139,10 @@ def _ask(
     batch: int | None,
     where: torch.device,
 ) -> None:
-    """Show the teacher all crops of a shard, and write what is kept of its answers.
+    """Run the teacher on all crops of a shard, and write the targets.
 
-    Crops are read, shown and written batch by batch, each of the three while the others go on.
+    The work goes batch by batch. Reading the crops, running the teacher and writing the targets
+    each have a thread of their own, so that they overlap.
     """
     batch = batch or (512 if where.type == "cuda" else 64)
     checksum = models.checksum(network)
@@ -155,7 +157,7 @@ def _ask(
                 yield center_crop(source.rows("image", slice(start, start + batch)))
 
         def answers() -> Iterator[dict[str, np.ndarray]]:
-            # Inference mode holds in the thread that enters it alone.
+            # Inference mode only applies to the thread that enters it.
             with torch.inference_mode():
                 for pixels in ahead(images()):
                     yield targets(*network.describe(as_input(pixels).to(where)))
@@ -163,7 +165,7 @@ def _ask(
         with shards.appending(out, kind) as shard:
             origin = {"crops": source.digests["image"], "teacher": checksum}
             shard.attributes.update(origin | attributes)
-            batches = -(-count // batch)
+            batches = -(-count // batch)  # rounded up
             for arrays in tqdm(
                 ahead(answers()), Path(crops).stem, batches, unit="batch", disable=None
             ):

@@ -1,7 +1,7 @@
-"""The crops that students see, joined with the teacher's responses and geometry.
+"""The text crops on which students are trained, with the teacher's responses and geometry.
 
-Where they fit they are held, on the device that trains or in memory; else each batch
-is read from its shards. The batches are the same.
+If crops and targets fit, they are kept in the memory of the GPU or of the computer. Otherwise,
+each batch is read from the shards. The batches are the same in both cases.
 """
 
 import logging
@@ -29,46 +29,46 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Part:
-    """One shard of crops, open, with the teacher's targets for it.
+    """An open shard of crops, together with the shards of the teacher's targets for it.
 
     Attributes
     ----------
     first : int
-        Row of its first crop among all.
+        The row of its first crop among the crops of all shards.
     readers : dict of str to shards.Reader
-        For each array that a batch needs, where it stands.
+        For each array that a batch needs, the open shard that holds it.
     """
 
     first: int
     readers: dict[str, shards.Reader]
 
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
-        """Read rows of an array, of images their centers."""
+        """Read rows of an array; images are cropped to their centers."""
         values = self.readers[name].rows(name, rows)
         return center_crop(values) if name == "image" else values
 
 
 @dataclass
 class TextCrops:
-    """The crops that a student sees, with the teacher's responses and geometry.
+    """The text crops on which a student is trained, with the teacher's responses and geometry.
 
     Attributes
     ----------
     writer : Tensor, (n,), int64
-        Who wrote each crop, as a row of `writers`.
+        The writer of each crop, as an index into `writers`.
     validation : ndarray, (n,), bool
-        Which crops are for validation.
+        Whether each crop is for validation.
     writers : list of str
-        The classes: the writers of the whole study.
+        The classes, which are the writers of the whole study.
     radius : int
-        Hops within which vectors are neighbors.
+        The number of hops within which vectors are neighbors.
     sources : dict of str to str
-        Digests of the crops, of their labels and of the teacher.
+        The digests of the crops, of their labels and of the teacher.
     parts : list of Part
-        The shards, open.
+        The open shards.
     held : dict of str to Tensor, optional
-        ``image`` (n, 150, 220), and of ``feature`` (n, F), ``nac_MAP`` and ``tree_MAP`` (n, N)
-        those that a batch needs, once :meth:`hold` has been called.
+        The arrays in memory, if :meth:`hold` found that they fit: ``image`` (n, 150, 220) and, if
+        a batch needs them, ``feature`` (n, F), ``nac_MAP`` (n, N) and ``tree_MAP`` (n, N).
     """
 
     writer: Tensor
@@ -84,22 +84,22 @@ class TextCrops:
     def open(
         cls, crops: list[Path], responses: list[Path], geometry: list[Path], maps: list[str]
     ) -> "TextCrops":
-        """Open shards of crops, and of the teacher's targets in the same order.
+        """Open the shards of crops, and the shards of the teacher's targets for them.
 
         Parameters
         ----------
         crops : list of Path
-            Shards of kind "crops".
+            The shards of kind "crops".
         responses, geometry : list of Path
-            The targets for each of `crops`, or none.
+            One shard of targets for each of `crops`, in the same order, or an empty list.
         maps : list of str
-            Which maps' geometry a batch needs.
+            The teacher's maps whose geometry a batch needs.
 
         Raises
         ------
         FkdError
-            Where crops are of several lists of writers, or targets belong to other crops or to
-        several teachers, or lack a map.
+            If the crops have different lists of writers, or the targets belong to other crops or
+            to several teachers, or lack a map.
         """
         for kind, paths in (("responses", responses), ("geometry", geometry)):
             if paths and len(paths) != len(crops):
@@ -122,15 +122,18 @@ class TextCrops:
                         continue
                     targets = files.enter_context(shards.opened(paths[at], kind, names))
                     if targets.attributes["crops"] != source.digests["image"]:
-                        raise FkdError(f"{paths[at]}: made for other crops. Remove it, run again.")
+                        raise FkdError(
+                            f"{paths[at]}: made for other crops. Remove it and run again."
+                        )
+                    # Shards of several teachers or radii are refused below.
                     teachers.add(targets.attributes["teacher"])
                     radii |= {targets.attributes["radius"]} if kind == "geometry" else set()
                     readers |= dict.fromkeys(names, targets)
-                # A writer's class is a place in this list: shards of two lists would share classes.
+                # A writer's class is an index into this list, so all shards need the same list.
                 if at and source.attributes["writers"] != writers:
                     raise FkdError(
-                        f"{path}: its list of writers is not that of {crops[0]}, so that one class "
-                        "would stand for two writers. Make all crops of one list of pages."
+                        f"{path}: its list of writers is not that of {crops[0]}, so one class would "
+                        "stand for two writers. Make all crops from one list of pages."
                     )
                 writers = source.attributes["writers"]
                 parts.append(Part(first, readers))
@@ -166,15 +169,18 @@ class TextCrops:
         self._files.close()
 
     def hold(self, where: torch.device, memory: float) -> None:
-        """Hold all of them where they fit.
+        """Load all crops and targets into memory, if they fit.
 
         Parameters
         ----------
         where : torch.device
-            Where the network trains. A GPU holds them in half of its free memory.
+            The device on which the network is trained. A GPU keeps them if they fit in half of
+            its free memory.
         memory : float
-            Gigabytes that the job may take; they are held in half of it.
+            The gigabytes of memory that the job may use. The computer's memory keeps them if they
+            fit in half of this.
         """
+        # The first row of each array shows the size and type of a row.
         rows = {name: self.parts[0].rows(name, slice(0, 1)) for name in self.parts[0].readers}
         count = len(self.writer)
         size = count * sum(row.nbytes for row in rows.values())
@@ -190,52 +196,57 @@ class TextCrops:
         for name, row in rows.items():
             like = torch.from_numpy(row)
             values = torch.empty((count, *like.shape[1:]), dtype=like.dtype, device=place)
+            # Filled shard by shard, so that no second copy of the whole array is needed.
             for part in self.parts:
-                of_part = torch.from_numpy(part.rows(name))
-                values[part.first : part.first + len(of_part)] = of_part
+                part_values = torch.from_numpy(part.rows(name))
+                values[part.first : part.first + len(part_values)] = part_values
             self.held[name] = values
         _log.info("%.1f GB of text crops are held on %s", size / GIGABYTE, place)
 
     def batches(self, parts: Iterable[np.ndarray], where: torch.device) -> Iterator[Batch]:
-        """Give batches of images with their targets.
+        """Yield batches of crops with their targets.
 
         Parameters
         ----------
         parts : iterable of ndarray, (B,), int
             The rows of each batch.
         where : torch.device
-            Where the batches are needed.
+            The device on which the batches are needed.
 
         Yields
         ------
         Batch
-            Besides ``image`` and ``writer``, as far as there are such targets,
-            ``feature`` (B, F) float32, and for each map ``nac_MAP`` (B, N) and
-            ``neighborhoods_MAP``, the :class:`fkd.graph.Neighborhoods` of its trees.
+            The batch, with ``image`` and ``writer``. If there are responses, it also has
+            ``feature`` (B, F) float32. If there is geometry, it also has, for each map,
+            ``nac_MAP`` (B, N) and ``neighborhoods_MAP``, the :class:`fkd.graph.Neighborhoods` of
+            the trees.
         """
         made = (self._batch(rows, where) for rows in parts)
         yield from ahead(made) if self.held is None else made
 
     def _batch(self, rows: np.ndarray, where: torch.device) -> Batch:
+        """Make one batch, from memory or from the shards."""
         at = torch.from_numpy(rows).to(self.writer.device)
         values = self._read(rows) if self.held is None else {n: v[at] for n, v in self.held.items()}
         batch: dict[str, Tensor | Neighborhoods] = {"writer": self.writer[at].to(where)}
-        for name, of_rows in values.items():
-            of_rows = of_rows.to(where)
+        for name, array in values.items():
+            array = array.to(where)
             if name == "image":
-                batch[name] = as_input(of_rows)
+                batch[name] = as_input(array)  # (B, 150, 220) to (B, 1, 150, 220)
             elif name.startswith("tree_"):
-                batch[name.replace("tree_", "neighborhoods_")] = Neighborhoods(of_rows, self.radius)
+                batch[name.replace("tree_", "neighborhoods_")] = Neighborhoods(array, self.radius)
             else:
-                batch[name] = of_rows.float()
+                batch[name] = array.float()
         return batch
 
     def _read(self, rows: np.ndarray) -> dict[str, Tensor]:
+        """Read the rows of a batch from their shards."""
         firsts = [part.first for part in self.parts]
-        found = [self.parts[at] for at in np.searchsorted(firsts, rows, side="right") - 1]
+        # A row belongs to the last shard that does not begin after it.
+        owners = [self.parts[at] for at in np.searchsorted(firsts, rows, side="right") - 1]
         return {
             name: torch.from_numpy(
-                np.stack([p.rows(name, r - p.first) for p, r in zip(found, rows, strict=True)])
+                np.stack([p.rows(name, r - p.first) for p, r in zip(owners, rows, strict=True)])
             )
             for name in self.parts[0].readers
         }

@@ -1,4 +1,4 @@
-"""The protocol of writer-dependent verification: how many signatures serve for what."""
+"""The protocol of writer-dependent verification: the numbers of references, tests and splits."""
 
 from dataclasses import dataclass
 
@@ -13,30 +13,31 @@ GAMMA = 2**-11
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a set of signatures is divided, again and again, into references and tests.
+    """A protocol, which describes how a set of signatures is divided into references and tests.
 
     Attributes
     ----------
     references : int
-        Genuine references a writer, NREF, with which the writer's model is trained.
+        The number of genuine references per writer, NREF, with which the writer's model is
+        trained.
     test_genuine : int
-        Genuine signatures tested a writer.
+        The number of tested genuine signatures per writer.
     test_skilled : int
-        Skilled forgeries tested a writer.
+        The number of tested skilled forgeries per writer.
     splits : int
-        How many times all is drawn anew.
+        The number of random splits into references and tests.
     seed : int
-        The seed of the one random stream of all splits; with the published value the splits
-        are the published ones.
+        The seed of the random stream from which all splits are drawn. The default results in the
+        published splits.
     negatives : int, optional
-        How many of each other writer's references a model learns to refuse; all by default,
-        as published. With fewer, each writer has a training set, a scaling and a class
-        weight of its own.
+        The number of each other writer's references that serve as random forgeries when a
+        writer's model is trained; by default all, as published. With fewer, each writer has a
+        training set, a scaling and a class weight of its own.
 
     Raises
     ------
     FkdError
-        Where a number is out of range.
+        If a number is out of range.
     """
 
     references: int
@@ -63,5 +64,5 @@ class Protocol:
 
     @property
     def refused(self) -> int:
-        """How many of each other writer's references a model learns to refuse."""
+        """The number of each other writer's references that a model is trained to reject."""
         return self.references if self.negatives is None else self.negatives

@@ -1,4 +1,4 @@
-"""Writer-dependent verification: the scores and rates of one data set's features."""
+"""Writer-dependent verification: the scores and error rates of the features of one set."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,23 +17,23 @@ from fkd.verification.protocol import GAMMA, C, Protocol
 from fkd.verification.splits import Split, draw_splits
 
 MEMORY = 1.0
-"""Gigabytes that splits computed side by side may take by default: five of GPDS300GRAY's size at
-2048 features."""
+"""The default memory, in gigabytes, of splits that are computed at the same time. It is enough for
+five splits of GPDS300GRAY with 2048 features."""
 
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Scores of one split; all arrays have one row a writer, in ascending order.
+    """The scores of one split. All arrays have one row per writer, in ascending order.
 
     Attributes
     ----------
     genuine, genuine_rows : ndarray, (writers, test_genuine)
-        Scores of genuine signatures, and their rows in `x`.
+        The scores of the tested genuine signatures, and their rows in `x`.
     skilled, skilled_rows : ndarray, (writers, test_skilled)
-        Scores of skilled forgeries, and their rows in `x`.
+        The scores of the tested skilled forgeries, and their rows in `x`.
     random, random_rows : ndarray, (writers, (writers - 1) * test_genuine)
-        Scores of all other writers' test genuine signatures under this writer's
-        model, and their rows in `x`.
+        The scores of the random forgeries, and their rows in `x`. A writer's random forgeries are
+        the tested genuine signatures of all other writers, scored by this writer's model.
     reference_rows : ndarray, (writers, references)
         The rows in `x` of each writer's references.
     """
@@ -47,7 +47,7 @@ class SplitScores:
     reference_rows: np.ndarray
 
     def rates(self) -> dict[str, float]:
-        """Error rates, see :func:`fkd.verification.metrics.error_rates`."""
+        """Compute the error rates, see :func:`fkd.verification.metrics.error_rates`."""
         return error_rates(self.genuine, self.skilled, self.random)
 
 
@@ -62,36 +62,37 @@ def scores_of_splits(
     threads: int | None = None,
     memory: float = MEMORY,
 ) -> Iterator[SplitScores]:
-    """Train and test every writer's model, once a split.
+    """Train and test every writer's model in each split.
 
     Parameters
     ----------
     x : ndarray of float, (n, F)
-        Features, one row a signature.
+        The features, with one row per signature.
     y : ndarray of int, (n,)
-        The writer of each row (of a forgery: the writer it imitates).
+        The writer of each row. For a forgery, this is the writer whose signature it imitates.
     yforg : ndarray of int or bool, (n,)
-        True for skilled forgeries.
+        Whether each row is a skilled forgery.
     protocol : Protocol
-        Numbers of references and tests, and the splits.
+        The numbers of references, tests and splits.
     C, gamma : float
-        Parameters of the support vector machines; 1 and 2^-11 as published.
+        The parameters of the support vector machines; by default, the published 1 and 2^-11.
     names : sequence of str, optional
-        Names of the ascending writers, for messages; the values of `y` by default.
+        The names of the writers in ascending order, for messages; by default, the values of `y`.
     threads : int, optional
-        How many compute; one a CPU core by default. Scores do not depend on it.
+        The number of threads; by default, one per CPU core. Scores do not depend on it.
     memory : float
-        Gigabytes that splits computed side by side may take; one split takes what it needs.
+        The gigabytes of memory that splits may use when they are computed at the same time. A
+        single split is computed even if it needs more.
 
     Yields
     ------
     SplitScores
-        Scores of one split.
+        The scores of one split.
 
     Raises
     ------
     FkdError
-        Where the features do not fit together or hold NaN or infinity, or a writer has
+        If the arrays do not fit together, the features contain NaN or infinity, or a writer has
         too few signatures.
     """
     x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
@@ -107,13 +108,15 @@ def scores_of_splits(
     threads = threads or cores()
     if protocol.refused == protocol.references:
         at_once = min(threads, affordable)
-    else:  # each thread holds a kernel matrix
+    else:  # each writer, and so each thread, has a kernel matrix of its own
         at_once, threads = 1, min(threads, affordable)
     score = partial(_score, x, C=C, gamma=gamma)
-    # Overseers go through whole splits, and hand the parts of their work to the workers.
+    # Each overseer computes a whole split, and gives the parts of its work to the workers. Two
+    # pools are needed: overseers that wait for workers of the same pool could block each other.
     with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(at_once) as overseers:
         while together := list(islice(splits, at_once)):
-            # A product of matrices is cut by the number of threads, and rounds by the cut.
+            # A BLAS library divides matrix products by its number of threads, which changes the
+            # rounding. With one thread, scores do not depend on the machine's number of cores.
             with threadpool_limits(1, user_api="blas"):
                 scored = list(overseers.map(partial(score, each=workers.map), together))
             yield from scored
@@ -125,9 +128,9 @@ def splits_of(
     protocol: Protocol,
     names: Sequence[object] | None = None,
 ) -> Iterator[Split]:
-    """Draw who trains and who tests, for the writers and forgeries of a set.
+    """Draw the references and tests of each split.
 
-    Parameters are those of :func:`scores_of_splits`, which scores these very splits.
+    The parameters are those of :func:`scores_of_splits`, which scores exactly these splits.
 
     Returns
     -------
@@ -137,7 +140,7 @@ def splits_of(
     Raises
     ------
     FkdError
-        Where a writer has too few signatures.
+        If a writer has too few signatures.
     """
     yforg = np.asarray(yforg).astype(bool)
     writers = np.unique(y)
@@ -151,23 +154,27 @@ def splits_of(
 
 
 def _memory(rows: int, features: int) -> int:
-    """Bytes that a training set takes: kernel matrix and scaled rows, with their copies."""
+    """Estimate the bytes of a training set: kernel matrix and scaled rows, with their copies."""
     return 4 * rows * rows + 3 * 8 * rows * features
 
 
 def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
-    """Train and test every writer's model of one split."""
+    """Train and test every writer's model in one split."""
     writers, references = split.train.shape
     if split.negatives.shape[2] == references:
-        rows = split.train.ravel()
-        own = split.train[:, None]
-        ordered = np.concatenate([own, split.negatives], axis=1).reshape(writers, -1)
+        # All writers' models are trained with the same rows, the references of all writers. Only
+        # their order differs, so the models can share scaling and kernel matrix.
+        rows = split.train.ravel()  # (writers * references,)
+        positives = split.train[:, None]  # (writers, 1, references)
+        ordered = np.concatenate([positives, split.negatives], axis=1).reshape(writers, -1)
+        # Where in `rows` each of the ordered rows stands.
         place = np.argsort(rows)
-        orders = place[np.searchsorted(rows, ordered, sorter=place)]
+        orders = place[np.searchsorted(rows, ordered, sorter=place)]  # (writers, len(rows))
         models = svm.fit_shared(x[rows], orders, C, gamma, each)
-        of_all = models.decide(x[split.test.ravel()], each)
+        all_scores = models.decide(x[split.test.ravel()], each)  # (writers, writers * tests)
         skilled = models.decide_own(x[split.forged], each)
     else:
+        # Each writer has negatives of its own, and so a training set that no other shares.
 
         def score(writer: int) -> np.ndarray:
             rows = np.append(split.train[writer], split.negatives[writer])
@@ -175,22 +182,25 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
             return model.decide(x[np.append(split.test, split.forged[writer])])[0]
 
         scores = np.stack(list(each(score, range(writers))))
-        of_all, skilled = np.split(scores, [split.test.size], axis=1)
-    of_all = of_all.reshape(writers, *split.test.shape)
-    own = np.eye(writers, dtype=bool)
-    others = np.broadcast_to(split.test, of_all.shape)[~own].reshape(writers, -1)
+        all_scores, skilled = np.split(scores, [split.test.size], axis=1)
+    # Scores by model, writer of the tested signature, and signature. On the diagonal, the model
+    # is the writer's own, so the signatures are genuine; elsewhere, they are random forgeries.
+    all_scores = all_scores.reshape(writers, *split.test.shape)
+    diagonal = np.eye(writers, dtype=bool)
+    others = np.broadcast_to(split.test, all_scores.shape)[~diagonal].reshape(writers, -1)
     return SplitScores(
-        genuine=of_all[own],
+        genuine=all_scores[diagonal],
         genuine_rows=split.test,
         skilled=skilled,
         skilled_rows=split.forged,
-        random=of_all[~own].reshape(others.shape),
+        random=all_scores[~diagonal].reshape(others.shape),
         random_rows=others,
         reference_rows=split.train,
     )
 
 
 def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
+    """Check that features, writers and forgery flags fit together."""
     if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
         raise FkdError(
             "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
@@ -210,10 +220,11 @@ def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
 
 
 def _check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
+    """Check that every writer has enough signatures of a kind."""
     short = [
-        f"writer {name} has {len(own)}"
-        for name, own in zip(names, rows, strict=True)
-        if len(own) < needed
+        f"writer {name} has {len(writer_rows)}"
+        for name, writer_rows in zip(names, rows, strict=True)
+        if len(writer_rows) < needed
     ]
     if short:
         more = f" and {len(short) - 10} writers more" if len(short) > 10 else ""
@@ -239,15 +250,15 @@ def evaluate(
     threads: int | None = None,
     memory: float = MEMORY,
 ) -> list[dict[str, float]]:
-    """Rate a model's features of one data set, split by split.
+    """Compute the error rates of a model's features of one set in each split.
 
-    Parameters are those of :class:`fkd.verification.Protocol` and of
-    :func:`scores_of_splits`, as are the errors.
+    Parameters and errors are those of :class:`fkd.verification.Protocol` and of
+    :func:`scores_of_splits`.
 
     Returns
     -------
     list of dict of str to float
-        One dict a split, see :func:`fkd.verification.metrics.error_rates`.
+        One dict per split, see :func:`fkd.verification.metrics.error_rates`.
     """
     protocol = Protocol(references, test_genuine, test_skilled, splits, seed, negatives)
     scored = scores_of_splits(x, y, yforg, protocol, C, gamma, threads=threads, memory=memory)

@@ -1,4 +1,4 @@
-"""The stage of writer-dependent verification: a file of features becomes files of scores and rates."""
+"""The stage of writer-dependent verification, which computes scores and error rates of features."""
 
 import csv
 from dataclasses import asdict
@@ -25,35 +25,35 @@ def evaluate_wd(
     threads: int | None = None,
     memory: float = MEMORY,
 ) -> None:
-    """Evaluate one model's features of one data set, writer by writer.
+    """Evaluate a model's features of one set by writer-dependent verification.
 
     Parameters
     ----------
     features : Path
-        Shard of kind ``features``: ``feature`` (n, F), ``writer`` str, ``forgery``
-        bool; attributes ``model`` and ``set``.
+        The shard of kind ``features``, with ``feature`` (n, F), ``writer`` str and ``forgery``
+        bool, and the attributes ``model`` and ``set``.
     metrics : Path
-        CSV to write, one row a split: ``model``, ``set``, ``references``, ``split``
-        (from 0) and the rates of :func:`evaluate`, at full precision.
+        The CSV file to write, with one row per split and the columns ``model``, ``set``,
+        ``references``, ``split`` (from 0) and the rates of :func:`evaluate`, at full precision.
     scores : Path
-        Shard of kind ``scores`` to write, one row a tested signature: ``split``,
-        ``writer`` str, ``row`` (in `features`), ``forgery`` bool, ``score``. Besides,
-        ``references`` (splits, writers, NREF): the rows of each writer's references.
-        The attributes say model, set, protocol, and in ``writers`` the writers' order.
+        The shard of kind ``scores`` to write, with one row per tested signature: ``split``,
+        ``writer`` str, ``row`` (in `features`), ``forgery`` bool and ``score``. The array
+        ``references`` (splits, writers, NREF) holds the rows of each writer's references. The
+        attributes give model, set and protocol, and the order of the writers in ``writers``.
     protocol : Protocol
-        Numbers of references and tests, and the splits.
+        The numbers of references, tests and splits.
     C : float
-        Cost of the support vector machine.
+        The cost of an error of the support vector machines.
     gamma : float
-        Gamma of the RBF kernel.
+        The gamma of the RBF kernel.
     threads : int, optional
-        How many compute; one a CPU core by default. Scores do not depend on it.
+        The number of threads; by default, one per CPU core. Scores do not depend on it.
     memory : float
-        Gigabytes that splits computed side by side may take.
+        The gigabytes of memory that splits may use when they are computed at the same time.
 
     Notes
     -----
-    Writers ascend in natural order: 2 before 10.
+    Writers are sorted in natural order, with 2 before 10.
     """
     shard = shards.read(features, "features", ("feature", "writer", "forgery"))
     names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)

@@ -1,7 +1,7 @@
-"""How fast this is, beside straightforward code.
+"""The benchmarks, which compare the steps of the method with straightforward code.
 
-Requires: nothing; the data are drawn.
-Gives: results/benchmarks/benchmarks.json and benchmarks.md, with
+Requires: nothing, because the data are drawn.
+Gives: results/benchmarks/benchmarks.json and benchmarks.md, on request by
 `snakemake --cores 2 benchmarks`.
 """
 

@@ -1,4 +1,4 @@
-"""The study as its config describes it: checked, completed, and as the names that rules use."""
+"""The study that the config describes, and the functions and names that the rules use."""
 
 import fcntl
 from dataclasses import asdict
@@ -22,7 +22,7 @@ SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
 
 try:
-    # Snakemake has read them, and of a key that stands twice kept the last.
+    # Snakemake has read these files already. Of a key that occurs twice, it keeps the last value.
     refuse_double_keys(workflow.configfiles)
     study = complete(config, SCHEMA)
 except FkdError as error:
@@ -35,20 +35,23 @@ SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 number_of = cache(Library(Path(fkd.__file__).parent).digest)
 
 SHARDS = range(config["shards"])
-MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)  # those that the study exports
+# The models that the study exports.
+MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
 RESULTS = ["eer", "table4", "table5", "table7"]
 
-# Where a figure shows one set or a few models, these: the first set, the last student that the
-# tables name, and beside the teacher one student of each kind.
+# The set in figures that show only one: the first.
 JUDGED = study.judged[0]
+# The model in figures that show only one: the last trained student in the tables.
 SHOWN = study.shown
+# The models in the overview: the teacher, students that differ in their geometric loss, and SHOWN.
 COMPARED = list(dict.fromkeys([TEACHER, *study.contrasted, SHOWN]))
 
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained
 
-GPU = 1 if config["device"] == "cuda" else None  # some executors take 0 for a wish, too
-# A resource and no parameter: the result of training does not depend on it.
+# None and not 0, because some executors treat 0 as a request for a GPU, too.
+GPU = 1 if config["device"] == "cuda" else None
+# Memory is a resource and not a parameter, because the result of training does not depend on it.
 TRAINING_MB = int(1000 * config["memory"])
 NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 
@@ -62,22 +65,23 @@ wildcard_constraints:
 
 
 def growing(first):
-    """A resource of which each further attempt of a job gets as much again.
+    """Make a resource that grows with each attempt of a job: `first` times the attempt's number.
 
-    Megabytes count what Snakemake takes beside the script, too: about 1,000 on a cluster.
+    Memory includes what Snakemake uses beside the script, which is about 1,000 MB on a cluster.
     """
     return lambda wildcards, attempt: attempt * first
 
 
 def code_of(script, networks=(), losses=False):
-    """The parameter that stands for a script and the code of `fkd` that it reaches.
+    """Make the parameter that is a digest of a script and of the code in `fkd` that it reaches.
 
-    A script reaches networks and response losses by the names of the models that have them:
-    `networks` gives these models, for all jobs or by wildcards, and `losses` says whether their
-    losses count, too.
+    Through its settings, a script also reaches the networks and response losses of models.
+    `networks` lists these models, or computes the list from the wildcards of a job. `losses` says
+    whether to include their losses.
 
-    Beside this parameter stand a rule's settings, by name and in one parameter: Snakemake compares
-    the values of parameters without their names, so that of two that change places it sees nothing.
+    Besides this parameter, a rule has all of its settings in one parameter, a dict with names.
+    Snakemake compares the values of parameters without their names, so it would not notice if two
+    separate parameters exchanged their values.
     """
 
     def number(wildcards):
@@ -89,42 +93,45 @@ def code_of(script, networks=(), losses=False):
 
 
 def content_of(file):
-    """The parameter that stands for a file of the project which a stage reads besides its inputs."""
+    """Make the parameter that is a digest of a project file, which is not an input of the rule."""
     return blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
 
 
 def data_path(path):
-    """A path of the config, which starts from the folder that `data` names."""
+    """Resolve a path in the config, which is relative to the folder that `data` names."""
     return str(Path(config["data"]).expanduser() / Path(path).expanduser())
 
 
 def pages_state():
-    """The parameter that stands for pages from outside; drawn ones are another job's."""
+    """Make the parameter that is a digest of the user's pages; None for drawn pages."""
     layout, path = pages_source()
     return None if config["pages"]["layout"] == SYNTHETIC else state_of(path)
 
 
 def signatures_state(wildcards):
-    """The parameter that stands for signatures from outside: a folder's own date tells little."""
+    """Make the parameter that is a digest of a user's set of signatures; None for a drawn set.
+
+    The date of a folder, which Snakemake compares, does not change with the files in subfolders.
+    """
     drawn = wildcards.name in study.drawn_signatures
     return None if drawn else state_of(signatures_source(wildcards.name)["path"])
 
 
 def model_state(wildcards):
-    """The parameter that stands for a model of others; one of this study is another job's."""
+    """Make the parameter that is a digest of a model of others; None for a model of this study."""
     is_foreign = study.models[wildcards.model].kind is Kind.FOREIGN
     return state_of(onnx_file(wildcards.model)) if is_foreign else None
 
 
 def pages_source():
-    """Layout and folder of the pages; drawn ones lie in a folder for each writer."""
+    """Return layout and folder of the pages. Drawn pages have one subfolder for each writer."""
     if config["pages"]["layout"] == SYNTHETIC:
         return "folder", "results/synthetic/pages"
     return config["pages"]["layout"], data_path(config["pages"]["path"])
 
 
 def signatures_source(name):
-    """Layout, folder and patterns of a set of signatures."""
+    """Return layout, path, file patterns and expected counts of a set of signatures."""
     entry = config["signatures"][name]
     if name in study.drawn_signatures:
         return {
@@ -142,7 +149,7 @@ def signatures_source(name):
 
 
 def signatures_settings(wildcards):
-    """What the prepared set depends on, besides its images."""
+    """Collect the settings on which a prepared set depends, besides its images."""
     source = signatures_source(wildcards.name)
     source.pop("path")
     threshold = config["signatures"][wildcards.name]["threshold"]
@@ -150,7 +157,7 @@ def signatures_settings(wildcards):
 
 
 def needed_data():
-    """What has to lie on the disk before the first job, by config key."""
+    """List the data that must exist before the first job, by their keys in the config."""
     needed = {}
     if config["pages"]["layout"] != SYNTHETIC:
         layout, path = pages_source()
@@ -167,35 +174,38 @@ def needed_data():
 
 
 def model_weights(wildcards):
-    """Weights of the teacher or of a student."""
+    """Return the path of the weights of the teacher or of a student."""
     if study.models[wildcards.model].kind is Kind.TEACHER:
         return "results/teacher/weights.safetensors"
     return f"results/students/{wildcards.model}/weights.safetensors"
 
 
 def onnx_file(model):
-    """The ONNX file of a model, exported here or by others."""
+    """Return the path of a model's ONNX file, which is exported by this study or by others."""
     if study.models[model].kind is Kind.FOREIGN:
         return data_path(config["models"][model]["onnx"])
     return f"results/models/{model}.onnx"
 
 
 def student_responses(wildcards):
-    """The teacher's responses, for a student whose loss compares them."""
+    """List the files of the teacher's responses, if a student's loss needs them."""
     if not study.students[wildcards.student].guided_by_response:
         return []
     return expand("results/teacher/responses/{shard}.h5", shard=SHARDS)
 
 
 def student_geometry(wildcards):
-    """The teacher's geometry, for a student whose loss compares it."""
+    """List the files of the teacher's geometry, if a student's loss needs them."""
     if not study.students[wildcards.student].guiding_maps:
         return []
     return expand("results/teacher/geometry/{shard}.h5", shard=SHARDS)
 
 
 def student_settings(wildcards):
-    """What a student depends on; one without geometry has no maps and no half."""
+    """Collect the settings on which a student depends.
+
+    A student without geometry does not depend on `geometry.connections` and `geometry.half`.
+    """
     student = study.students[wildcards.student]
     settings = {
         "student": config["students"][wildcards.student],
@@ -210,7 +220,7 @@ def student_settings(wildcards):
 
 
 def metrics(wildcards):
-    """Error rates of every model, set and number of references."""
+    """List the files of the error rates of all models, sets and numbers of references."""
     return [
         f"results/metrics/{name}/{model}-{protocol.references}.csv"
         for name, protocols in study.protocols.items()
@@ -220,7 +230,7 @@ def metrics(wildcards):
 
 
 def evaluation_settings(wildcards):
-    """What the evaluation of a set at a number of references depends on."""
+    """Collect the settings on which the evaluation of a set for a number of references depends."""
     try:
         protocol = study.protocol(wildcards.name, int(wildcards.references))
     except FkdError as error:
@@ -233,7 +243,7 @@ def evaluation_settings(wildcards):
 
 
 def figure(place, **labels):
-    """The two files of a figure; the report shows one of them, found by its labels."""
+    """Make the two output files of a figure. The report shows the SVG, with the given labels."""
     name = place.partition("/")[0]
     shown = report(
         f"results/figures/{place}.svg",
@@ -245,7 +255,7 @@ def figure(place, **labels):
 
 
 def figures():
-    """The figures of this study: those whose models and losses it has."""
+    """List the figures of this study, for which it has the models and losses."""
     places = ["appearance", "pipeline", "page", "references", "splits"]
     if study.guiding_maps:
         places += ["tree", "contrast"]
@@ -259,14 +269,14 @@ def figures():
 
 
 def lock_folder():
-    """Let one run at a time work in this folder; however it ends, the system lifts the lock."""
+    """Allow only one run at a time in this folder, until the process of the run ends."""
     Path(".snakemake").mkdir(exist_ok=True)
-    held = open(".snakemake/fkd.lock", "w", encoding="utf-8")
+    lock = open(".snakemake/fkd.lock", "w", encoding="utf-8")
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
-            f"Another run is at work in {Path.cwd()}. Wait for its end, or stop it."
+            f"Another run is at work in {Path.cwd()}. Wait until it ends, or stop it."
         ) from None
     except (
         OSError
@@ -275,7 +285,7 @@ def lock_folder():
             f"warning: {Path.cwd()} cannot be locked ({error.strerror}), so that two runs at a "
             "time in this folder would not be noticed. Start one at a time."
         )
-    return held
+    return lock
 
 
 missing = missing_data(needed_data())
@@ -286,7 +296,7 @@ if missing:
         + "\n".join(missing)
     )
 
-# Known from the lists of files alone, and told before the first job rather than after training.
+# Reported before the first job and not after training, because the lists of files show it.
 insufficient = [
     message
     for name, protocols in study.protocols.items()

@@ -1,9 +1,9 @@
-"""From weights to tables.
+"""The evaluation of models, from weights to tables.
 
-Requires: the weights of teacher and students, the ONNX files of `models`,
+Requires: the weights of teacher and students, the ONNX files of `models`, and
 results/signatures/{name}.h5.
-Gives: results/models/{model}.onnx, results/features, results/scores, results/metrics and
-results/tables/eer.csv and eer.md.
+Gives: results/models/{model}.onnx, results/features, results/scores and results/metrics, the
+tables results/tables/eer.csv and eer.md, and results/tables/run_times.csv and run_times.md.
 """
 
 
@@ -72,8 +72,8 @@ rule evaluate_wd:
         "model"
     conda:
         "../../envs/cpu.yaml"
-    # Neither threads nor memory show in the scores: they say how many writers and how
-    # many splits are computed side by side.
+    # Scores do not depend on threads and memory, which determine how many writers and how many
+    # splits are computed at the same time.
     threads: 4
     resources:
         mem_mb=growing(2400),

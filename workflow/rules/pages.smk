@@ -1,8 +1,8 @@
-"""From pages of handwriting to text crops.
+"""The text, from pages of handwriting to text crops.
 
-Requires: the pages of `pages.path`, or draws them.
+Requires: the pages in `pages.path`, unless they are drawn.
 Gives: results/crops/{shard}.h5, the text crops on which students are trained, and
-results/quarantine/text.csv, what was set aside on the way.
+results/quarantine/text.csv, the list of pages and crops that were set aside.
 """
 
 

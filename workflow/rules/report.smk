@@ -1,8 +1,8 @@
-"""What people look at: figures, the paper's tables, the paragraphs on methods, the models' cards.
+"""The report: figures, the paper's tables, the paragraphs on methods and the model cards.
 
-Requires: what the stages gave, from pages to scores.
-Gives: results/figures, further files in results/tables, results/models/{model}.md, and in
-results/report the tables as pages that a browser shows.
+Requires: the results of the other stages, from pages to scores.
+Gives: results/figures, further files in results/tables, results/models/{model}.md, and the tables
+as HTML pages in results/report.
 """
 
 

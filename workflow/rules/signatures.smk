@@ -1,8 +1,9 @@
-"""From images of signatures to prepared sets.
+"""The signatures, from images to prepared sets.
 
-Requires: the sets of `signatures`, or draws them.
-Gives: results/signatures/{name}.h5, prepared as the networks see them, and
-results/quarantine/signatures/{name}.csv, what was set aside.
+Requires: the sets in `signatures`, unless they are drawn.
+Gives: results/signatures/{name}.h5, the images prepared for the networks,
+results/quarantine/signatures/{name}.csv, the list of files that were set aside, and the comparison
+of crops and signatures in results/tables/appearance.csv and appearance.md.
 """
 
 

@@ -1,7 +1,7 @@
-"""The students.
+"""The training of the students.
 
-Requires: results/crops/{shard}.h5, and of results/teacher/responses/{shard}.h5 and
-geometry/{shard}.h5 what the student's loss needs.
+Requires: results/crops/{shard}.h5, and results/teacher/responses/{shard}.h5 and
+results/teacher/geometry/{shard}.h5 if the student's loss needs them.
 Gives: results/students/{student}/weights.safetensors and losses.csv.
 """
 
@@ -37,7 +37,7 @@ rule random_student:
 rule train_student:
     input:
         crops=expand("results/crops/{shard}.h5", shard=SHARDS),
-        # It has to be there; what share may be set aside changes no student.
+        # The check has to pass, but its date does not matter: it does not change any student.
         checked=ancient("results/quarantine/text.csv"),
         responses=student_responses,
         geometry=student_geometry,

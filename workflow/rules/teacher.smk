@@ -1,8 +1,9 @@
-"""The teacher, and what it says of every crop.
+"""The teacher, and the targets that it computes for every text crop.
 
-Requires: results/signatures/{name}.h5 of the development sets, or `teacher.weights`;
-results/crops/{shard}.h5.
-Gives: results/teacher/weights.safetensors, responses/{shard}.h5 and geometry/{shard}.h5.
+Requires: results/signatures/{name}.h5 of the development sets or the file of `teacher.weights`,
+and results/crops/{shard}.h5.
+Gives: results/teacher/weights.safetensors, results/teacher/responses/{shard}.h5 and
+results/teacher/geometry/{shard}.h5.
 """
 
 if config["teacher"]["weights"]:

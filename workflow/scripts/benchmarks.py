@@ -1,4 +1,4 @@
-"""Time the steps of the method beside straightforward code."""
+"""Compare the run times of the method's steps with those of straightforward code."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fkd
 
-# In a process of its own: measures of memory start further ones.
+# Runs in a separate process, because the measurements of memory start further processes.
 with Path(snakemake.log[0]).open("w", encoding="utf-8") as log:
     subprocess.run(
         [

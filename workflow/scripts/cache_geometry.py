@@ -1,4 +1,4 @@
-"""Measure the geometry of the teacher's maps for one shard of crops."""
+"""Measure the geometry of the teacher's feature maps for one shard of crops."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Ask the teacher for its responses to one shard of crops."""
+"""Compute the teacher's responses to one shard of crops."""
 
 from pathlib import Path
 

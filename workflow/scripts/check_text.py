@@ -1,4 +1,4 @@
-"""Count what was set aside of the text."""
+"""Check how many pages and crops were set aside."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Compare crops with signatures."""
+"""Compare the appearance of text crops with that of signatures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Count text and signatures."""
+"""Count the pages, crops and signatures of a study."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Verify a set of signatures by a model's features."""
+"""Verify the signatures of a set by a model's features."""
 
 from pathlib import Path
 
@@ -14,6 +14,6 @@ with stage(snakemake.log[0]):
         scores=Path(snakemake.output.scores),
         protocol=Protocol(**settings.pop("protocol")),
         threads=snakemake.threads,
-        memory=snakemake.resources.mem_mb / 2000,  # the rest: Python, Snakemake, the features
+        memory=snakemake.resources.mem_mb / 2000,  # the rest is for Python, Snakemake and features
         **settings,
     )

@@ -1,4 +1,4 @@
-"""Describe a set of signatures by a model."""
+"""Compute a model's features of the signatures of a set."""
 
 from pathlib import Path
 

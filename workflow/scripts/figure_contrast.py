@@ -1,4 +1,4 @@
-"""Draw the contrast of the teacher's maps beside that of its students'."""
+"""Draw the contrast of the teacher's feature maps beside that of the students'."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw a page with its stripes and cuts."""
+"""Draw a page with its stripes and the intervals of its text crops."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw the study in one picture."""
+"""Draw an overview of the study."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw the error rates of every split."""
+"""Draw the error rates of each split."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw the spanning trees of the teacher's maps over a signature."""
+"""Draw the spanning trees of the teacher's feature maps over a signature."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Import the published teacher."""
+"""Import a teacher from published weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prepare a set of signatures."""
+"""Prepare the images of a set of signatures."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ with stage(snakemake.log[0]):
         source=Path(snakemake.input[0]),
         out=Path(snakemake.output.signatures),
         quarantine=Path(snakemake.output.quarantine),
-        # No parameter: it decides whether there is a prepared set, not what is in it.
+        # Not a parameter of the rule: it can stop the stage, but does not change its result.
         max_share=snakemake.config["quarantine"]["max_share"],
         threads=snakemake.threads,
         **snakemake.params.settings,

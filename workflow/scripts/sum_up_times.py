@@ -1,4 +1,4 @@
-"""Sum up where the time of the run went."""
+"""Sum up the run times of the stages."""
 
 from pathlib import Path
 

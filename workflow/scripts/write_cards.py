@@ -1,4 +1,4 @@
-"""Write the cards of the models."""
+"""Write the model cards."""
 
 from pathlib import Path
 

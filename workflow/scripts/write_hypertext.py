@@ -1,4 +1,4 @@
-"""Write a table as a page that a browser shows."""
+"""Write a table as an HTML page."""
 
 from pathlib import Path
 

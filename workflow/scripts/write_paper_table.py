@@ -1,4 +1,4 @@
-"""Write a table of the paper, published values and the study's."""
+"""Write a table of the paper with the published values and those of the study."""
 
 from pathlib import Path
 
