@@ -150,13 +150,14 @@ def test_the_paper_study_says_what_is_missing(tmp_path):
 def test_the_paper_study_with_data_plans_all_tables(tmp_path):
     config = yaml.safe_load((ROOT / "workflow/studies/paper/config.yaml").read_text())
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    for file in (
-        "cvl/0001-1-cropped.tif",
-        "gpds300/001/c-001-01.png",
-        "mcyt75/0000/0000v00.bmp",
-        "cedar/full_org/original_1_1.png",
-        "signet.pth",
-    ):
+    # A page, the weights, and of each set one writer with all signatures: what a plan looks at.
+    files = ["cvl/0001-1-cropped.tif", "signet.pth"]
+    files += [f"gpds300/001/c-001-{n:02}.png" for n in range(24)]
+    files += [f"gpds300/001/cf-001-{n:02}.png" for n in range(30)]
+    files += [f"mcyt75/0000/0000{kind}{n:02}.bmp" for kind in "vf" for n in range(15)]
+    files += [f"cedar/full_org/original_1_{n}.png" for n in range(24)]
+    files += [f"cedar/full_forg/forgeries_1_{n}.png" for n in range(24)]
+    for file in files:
         (tmp_path / "data" / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / file).touch()
     status, output = snakemake(tmp_path, "-n")
@@ -199,7 +200,7 @@ def test_a_bad_page_is_set_aside_and_counted(spoiled, max_share, fits):
     assert "Traceback" not in output
     if fits:
         assert status == 0, output
-        assert "1 files were set aside: 1 in results/quarantine/text.csv" in output
+        assert "1 file was set aside: 1 in results/quarantine/text.csv" in output
         assert name in (folder / "results/quarantine/text.csv").read_text()
     else:
         assert status != 0
