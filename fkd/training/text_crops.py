@@ -132,8 +132,8 @@ class TextCrops:
                 # A writer's class is an index into this list, so all shards need the same list.
                 if at and source.attributes["writers"] != writers:
                     raise FkdError(
-                        f"{path}: its list of writers is not that of {crops[0]}, so one class would "
-                        "stand for two writers. Make all crops from one list of pages."
+                        f"{path}: its list of writers is not that of {crops[0]}, so one class "
+                        "would stand for two writers. Make all crops from one list of pages."
                     )
                 writers = source.attributes["writers"]
                 parts.append(Part(first, readers))
