@@ -21,8 +21,8 @@ STUDENTS = ("signet_random", "resnet18_cl", "resnet18_cl_geom_bc")
 # No accounts are kept. The executor looks after 5 s, then 15, 25 and so on, until a job has ended.
 QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5")
 QUICK += ("--seconds-between-status-checks", "5", "--latency-wait", "5")
-AT_HOME = ("check_text", "tables", "paper_tables", "figure_page", "figure_curves", "describe_data")
-AT_HOME += ("write_methods", "write_cards", "hypertext", "run_times")
+AT_HOME = ("check_text", "write_tables", "write_paper_table", "figure_page", "figure_curves")
+AT_HOME += ("describe_data", "write_methods", "write_cards", "write_hypertext", "sum_up_times")
 GPU_RULES = ("train_teacher", "train_student", "cache_responses", "cache_geometry")
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
