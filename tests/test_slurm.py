@@ -122,7 +122,7 @@ def study(cluster, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("study") / "smallest"
     overrides = [f"{rule}:gpu=1" for rule in GPU_RULES] + ["train_student:mem_mb=4000"]
-    run = snakemake(folder, "slurm", "memory=0.5", *QUICK, "--set-resources", *overrides)
+    run = snakemake(folder, "slurm", "memory=0.25", *QUICK, "--set-resources", *overrides)
     output, _ = run.communicate()
     assert run.returncode == 0, output
     return folder, output, jobs()
@@ -164,7 +164,7 @@ def test_a_job_killed_for_its_memory_is_retried_with_more(study):
     *_, ran = study
     attempts = [job for job in ran if job.what == "train_teacher"]
     assert len(attempts) > 1
-    assert [job.mem_mb for job in attempts] == [500, 1000, 1500][: len(attempts)]
+    assert [job.mem_mb for job in attempts] == [250, 500, 750][: len(attempts)]
     assert attempts[-1].state == "COMPLETED"
     for job in attempts[:-1]:
         assert job.state != "COMPLETED"
