@@ -56,14 +56,18 @@ rule models:
 onstart:
     workflow.folder_lock = lock_folder()
     workflow.began = time()
+    claim_results(RESULTS_FOLDER, RECORDS)
+    clear_leftovers(RESULTS_FOLDER, workflow.local_exec)
 
 
 onsuccess:
     record_run(
-        out=Path("results/runs.csv"),
+        out=RESULTS_FOLDER / "runs.csv",
         began=workflow.began,
         cores=workflow.resource_settings.cores,
         source=Path(workflow.basedir),
     )
+    if not workflow.dag_settings.targets:
+        note_complete(RESULTS_FOLDER, everything())
     layouts = {name: config["signatures"][name]["layout"] for name in study.used}
-    print(*narrowing(Path("results"), layouts), sep="\n")
+    print(*narrowing(RESULTS_FOLDER, layouts), sep="\n")

@@ -21,9 +21,12 @@ COMMANDS = {
     "inspect": "fkd.inspection.inspect_file",
     "features": "fkd.models.features.describe_images",
     "teacher-check": "fkd.models.teacher.check_teacher",
-    "verify": "fkd.storage.integrity.verify",
+    "check": "fkd.storage.integrity.check",
 }
 """The commands that work on files given as arguments, with the dotted names of their functions."""
+
+OLD_NAMES = {"verify": "check"}
+"""Names that commands had in the last release, and the names that they have now."""
 
 STAGES = {
     "draw_pages": "fkd.synthesis.handwriting.draw_pages",
@@ -33,6 +36,7 @@ STAGES = {
     "check_text": "fkd.text.check.check_text",
     "draw_signatures": "fkd.synthesis.signatures.draw_signatures",
     "prepare_signatures": "fkd.signatures.prepare.prepare_signatures",
+    "check_signatures": "fkd.signatures.check.check_signatures",
     "export_signatures": "fkd.signatures.npz.export_signatures",
     "compare_appearance": "fkd.figures.appearance.compare_appearance",
     "train_teacher": "fkd.training.stages.train_teacher",
@@ -81,7 +85,7 @@ EXAMPLES = {
     "inspect": "python -m fkd inspect results/crops/0.h5 --png crops.png",
     "features": "python -m fkd features results/models/teacher.onnx signature.png -o features.npz",
     "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
-    "verify": "python -m fkd verify results",
+    "check": "python -m fkd check results",
 }
 
 
@@ -100,6 +104,9 @@ def main(arguments: list[str] | None = None) -> None:
     if name == "--version":
         print(f"fkd {__version__}")
         return
+    if name in OLD_NAMES:
+        print(f"{name} is now called {OLD_NAMES[name]}; this name will go.", file=sys.stderr)
+        name = OLD_NAMES[name]
     with stage():
         function, parser = _parser(name)
         given = parser.instantiate(parser.parse_args(rest))
@@ -245,7 +252,7 @@ _TAKES = {
     "inspect": _take_file,
     "features": _take_images,
     "teacher-check": _take_teacher,
-    "verify": _take_folder,
+    "check": _take_folder,
 }
 
 

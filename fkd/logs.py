@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fkd.errors import FkdError
+from fkd.storage.atomic import written
+from fkd.storage.manifest import SUFFIX, write_manifest
 
 
 @contextmanager
@@ -21,15 +23,22 @@ def stage(log: Path | str | None = None) -> Iterator[None]:
     Parameters
     ----------
     log : Path or str, optional
-        The file for messages; by default, they go to the terminal.
+        The file for messages; by default, they go to the terminal. Beside it, a manifest of the
+        files that the stage wrote is left, see :mod:`fkd.storage.manifest`.
     """
     handler = logging.StreamHandler() if log is None else logging.FileHandler(log, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("fkd")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
+    before = len(written())
     try:
+        if log is not None:
+            manifest = Path(log).with_suffix(SUFFIX)
+            manifest.unlink(missing_ok=True)
         yield
+        if log is not None:
+            write_manifest(manifest, written()[before:])
     except FkdError as error:
         print(f"error: {error}", file=sys.stderr)
         if log is not None:

@@ -323,6 +323,34 @@ REFUSED = {
         {"training": {"momentum": 0}},
         "training.nesterov: Nesterov's momentum needs training.momentum above 0",
     ),
+    "a student named as the teacher's label": (
+        {"students": {"Teacher": {"architecture": "signet", "classification": 1}}},
+        "students.Teacher: this name is the teacher's own",
+    ),
+    "two sets that differ by case": (
+        {"signatures.OWN": {"layout": "cedar", "path": "other"}},
+        "signatures.OWN: this name is another set's",
+    ),
+    "a name that ends in a line break": (
+        {"models": {"mine\n": {"onnx": "a.onnx"}}},
+        'models: "mine\\n" is no name; use letters',
+    ),
+    "a student's name with a dot": (
+        {"students": {"mine.2": {"architecture": "signet", "classification": 1}}},
+        'students: "mine.2" is no name; use letters',
+    ),
+    "a name that YAML reads as a number": (
+        {"signatures": {7: {"layout": "cedar", "path": "x"}}},
+        'signatures: 7 is no name; write it in quotes, as in "7"',
+    ),
+    "a name that YAML reads as nothing": (
+        {"models": {None: {"onnx": "a.onnx"}}},
+        "models: null is no name; write it in quotes",
+    ),
+    "a development set named twice": (
+        {"teacher": {"development": ["own", "own"]}},
+        "teacher.development: own is named twice",
+    ),
     "a student named teacher": (
         {"students": {"teacher": {"architecture": "signet", "classification": 1}}},
         "students.teacher: this name is the teacher's own",
@@ -345,7 +373,7 @@ REFUSED = {
     ),
     "a name that is no file name": (
         {"models": {"a b": {"onnx": "a.onnx"}}},
-        "models: 'a b' does not match",
+        'models: "a b" is no name; use letters',
     ),
     "an unknown network": (
         {"students": {"mine": {"architecture": "resnet", "classification": 1}}},

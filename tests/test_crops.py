@@ -220,9 +220,9 @@ def test_no_stripes_give_no_crops(tmp_path):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"ratios": [2.0, 1.0]}, "span"),
-        ({"ratios": [0.0, 1.0]}, "span"),
-        ({"ratios": [1.0, float("inf")]}, "span"),
+        ({"ratios": [2.0, 1.0]}, "larger than the largest"),
+        ({"ratios": [0.0, 1.0]}, r"ratios\.0: expected a number, above 0"),
+        ({"ratios": [1.0, float("inf")]}, r"ratios\.1: expected a number"),
         ({"ratio_per": "page"}, "ratio_per"),
         ({"canvases": []}, "canvases"),
     ],

@@ -30,7 +30,7 @@ ROOMS = {
 }
 GROUND = {"__init__", "__main__"}
 GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "preprocess"}
-GROUND |= {"seeding", "threads"}
+GROUND |= {"ranges", "seeding", "threads"}
 
 SHOWING = ("figures", "inspection", "report")
 """Rooms of what people look at: side by side."""

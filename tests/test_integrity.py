@@ -12,8 +12,10 @@ import pytest
 from fkd import models
 from fkd.__main__ import main
 from fkd.errors import FkdError
+from fkd.logs import stage
 from fkd.models.export import export_onnx
 from fkd.storage import shards
+from fkd.storage.atomic import writing
 from fkd.study.parts import Networks
 
 
@@ -40,8 +42,92 @@ def results(written, tmp_path):
 
 
 def test_untouched_results_are_whole(results, capsys):
+    main(["check", str(results)])
+    assert "3 files without a digest: can be read" in capsys.readouterr().out
+
+
+def test_the_old_name_of_the_command_is_told(results, capsys):
     main(["verify", str(results)])
-    assert "3 files below" in capsys.readouterr().out
+    assert "verify is now called check" in capsys.readouterr().err
+
+
+@pytest.fixture
+def study(results):
+    """The same files as a workflow's stage leaves them, with a table that a stage wrote."""
+    (results / "logs").mkdir()
+    with stage(results / "logs/all.log"):
+        for file in [*results.rglob("*.h5"), *results.rglob("weights*"), *results.rglob("*.onnx")]:
+            content = file.read_bytes()
+            with writing(file) as part:
+                part.write_bytes(content)
+        with writing(results / "tables/eer.csv") as part:
+            part.write_text("model,EER\nteacher,0.05\n", encoding="utf-8")
+        with writing(results / "checkpoint.pt") as part:
+            part.write_bytes(b"what a stage removes again")
+        (results / "checkpoint.pt").unlink()
+    return results
+
+
+def test_what_a_stage_wrote_is_whole_in_any_place(study, tmp_path, capsys):
+    main(["check", str(study)])
+    assert capsys.readouterr().out == f"4 files below {study}: as they were written.\n"
+    (tmp_path / "elsewhere").symlink_to(study)
+    main(["check", str(tmp_path / "elsewhere")])
+    assert "4 files below" in capsys.readouterr().out
+
+
+def test_sha256sum_reads_the_manifest(study):
+    command = ["sha256sum", "--check", "--quiet", "--strict", "all.sha256"]
+    assert subprocess.run(command, cwd=study / "logs").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "file", ["crops/0.h5", "students/a/weights.safetensors", "models/a.onnx", "tables/eer.csv"]
+)
+def test_one_flipped_bit_of_any_file_is_found(study, file, capsys):
+    content = bytearray((study / file).read_bytes())
+    content[-3] ^= 1
+    (study / file).write_bytes(content)
+    with pytest.raises(SystemExit):
+        main(["check", str(study)])
+    said = capsys.readouterr().err
+    assert "1 of 4 files are at fault" in said and f"{study / file}: " in said
+
+
+def test_a_missing_file_and_one_below_a_linked_folder_are_found(study, tmp_path, capsys):
+    shutil.move(study / "tables", tmp_path / "tables")
+    (study / "tables").symlink_to(tmp_path / "tables")
+    main(["check", str(study)])
+    (tmp_path / "tables/eer.csv").write_text("model,EER\nteacher,0.01\n", encoding="utf-8")
+    (study / "crops/0.h5").unlink()
+    with pytest.raises(SystemExit):
+        main(["check", str(study)])
+    said = capsys.readouterr().err
+    assert "2 of 4 files are at fault" in said
+    assert f"{study / 'tables/eer.csv'}: changed since it was written" in said
+    assert f"{study / 'crops/0.h5'}: missing" in said
+
+
+def test_of_files_without_a_digest_no_more_is_claimed_than_is_known(study, capsys):
+    (study / "tables/mine.csv").write_text("a\n", encoding="utf-8")
+    (study / "crops/.0.123.part.h5").write_bytes(b"what a kill left")
+    main(["check", str(study)])
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == f"1 file without a digest: not checked, {study / 'tables/mine.csv'} first."
+    assert len(said) == 2
+
+
+def test_an_empty_folder_is_not_approved(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path)])
+    assert "no stage wrote anything here" in capsys.readouterr().err
+
+
+def test_a_stage_that_fails_leaves_no_manifest(study):
+    log = study / "logs/all.log"
+    with pytest.raises(SystemExit), stage(log):
+        raise FkdError("no")
+    assert not log.with_suffix(".sha256").exists()
 
 
 @pytest.mark.parametrize("file", ["crops/0.h5", "students/a/weights.safetensors", "models/a.onnx"])
@@ -49,7 +135,7 @@ def test_a_truncated_file_is_named(results, file, capsys):
     path = results / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(SystemExit) as stop:
-        main(["verify", str(results)])
+        main(["check", str(results)])
     assert stop.value.code == 1
     said = capsys.readouterr().err
     assert "error: 1 of 3 files are at fault" in said
@@ -93,6 +179,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # to a file the disk is full
 import numpy as np
 from fkd.storage import shards
+from fkd.storage.atomic import writing
 from fkd.logs import stage
 with stage():
     draw = np.random.default_rng(0)

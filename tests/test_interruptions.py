@@ -141,7 +141,7 @@ def test_a_second_run_in_the_folder_is_refused(undisturbed, tmp_path, led_to):
     copy_up_to(undisturbed, folder, "tables")
     hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(1, flush=True)"
     holder = subprocess.Popen(
-        [sys.executable, "-c", f"{hold}; sys.stdin.read()", str(folder / ".snakemake/fkd.lock")],
+        [sys.executable, "-c", f"{hold}; sys.stdin.read()", str(folder / "results/.fkd.lock")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

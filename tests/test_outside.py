@@ -17,6 +17,7 @@ from fkd.layouts import list_files
 from fkd.models.export import export_onnx
 from fkd.models.features import prepare_image
 from fkd.report.narrowing import narrowing
+from fkd.signatures.check import check_signatures, read_copies
 from fkd.signatures.prepare import prepare_signatures
 from fkd.signatures.sufficiency import too_few
 from fkd.storage import shards
@@ -109,6 +110,61 @@ def test_signatures_of_one_folder_do_not_stand_on_both_sides(folder, tmp_path, s
     config["sizes"] = {"standard": {}}
     with pytest.raises(FkdError, match=r"development has writers of evaluation\.sets\.mine"):
         complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+
+
+def check(folder, development, judged, max_share=0.0):
+    """Check sets that were prepared by their names in a folder."""
+    names = sorted({*development, *judged})
+    check_signatures(
+        signatures=[folder / f"{name}.h5" for name in names],
+        quarantine=[folder / f"{name}.csv" for name in names],
+        development=development,
+        judged=judged,
+        out=folder / "copies.csv",
+        max_share=max_share,
+    )
+    return read_copies(folder / "copies.csv")
+
+
+def write_set(folder, name, seeds):
+    images = np.array([np.full((170, 242), seed, np.uint8) for seed in seeds])
+    shards.write(folder / f"{name}.h5", "signatures", {"image": images}, {"set": name})
+    Quarantine().write(folder / f"{name}.csv")
+
+
+def test_copies_of_a_set_under_other_names_do_not_stand_on_both_sides(tmp_path):
+    write_set(tmp_path, "mine", range(10))
+    write_set(tmp_path, "copied", [*range(6), 50])
+    write_set(tmp_path, "partly", [*range(5), 60])
+    with pytest.raises(FkdError, match=r"6 of the 10 signatures of evaluation\.sets\.mine are al"):
+        check(tmp_path, ["copied"], ["mine"])
+    assert check(tmp_path, ["partly"], ["mine"]) == [("partly", "mine", 5, 10)]
+    assert check(tmp_path, [], ["mine"]) == []
+
+
+def test_one_person_is_not_two_classes_by_a_copy_of_a_set(tmp_path):
+    write_set(tmp_path, "one", range(10))
+    write_set(tmp_path, "two", [*range(4, 10), 99])
+    write_set(tmp_path, "mine", range(100, 104))
+    with pytest.raises(FkdError, match="6 of the 7 signatures of two are also in one"):
+        check(tmp_path, ["one", "two"], ["mine"])
+
+
+def test_a_lowered_max_share_stops_a_set_that_was_prepared_before(tmp_path):
+    write_set(tmp_path, "mine", range(9))
+    aside = Quarantine([("a.png", "blank")])
+    aside.write(tmp_path / "mine.csv")
+    check(tmp_path, [], ["mine"], max_share=0.1)
+    with pytest.raises(FkdError, match="1 of 10 signatures of mine were set aside"):
+        check(tmp_path, [], ["mine"], max_share=0.05)
+
+
+def test_a_few_common_signatures_are_in_the_last_lines(tmp_path):
+    (tmp_path / "quarantine").mkdir()
+    text = "development,judged,copies,signatures\na,b,3,100\na,c,0,50\n"
+    (tmp_path / "quarantine/copies.csv").write_text(text, encoding="utf-8")
+    lines = narrowing(tmp_path, {})
+    assert len(lines) == 2 and lines[1].startswith("3 of 100 signatures of b are also in a")
 
 
 # Labels

@@ -74,13 +74,13 @@ def test_a_set_has_a_protocol_for_each_number_of_references(study):
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"references": 0}, "counts from 1, found 0, 1, 1 and 10"),
-        ({"test_skilled": 0}, "counts from 1, found 3, 1, 0 and 10"),
-        ({"splits": 0}, "counts from 1, found 3, 1, 1 and 0"),
-        ({"negatives": 4}, "from 1 to the number of references, 3; found 4"),
-        ({"negatives": 0}, "found 0"),
-        ({"seed": -1}, "from 0 to 4294967295, not -1"),
-        ({"seed": 2**32}, "not 4294967296"),
+        ({"references": 0}, "references: expected an integer, at least 1, found 0"),
+        ({"test_skilled": 0}, "test_skilled: expected an integer, at least 1, found 0"),
+        ({"splits": 0}, "splits: expected an integer, at least 1, found 0"),
+        ({"negatives": 4}, "negatives: expected at most the number of references, 3, found 4"),
+        ({"negatives": 0}, "negatives: expected an integer, at least 1, found 0"),
+        ({"seed": -1}, "at least 0 and at most 4294967295, found -1"),
+        ({"seed": 2**32}, "found 4294967296"),
     ],
 )
 def test_a_protocol_that_cannot_be_is_refused(numbers, message):

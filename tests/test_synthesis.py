@@ -226,7 +226,7 @@ def test_a_slower_pen_leaves_wider_and_darker_lines():
 @pytest.mark.parametrize("wrong", ["writers", "pages", "lines"])
 def test_pages_of_nothing_are_refused(tmp_path, wrong):
     counts = {"writers": 1, "pages": 1, "lines": 1} | {wrong: 0}
-    with pytest.raises(FkdError, match=f"{wrong} is 0"):
+    with pytest.raises(FkdError, match=f"{wrong}: expected an integer, at least 1, found 0"):
         draw_pages(folder=tmp_path, seed=0, **counts)
 
 
@@ -235,6 +235,6 @@ def test_pages_of_nothing_are_refused(tmp_path, wrong):
 )
 def test_signatures_of_nobody_are_refused(tmp_path, wrong, value):
     counts = {"writers": 1, "genuine": 1, "skilled": 1, "first": 1} | {wrong: value}
-    with pytest.raises(FkdError, match=f"{wrong} is {value}"):
+    with pytest.raises(FkdError, match=f"{wrong}: expected an integer, at least ., found {value}"):
         draw_signatures(folder=tmp_path, seed=0, **counts)
     assert not list(tmp_path.iterdir())

@@ -1,18 +1,21 @@
 """Cache and training on a few drawn crops: targets, logs, checkpoints, resumption."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import fkd
 from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import as_input
 from fkd.preprocess import center_crop
 from fkd.storage import shards
+from fkd.study.code import Library
 from fkd.study.parts import Networks
 from fkd.study.students import Student
 from fkd.training import fitting, stages, targets
@@ -194,6 +197,44 @@ def test_a_checkpoint_of_other_labels_is_not_resumed(study, tmp_path, monkeypatc
     other = train(study, tmp_path / "cut", **alone | {"crops": relabeled})
     assert other == train(study, tmp_path / "new", **alone | {"crops": relabeled})
     assert other != train(study, tmp_path / "old", **alone)
+
+
+def test_a_checkpoint_of_other_code_is_not_resumed(study, tmp_path, monkeypatch):
+    """Half of the training would have had the old formula, and half the new."""
+    with monkeypatch.context() as patch, pytest.raises(InterruptError):
+        interrupt_after(2, patch)
+        train(study, tmp_path / "cut")
+    library = Library.digest
+    monkeypatch.setattr(Library, "digest", lambda *given, **named: library(*given, **named)[::-1])
+    resumed = []
+    whole = fitting._resume
+    monkeypatch.setattr(fitting, "_resume", lambda *given: resumed.append(whole(*given)) or 0)
+    train(study, tmp_path / "cut")
+    assert resumed == [0]
+
+
+def test_a_checkpoint_knows_the_code_of_the_network_and_of_the_loss(monkeypatch):
+    stage = f"{stages.__name__}.train_student"
+    reached = Library(Path(fkd.__file__).parent).reached
+    places = {text.partition(":")[0] for text in reached(parts=[stage])}
+    assert {"fkd.training.fitting", "fkd.training.students", "fkd.training.text_crops"} <= places
+    alone = stages._code_of(stages.train_student)
+    network = stages._code_of(stages.train_student, "fkd.models.resnet18.ResNet18")
+    loss = stages._code_of(stages.train_student, "fkd.losses.barlow_twins")
+    assert len({alone, network, loss}) == 3
+
+
+def test_a_checkpoint_of_other_targets_is_not_resumed(study, tmp_path, monkeypatch):
+    """Halved responses, which teacher.half_precision keeps, are of the same teacher."""
+    with monkeypatch.context() as patch, pytest.raises(InterruptError):
+        interrupt_after(2, patch)
+        train(study, tmp_path / "cut")
+    halved = [tmp_path / path.name for path in study["responses"]]
+    for crops, out in zip(study["crops"], halved, strict=True):
+        ask = {"crops": crops, "teacher": study["teacher"], "batch": 7, "threads": 1}
+        targets.cache_responses(**ask, out=out, half_precision=True)
+    resumed = train(study, tmp_path / "cut", responses=halved)
+    assert resumed == train(study, tmp_path / "new", responses=halved)
 
 
 def test_a_damaged_checkpoint_is_not_resumed(study, tmp_path):
@@ -432,9 +473,47 @@ def test_the_last_epochs_weights_are_the_model(tmp_path, monkeypatch):
     assert saved == [pytest.approx(2 - 4 * 0.01 * 3)]
 
 
+def test_weights_that_the_last_step_broke_are_refused(tmp_path):
+    """The loss of the last batch is computed before its step."""
+    batch = {"writer": torch.zeros(1, dtype=torch.int64)}
+    recipe = Recipe(epochs=1, learning_rate=1e300, momentum=0.0, nesterov=False, milestones=())
+    paths = [tmp_path / name for name in ("out", "losses.csv", "checkpoint")]
+
+    def terms(network, batch):
+        return {"total": 1e30 * network.weight.sum()}, torch.zeros(1, 2)
+
+    with pytest.raises(FkdError, match=r"epoch 1: after the last step, 1 of .* is weight\. Lower"):
+        fit(OneWeight(), terms, Batches(lambda _: iter([batch]), 1), recipe, Record(*paths, {}))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("scale", "half", "cause"),
+    [(1e6, True, "half_precision"), (float("nan"), False, "learning_rate")],
+)
+def test_targets_that_are_not_finite_are_refused(study, tmp_path, monkeypatch, scale, half, cause):
+    teacher, _ = models.load(study["teacher"])
+    whole = type(teacher).describe
+
+    def describe(network, images):
+        maps, feature = whole(network, images)
+        return maps, feature * scale
+
+    monkeypatch.setattr(type(teacher), "describe", describe)
+    with pytest.raises(FkdError, match=f"feature of a text crop is not finite.*{cause}"):
+        targets.cache_responses(
+            crops=study["crops"][0],
+            teacher=study["teacher"],
+            out=tmp_path / "r.h5",
+            half_precision=half,
+            threads=1,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_reading_as_needed_trains_the_same_as_holding(study, tmp_path):
     held = train(study, tmp_path / "held")
-    assert train(study, tmp_path / "read", memory=0.0) == held
+    assert train(study, tmp_path / "read", memory=1e-9) == held
 
 
 def test_targets_in_half_precision_are_the_same_to_three_digits(study, tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor
 from fkd.errors import FkdError
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.graph import MAPS, RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
+from fkd.ranges import Count, checked
 from fkd.study.models import TEACHER, label
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
@@ -40,6 +41,7 @@ class Contrasts(NamedTuple):
         return ((self.by_model[model] - self.by_model[TEACHER]) ** 2).mean(axis=(1, 2))
 
 
+@checked
 def figure_contrast(
     *,
     signatures: Path,
@@ -50,9 +52,9 @@ def figure_contrast(
     png: Path,
     maps: list[str] = MAPS,
     connections: dict[str, dict[str, str]] | None = None,
-    radius: int = RADIUS,
+    radius: Count = RADIUS,
     seed: int = 0,
-    count: int = 3,
+    count: Count = 3,
 ) -> None:
     """Draw the contrast of a teacher's maps beside that of its students' maps.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import SubFigure
 
 from fkd.errors import FkdError
+from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.study.style import FORGED, GENUINE, GRAY, WIDTH, figure, frame_image, save, styled
 from fkd.verification.metrics import equal_error_threshold
@@ -45,14 +46,15 @@ class Case:
     references: tuple[int, ...]
 
 
+@checked
 def figure_hardest(
     *,
     signatures: Path,
     scores: Path,
     svg: Path,
     png: Path,
-    cases: int = 6,
-    references: int = 3,
+    cases: Count = 6,
+    references: Count = 3,
 ) -> None:
     """Draw the hardest cases of one model on one set.
 

@@ -4,7 +4,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -18,15 +17,18 @@ from fkd.figures.tree import Tree, find_tree
 from fkd.graph import MAPS, RADIUS
 from fkd.images import MAX_PIXELS, read_gray
 from fkd.preprocess import INPUT, center_crop
+from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.study.models import TEACHER, label
 from fkd.study.students import Student
 from fkd.study.style import BLACK, FORGED, GENUINE, GRAY, figure, frame_image, save, styled
+from fkd.study.summary import read_splits
 
 CROPS = 3
 """The number of text crops, and of signatures, that are stacked."""
 
 
+@checked
 def figure_pipeline(
     *,
     pages: Path,
@@ -41,8 +43,8 @@ def figure_pipeline(
     svg: Path,
     png: Path,
     maps: list[str] = MAPS,
-    radius: int = RADIUS,
-    max_pixels: int = MAX_PIXELS,
+    radius: Count = RADIUS,
+    max_pixels: Count = MAX_PIXELS,
     seed: int = 0,
 ) -> None:
     """Draw the way from pages to a student, and from signatures to equal error rates.
@@ -164,7 +166,7 @@ def _show_scores(axis: Axes, shard: shards.Shard) -> None:
 
 def _show_rates(axis: Axes, metrics: list[Path], students: dict[str, Student]) -> None:
     """Show the mean equal error rate of each model over the splits, as a bar."""
-    splits = pd.concat([pd.read_csv(path) for path in metrics])
+    splits = read_splits(metrics)
     models = list(dict.fromkeys(splits["model"]))
     rates = 100 * splits.groupby("model")["EER_userthresholds"].mean()[models]
     bars = axis.barh(range(len(models)), rates, color=GRAY, height=0.35)

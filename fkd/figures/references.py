@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from fkd.study.models import in_order, label
 from fkd.study.students import Student
 from fkd.study.style import by_network, figure, legend, legend_height, looks, save, styled
-from fkd.study.summary import summarize
+from fkd.study.summary import read_splits, summarize
 
 SPAN = 0.6
 """The distance on the axis of NREF between the first and the last model at each NREF."""
@@ -31,7 +30,7 @@ def figure_references(
     png : Path
         The same figure.
     """
-    rates = summarize(pd.concat(map(pd.read_csv, metrics), ignore_index=True), students)
+    rates = summarize(read_splits(metrics), students)
     models = in_order(rates["model"].unique())
     sets = list(rates["set"].unique())
     counts = sorted(rates["references"].unique())

@@ -8,6 +8,7 @@ import pandas as pd
 from fkd.study.models import TEACHER, in_order, label
 from fkd.study.students import Student
 from fkd.study.style import GRAY, figure, looks, save, styled
+from fkd.study.summary import read_splits
 
 ROW = 0.27
 """The height of a model's row, in inches."""
@@ -33,7 +34,7 @@ def figure_splits(
     png : Path
         The same figure.
     """
-    rates = rates_of_splits(pd.concat(map(pd.read_csv, metrics), ignore_index=True))
+    rates = rates_of_splits(read_splits(metrics))
     models = in_order({model for table in rates.values() for model in table})
     look = looks(models, students)
     with styled():

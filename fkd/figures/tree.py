@@ -12,6 +12,7 @@ from torch import Tensor
 from fkd.figures.examples import describe_by_maps, genuine_signatures
 from fkd.graph import MAPS, RADIUS, neighborhoods, spanning_tree, vectors_of_map
 from fkd.preprocess import INPUT
+from fkd.ranges import Count, checked
 from fkd.study.style import (
     BLACK,
     BLUE,
@@ -68,6 +69,7 @@ class Tree(NamedTuple):
         return inside[self.edges].all(axis=1)
 
 
+@checked
 def figure_tree(
     *,
     signatures: Path,
@@ -75,7 +77,7 @@ def figure_tree(
     svg: Path,
     png: Path,
     maps: list[str] = MAPS,
-    radius: int = RADIUS,
+    radius: Count = RADIUS,
     seed: int = 0,
 ) -> None:
     """Draw the spanning trees of a teacher's maps over a signature.

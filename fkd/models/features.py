@@ -12,19 +12,21 @@ from fkd.images import read_gray
 from fkd.layouts import ENDINGS
 from fkd.models.extractor import Extractor
 from fkd.preprocess import center_crop, normalize, refuse_dark
+from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import files_below, natural_order, printable
 
 
+@checked
 def extract_features(
     *,
     model: Path,
     signatures: Path,
     out: Path,
     name: str | None = None,
-    batch: int = 64,
-    threads: int | None = None,
+    batch: Count = 64,
+    threads: Count | None = None,
 ) -> None:
     """Compute a model's features of the signatures of a set.
 

@@ -23,6 +23,7 @@ from fkd.storage.files import check_file
 from fkd.study.models import TEACHER, Kind, Model, model_of
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
+from fkd.study.summary import read_rates
 
 NOT_STATED = "not stated: the terms of the data that it was trained on apply"
 """What a card says of the license where none was given."""
@@ -87,7 +88,7 @@ def write_cards(
         Where a file is not an ONNX model of a study.
     """
     teacher_training = _read(teacher)["trained_with"]
-    rows, rates = read_data(data), pd.read_csv(eer, dtype={"set": str, "model": str})
+    rows, rates = read_data(data), read_rates(eer)
     for model, card in zip(models, markdown, strict=True):
         with writing(card) as part:
             text = _card(Path(model), teacher_training, rows, rates, title, license)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from fkd.signatures.check import read_copies
 from fkd.storage import shards
 from fkd.storage.quarantine import PASSED_OVER, Quarantine
 
@@ -36,6 +37,7 @@ def narrowing(results: Path, sets: Mapping[str, str]) -> list[str]:
         f"{total}: {', '.join(where)}" if where else f"{total}.",
         *_passed_over(results, found, lists),
         *_cut(results, sets),
+        *_copied(results / "quarantine/copies.csv"),
     ]
 
 
@@ -63,6 +65,16 @@ def _passed_over(
             f"{count} of {total} files of {name} fit no pattern, the first is {file}. "
             f"{lists[name]} lists them; if they are signatures, mend signatures.{name}."
         )
+
+
+def _copied(path: Path) -> Iterator[str]:
+    """Name the judged signatures from which the teacher has learned."""
+    for development, judged, copies, signatures in read_copies(path) if path.exists() else []:
+        if copies:
+            yield (
+                f"{copies} of {signatures} signatures of {judged} are also in {development}, from "
+                "which the teacher learned: rates on them are too low. Remove them from one set."
+            )
 
 
 def _cut(results: Path, sets: Mapping[str, str]) -> Iterator[str]:

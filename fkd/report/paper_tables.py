@@ -25,7 +25,7 @@ from fkd.report.typeset import Rate, Sheet, escape_markdown
 from fkd.report.wording import joined
 from fkd.storage.atomic import writing
 from fkd.study.students import PAPER, Student
-from fkd.study.summary import SIGNIFICANCE
+from fkd.study.summary import SIGNIFICANCE, read_splits
 
 RATES = {
     "FRR": "FRR",
@@ -88,7 +88,7 @@ def write_paper_table(
     """
     if table not in CAPTIONS:
         raise FkdError(f"table: {table} is none of {', '.join(map(str, CAPTIONS))}.")
-    splits = pd.concat([pd.read_csv(path) for path in metrics], ignore_index=True)
+    splits = read_splits(metrics)
     values = beside_published(table, splits, students)
     with writing(csv) as part:
         values.to_csv(part, index=False)

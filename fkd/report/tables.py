@@ -11,7 +11,7 @@ import pandas as pd
 
 from fkd.storage.atomic import writing
 from fkd.study.students import Student
-from fkd.study.summary import SIGNIFICANCE, summarize
+from fkd.study.summary import SIGNIFICANCE, read_splits, summarize
 
 THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
 
@@ -44,7 +44,7 @@ def write_tables(
     synthetic : list of str
         The data that a program drew, such as ``text``; a warning above the tables names it.
     """
-    splits = pd.concat([pd.read_csv(path) for path in metrics], ignore_index=True)
+    splits = read_splits(metrics)
     table = summarize(splits, students)
     with writing(csv) as part:
         table.to_csv(part, index=False)

@@ -6,6 +6,7 @@ writers as numbers from 0; ``yforg`` (n,), 0 genuine, 1 skilled and 2 simple for
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fkd.layouts import SignatureFile, row_order
 from fkd.preprocess import SIZE
 from fkd.storage import shards
 from fkd.storage.atomic import writing
-from fkd.storage.files import check_file, natural_order
+from fkd.storage.files import check_file, natural_order, printable
 from fkd.storage.sizes import refuse_unfolding, unfolded_size
 
 SIMPLE = 2
@@ -104,6 +105,11 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
     y, names = _decoded(source, "y", y), _decoded(source, "filenames", names)
     if mapping is not None:
         mapping = _decoded(source, "user_mapping", mapping)
+        if len(twice := [name for name, n in Counter(mapping.tolist()).items() if n > 1]):
+            raise FkdError(
+                f"{source}: user_mapping names {printable(twice[0])!r} twice, so two writers would "
+                "be one."
+            )
         if not np.isin(y, np.arange(len(mapping))).all():
             raise FkdError(f"{source}: y names writers that are not in user_mapping.")
         y = mapping[y.astype(int)]

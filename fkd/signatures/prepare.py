@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +14,7 @@ from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
+from fkd.ranges import Count, CountFromZero, Share, checked
 from fkd.signatures.npz import read_npz
 from fkd.storage import shards
 from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable, refuse_alike
@@ -23,6 +24,7 @@ from fkd.threads import side_by_side
 _log = logging.getLogger(__name__)
 
 
+@checked
 def prepare_signatures(
     *,
     name: str,
@@ -30,14 +32,14 @@ def prepare_signatures(
     layout: str,
     out: Path,
     quarantine: Path,
-    max_pixels: int,
-    max_share: float,
+    max_pixels: Count,
+    max_share: Share,
     genuine: str | None = None,
     skilled: str | None = None,
-    expected: dict[str, int] | None = None,
-    threshold: str = "image",
-    canvas: tuple[int, int] = CANVAS,
-    threads: int | None = None,
+    expected: dict[str, CountFromZero] | None = None,
+    threshold: Literal["image", "blurred"] = "image",
+    canvas: tuple[Count, Count] = CANVAS,
+    threads: Count | None = None,
 ) -> None:
     """Read a set of signatures, and preprocess its images for the networks.
 

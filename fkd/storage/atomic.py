@@ -16,6 +16,15 @@ _LEAST_FREE = 1 << 20
 """Bytes. With fewer free, any error counts as a full disk: not every library says so itself."""
 
 
+_written: list[Path] = []
+"""The files that this process has completed."""
+
+
+def written() -> list[Path]:
+    """List the files that this process has completed so far, in order."""
+    return list(_written)
+
+
 @contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
     """Write a file under a temporary name, and rename it when it is complete.
@@ -70,3 +79,4 @@ def writing(path: Path | str) -> Iterator[Path]:
 def _give_name(part: Path, path: Path) -> None:
     """Rename the complete file. Tests interrupt a job here."""
     os.replace(part, path)
+    _written.append(path)

@@ -35,16 +35,16 @@ class Library:
         self._folder, self._name = package.parent, package.name
         self._modules: dict[str, _Module | None] = {}
 
-    def digest(self, script: Path, parts: Iterable[str] = ()) -> str:
+    def digest(self, script: Path | None = None, parts: Iterable[str] = ()) -> str:
         """Compute the digest of a script and of everything that it reaches.
 
         Parameters
         ----------
-        script : Path
-            A Python file that imports from the package.
+        script : Path, optional
+            A Python file that imports from the package; by default, only `parts` count.
         parts : iterable of str
-            Dotted names of definitions that the script reaches through its settings, such as the
-            class of a network.
+            Dotted names of definitions, such as the class of a network that the script reaches
+            through its settings.
 
         Returns
         -------
@@ -53,13 +53,13 @@ class Library:
         """
         return hashlib.sha256("\n".join(self.reached(script, parts)).encode()).hexdigest()[:16]
 
-    def reached(self, script: Path, parts: Iterable[str] = ()) -> list[str]:
+    def reached(self, script: Path | None = None, parts: Iterable[str] = ()) -> list[str]:
         """List the code from which :meth:`digest` is computed.
 
         Parameters
         ----------
-        script : Path
-            A Python file that imports from the package.
+        script : Path, optional
+            See :meth:`digest`.
         parts : iterable of str
             See :meth:`digest`.
 
@@ -69,7 +69,8 @@ class Library:
             The statements, and the names from other libraries, sorted. Each is preceded by the
             name of the module in which it stands.
         """
-        waiting, reached, seen = _Module(script, "__main__").all(), set(), set()
+        waiting = _Module(script, "__main__").all() if script else []
+        reached, seen = set(), set()
         for place in parts:
             waiting += self._behind(place)
         while waiting:

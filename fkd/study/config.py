@@ -126,7 +126,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
     path = ".".join(str(part) for part in error.absolute_path)
     dot = f"{path}." if path else ""
     expected = error.validator_value
-    if error.validator == "additionalProperties":
+    if "propertyNames" in error.relative_schema_path:
+        yield _no_name(path, error.instance)
+    elif error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         for key in sorted(set(error.instance) - set(known), key=str):
             close = difflib.get_close_matches(str(key), known, 1)
@@ -146,6 +148,15 @@ def _explain(error: ValidationError) -> Iterator[str]:
         yield f"{path}: expected one of {options}, found {json.dumps(error.instance, default=str)}"
     else:
         yield f"{path}: {error.message}"
+
+
+def _no_name(path: str, name: Any) -> str:
+    """Say what is wrong with the name of a set, student or model."""
+    if not isinstance(name, str):
+        hint = f'write it in quotes, as in "{name}", because YAML does not read it as text'
+    else:
+        hint = "use letters, digits, _ and -, and begin with a letter or a digit"
+    return f"{path}: {json.dumps(name, default=str)} is no name; {hint}"
 
 
 def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:

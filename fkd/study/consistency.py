@@ -35,18 +35,27 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
     ):
         if recipe["nesterov"] and not recipe["momentum"]:
             yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
-    for key in ("students", "models"):
-        if TEACHER in config[key]:
-            yield f"{key}.{TEACHER}: this name is the teacher's own; take another"
-    for name in config["models"]:
-        if name in config["students"]:
-            yield f"models.{name}: this name is a student's; take another"
+    yield from _impossible_names(config)
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
     gray = config["pages"]["ink_gray"]
     if gray and gray[0] > gray[1]:
         yield f"pages.ink_gray: the darkest gray {gray[0]} is lighter than the lightest, {gray[1]}"
+
+
+def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Report names that stand for two things, also on disks and in tables that ignore case."""
+    models, sets = {TEACHER: "the teacher's own"}, {}
+    for key, owner, taken in (
+        ("students", "a student's", models),
+        ("models", "a model's", models),
+        ("signatures", "another set's", sets),
+    ):
+        for name in config[key]:
+            if name.casefold() in taken:
+                yield f"{key}.{name}: this name is {taken[name.casefold()]}; take another"
+            taken.setdefault(name.casefold(), owner)
 
 
 def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
@@ -70,6 +79,7 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
     if teacher["weights"] is None and not teacher["development"]:
         yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
     for name in teacher["development"] if teacher["weights"] is None else []:
+        yield from _counted_twice(name, teacher["development"], sets, config["data"])
         for other in tested:
             known = name in sets and other in sets
             if known and _share_writers(sets[name], sets[other], config["data"]):
@@ -87,6 +97,21 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             if protocol.get("negatives", fewest) > fewest:
                 yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
             yield from _impossible_protocol(key, protocol, counts)
+
+
+def _counted_twice(
+    name: str, development: list[str], sets: dict[str, dict], data: str
+) -> Iterator[str]:
+    """Report a development set whose writers are those of one before it in the list."""
+    before = development[: development.index(name)]
+    if development.count(name) > 1:
+        yield f"teacher.development: {name} is named twice"
+    for other in before:
+        if name in sets and other in sets and _share_writers(sets[name], sets[other], data):
+            yield (
+                f"teacher.development: {name} has writers of {other}; one person would be two "
+                "classes"
+            )
 
 
 def _impossible_protocol(

@@ -7,7 +7,9 @@ PyTorch: :func:`code_of_part` imports the code when a network is built or a loss
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
+
+from fkd.ranges import Count, Positive, check_fields
 
 FEATURES = 2048
 """The number of elements of the published response, which is the feature of a signature."""
@@ -151,6 +153,9 @@ class Networks:
         the paper states.
     """
 
-    width: float = 1.0
-    features: int = FEATURES
-    initialization: str = "code"
+    width: Positive = 1.0
+    features: Count = FEATURES
+    initialization: Literal["code", "xavier"] = "code"
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fkd.errors import FkdError
+from fkd.ranges import NotNegative, check_fields
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
 
 
@@ -33,10 +34,11 @@ class Response:
     """
 
     loss: str
-    weight: float
+    weight: NotNegative
     parameters: dict[str, float | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.loss not in RESPONSE_LOSSES:
             known = ", ".join(RESPONSE_LOSSES)
             raise FkdError(f"{self.loss!r} is no response loss; expected one of {known}")
@@ -66,11 +68,12 @@ class Student:
     """
 
     architecture: str
-    classification: float = 0.0
-    geometry: dict[str, float] = field(default_factory=dict)
+    classification: NotNegative = 0.0
+    geometry: dict[str, NotNegative] = field(default_factory=dict)
     response: Response | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.architecture not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
             raise FkdError(f"{self.architecture!r} is no architecture; expected one of {known}")

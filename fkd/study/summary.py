@@ -1,10 +1,13 @@
 """The error rates of a study summarized over its splits, and tests of their differences."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fkd.errors import FkdError
+from fkd.storage.files import check_file, printable
 from fkd.study.models import TEACHER, cl_alone, in_order, label
 from fkd.study.students import Student
 from fkd.verification.significance import (
@@ -16,6 +19,67 @@ from fkd.verification.significance import (
 )
 
 SIGNIFICANCE = 0.05
+
+_NAMES = {"model": str, "set": str, "label": str}
+"""Columns of names, which may look like numbers or like missing values."""
+
+
+def read_rates(path: Path) -> pd.DataFrame:
+    """Read a table of error rates, such as a file of metrics or ``eer.csv``.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns ``model``, ``set`` and ``references``, and error rates.
+
+    Returns
+    -------
+    DataFrame
+        The table. Names are text even if they look like numbers, such as 007, or like missing
+        values, such as NA.
+
+    Raises
+    ------
+    FkdError
+        If the file is no such table.
+    """
+    check_file(path, "Run the stage that makes it first.")
+    try:
+        table = pd.read_csv(path, dtype=_NAMES, keep_default_na=False, na_values={})
+        numbers = [name for name in table.columns if name not in _NAMES]
+        # Empty cells, where a test was not possible, make a column of numbers one of text.
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        table[["model", "set", "references"]]
+    except (ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
+        reason = str(error).partition("\n")[0]
+        raise FkdError(f"{printable(path)}: no table of error rates ({reason}).") from None
+    return table
+
+
+def read_splits(metrics: Iterable[Path]) -> pd.DataFrame:
+    """Read and join the error rates of all splits.
+
+    Parameters
+    ----------
+    metrics : iterable of Path
+        The files that the stage ``evaluate_wd`` wrote.
+
+    Returns
+    -------
+    DataFrame
+        One row per model, set, number of references and split.
+
+    Raises
+    ------
+    FkdError
+        If a file is no such table, or a rate in it is missing.
+    """
+    tables = []
+    for path in metrics:
+        tables.append(read_rates(path))
+        if tables[-1].isna().any(axis=None):
+            raise FkdError(f"{printable(path)}: a rate is missing. Remove it and run again.")
+    return pd.concat(tables, ignore_index=True)
 
 
 def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fkd.errors import FkdError
+from fkd.ranges import Count, checked
 from fkd.seeding import generator
 from fkd.synthesis.ink import Sheet, save
 from fkd.synthesis.spelling import make_word, spell
@@ -15,7 +15,8 @@ _MARGIN = 70  # pixels around the text
 _TIMING = 0.12  # standard deviation of the logarithm of the strokes' durations
 
 
-def draw_pages(*, folder: Path, writers: int, pages: int, lines: int, seed: int) -> None:
+@checked
+def draw_pages(*, folder: Path, writers: Count, pages: Count, lines: Count, seed: int) -> None:
     """Draw pages of handwriting as ``folder/wWWW/wWWW-P.png``.
 
     Pages look like forms scanned at 300 dpi and cropped to the handwriting: about 2000
@@ -40,9 +41,6 @@ def draw_pages(*, folder: Path, writers: int, pages: int, lines: int, seed: int)
     FkdError
         Where one of the numbers is less than 1.
     """
-    for name, value in (("writers", writers), ("pages", pages), ("lines", lines)):
-        if value < 1:
-            raise FkdError(f"{name} is {value}: pages need 1 or more. Set {name} to at least 1.")
     for writer in range(1, writers + 1):
         hand = draw_hand(generator(seed, "page writer", writer))
         for number in range(1, pages + 1):

@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
-from fkd.errors import FkdError
+from fkd.ranges import Count, CountFromZero, checked
 from fkd.seeding import generator
 from fkd.synthesis.ink import save
 from fkd.synthesis.signers import make_signature
 from fkd.synthesis.specimens import forge, sign
 
 
+@checked
 def draw_signatures(
-    *, folder: Path, writers: int, genuine: int, skilled: int, seed: int, first: int = 1
+    *,
+    folder: Path,
+    writers: Count,
+    genuine: Count,
+    skilled: CountFromZero,
+    seed: int,
+    first: Count = 1,
 ) -> None:
     """Draw ``folder/genuine/WWW-SS.png`` and ``folder/skilled/WWW-SS.png``.
 
@@ -37,11 +44,6 @@ def draw_signatures(
     FkdError
         Where a number is too small.
     """
-    for name, value in (("writers", writers), ("genuine", genuine), ("first", first)):
-        if value < 1:
-            raise FkdError(f"{name} is {value}. Set {name} to at least 1.")
-    if skilled < 0:
-        raise FkdError(f"skilled is {skilled}. Set skilled to 0 or more.")
     for writer in range(first, first + writers):
         signature = make_signature(generator(seed, "signature writer", writer))
         for number in range(1, genuine + 1):

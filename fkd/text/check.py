@@ -3,10 +3,12 @@
 import csv
 from pathlib import Path
 
+from fkd.ranges import Share, checked
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 
 
+@checked
 def check_text(
     *,
     pages: Path,
@@ -14,7 +16,7 @@ def check_text(
     page_lists: list[Path],
     crop_lists: list[Path],
     out: Path,
-    max_share: float,
+    max_share: Share,
 ) -> None:
     """Join the lists of pages and text crops that were set aside, and stop if they are too many.
 

@@ -6,18 +6,18 @@ signature, on a canvas that is drawn from the canvases of the sets.
 """
 
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from fkd.errors import FkdError
 from fkd.preprocess import SIZE, Prepared, prepare
+from fkd.ranges import Count, Positive, checked
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
@@ -32,17 +32,18 @@ RATIOS = (1.6757, 2.7210)
 """The smallest and the largest ratio width / height of the signature sets (UTSig and CEDAR)."""
 
 
+@checked
 def make_crops(
     *,
     stripes: Path,
     out: Path,
     quarantine: Path,
     seed: int,
-    canvases: Sequence[Sequence[int]] = CANVASES,
-    ratios: Sequence[float] = RATIOS,
-    ratio_per: str = "interval",
-    max_per_page: int | None = None,
-    threads: int | None = None,
+    canvases: Sequence[tuple[Count, Count]] = CANVASES,
+    ratios: tuple[Positive, Positive] = RATIOS,
+    ratio_per: Literal["interval", "stripe"] = "interval",
+    max_per_page: Count | None = None,
+    threads: Count | None = None,
 ) -> None:
     """Cut stripes into text crops, and prepare each on a random canvas.
 
@@ -80,12 +81,10 @@ def make_crops(
         empty.
     """
     low, high = ratios
-    if not 0 < low <= high < math.inf:
-        raise FkdError(f"crops.ratios: {low} to {high} is no span of positive ratios.")
-    if ratio_per not in ("interval", "stripe"):
-        raise FkdError(f"crops.ratio_per: {ratio_per!r} is neither 'interval' nor 'stripe'.")
+    if low > high:
+        raise FkdError(f"ratios: the least ratio {low} is larger than the largest, {high}.")
     if not canvases:
-        raise FkdError("crops.canvases: name at least one canvas, as [rows, columns].")
+        raise FkdError("canvases: name at least one canvas, as [rows, columns].")
     source = shards.read(stripes, "stripes")
     intervals = []
     for row in range(len(source["line"])):

@@ -11,6 +11,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.layouts import CVL_PAGE, ENDINGS
+from fkd.ranges import Count, ShareBelowAll, checked
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
 from fkd.storage.files import NOT_UTF8, files_below, printable, refuse_alike
@@ -19,14 +20,15 @@ from fkd.storage.quarantine import Quarantine
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
 
 
+@checked
 def list_pages(
     *,
     source: Path,
     layout: str,
     out: Path,
     quarantine: Path,
-    shards: int,
-    validation_share: float,
+    shards: Count,
+    validation_share: ShareBelowAll,
     seed: int,
 ) -> None:
     """List the pages of a handwriting database, and assign them to shards and to validation.
@@ -67,8 +69,6 @@ def list_pages(
         raise FkdError(f"layout {layout!r} is unknown. Use one of {', '.join(READERS)}.")
     if not source.is_dir():
         raise FkdError(f"{source}: no such folder. Say where the pages lie.")
-    if not 0 <= validation_share < 1:
-        raise FkdError(f"validation_share: {validation_share} is not at least 0 and less than 1.")
     aside = Quarantine()
     listed = sorted(READERS[layout](source, aside))
     aside.write(quarantine)

@@ -9,6 +9,7 @@ import numpy as np
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.preprocess import refuse_dark
+from fkd.ranges import Count, CountFromZero, Gray, checked
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
@@ -17,18 +18,19 @@ from fkd.text.pages import choose_for_validation
 from fkd.threads import side_by_side
 
 
+@checked
 def segment_pages(
     *,
     pages: Path,
-    shard: int,
+    shard: CountFromZero,
     out: Path,
     quarantine: Path,
-    max_pixels: int,
+    max_pixels: Count,
     seed: int,
-    min_rows: int = 20,
-    min_columns: int = 220,
-    ink_gray: list[int] | None = None,
-    threads: int | None = None,
+    min_rows: Count = 20,
+    min_columns: Count = 220,
+    ink_gray: tuple[Gray, Gray] | None = None,
+    threads: Count | None = None,
 ) -> None:
     """Cut the pages of one shard into stripes.
 

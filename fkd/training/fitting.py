@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +61,23 @@ class Record:
     checkpoint : Path
         The checkpoint. It is written after each epoch, and removed once the weights are written.
     about : dict
-        Everything that determines the result, stored with the weights. Training only resumes
-        from a checkpoint if this is the same.
+        The settings and data that determine the result, stored with the weights.
+    origin : dict of str to str
+        Digests of what else determines the result: the code and the teacher's targets. Training
+        only resumes from a checkpoint if `about` and `origin` are the same.
     """
 
     out: Path
     losses: Path
     checkpoint: Path
     about: dict[str, Any]
+    origin: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a checkpoint must agree on, as texts."""
+        parts = {"about": self.about, "origin": self.origin}
+        return {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
 
 
 _log = logging.getLogger(__name__)
@@ -110,7 +119,7 @@ def fit(
 ) -> None:
     """Train a network and write its weights.
 
-    Training resumes from the checkpoint if there is one of the same settings and data.
+    Training resumes from the checkpoint if there is one of the same settings, data and code.
 
     Parameters
     ----------
@@ -128,7 +137,7 @@ def fit(
     Raises
     ------
     FkdError
-        If the loss is not finite.
+        If the loss or a weight is not finite.
     """
     optimizer = recipe.optimizer(network)
     scheduler = recipe.scheduler(optimizer, batches.steps)
@@ -166,6 +175,8 @@ def fit(
                     )
                     + ". Lower training.learning_rate or the weight of the term at fault."
                 )
+            # The loss of the last batch does not show what the step after it did.
+            _refuse_broken_weights(network, f"{record.losses.parent.name}, epoch {epoch + 1}")
             if batches.validation is not None:
                 network.eval()
                 with torch.no_grad():
@@ -180,6 +191,16 @@ def fit(
     network.eval()
     save(network, record.out, record.about)
     record.checkpoint.unlink(missing_ok=True)
+
+
+def _refuse_broken_weights(network: Network, where: str) -> None:
+    """Raise an error if a weight is not finite."""
+    broken = [n for n, v in network.state_dict().items() if not torch.isfinite(v).all()]
+    if broken:
+        raise FkdError(
+            f"{where}: after the last step, {len(broken)} of the network's arrays are not finite, "
+            f"the first is {broken[0]}. Lower training.learning_rate."
+        )
 
 
 def _go_over(
@@ -213,7 +234,7 @@ def _save_checkpoint(
 ) -> None:
     """Write everything that is needed to resume training after an epoch."""
     state = {
-        "about": json.dumps(record.about, sort_keys=True),
+        **record.identity,
         "epoch": epoch,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -241,8 +262,8 @@ def _resume(
     except Exception as error:  # unpickling a damaged file can raise any error
         _log.info("%s cannot be read (%s): training starts anew", path, error)
         return 0
-    if state["about"] != json.dumps(record.about, sort_keys=True):
-        _log.info("%s was made by other settings or data: training starts anew", path)
+    if any(state.get(name) != part for name, part in record.identity.items()):
+        _log.info("%s was made by other settings, data or code: training starts anew", path)
         return 0
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
+from fkd.errors import FkdError
 from fkd.models import Network
+from fkd.ranges import Count, CountFromTwo, NotNegative, Positive, ShareBelowAll, check_fields
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,28 @@ class Recipe:
         matrix products. ``bfloat16`` leaves weights and losses in float32.
     compile : bool
         Whether PyTorch compiles the network. This takes a minute, and is worthwhile on a GPU.
+
+    Raises
+    ------
+    FkdError
+        If a value is out of its range.
     """
 
-    epochs: int = 60
-    batch: int = 64
-    learning_rate: float = 0.01
-    schedule: str = "steps"
-    milestones: tuple[int, ...] = (20, 40)
-    momentum: float = 0.9
+    epochs: Count = 60
+    batch: CountFromTwo = 64
+    learning_rate: Positive = 0.01
+    schedule: Literal["steps", "one_cycle"] = "steps"
+    milestones: tuple[Count, ...] = (20, 40)
+    momentum: ShareBelowAll = 0.9
     nesterov: bool = True
-    weight_decay: float = 0.0
-    precision: str = "float32"
+    weight_decay: NotNegative = 0.0
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.nesterov and not self.momentum:
+            raise FkdError("nesterov: Nesterov's momentum needs momentum above 0")
 
     def optimizer(self, network: Network) -> torch.optim.Optimizer:
         """Make the optimizer for a network's parameters."""

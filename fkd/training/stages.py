@@ -1,6 +1,6 @@
 """The stages that train students, and the teacher unless its weights are imported."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,15 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import fkd
 from fkd import device as devices
 from fkd import models
 from fkd.errors import FkdError
 from fkd.losses import classification
 from fkd.models import Network, as_input
 from fkd.preprocess import INPUT
+from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import generator
 from fkd.storage import shards
-from fkd.study.parts import Networks
+from fkd.study.code import Library
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks
 from fkd.study.students import Student, student_of
 from fkd.training.fitting import Batch, Batches, Record, fit, steps_of, whole_batches
 from fkd.training.recipe import Recipe
@@ -24,6 +27,7 @@ from fkd.training.students import loss_terms
 from fkd.training.text_crops import TextCrops
 
 
+@checked
 def train_student(
     *,
     crops: list[Path],
@@ -38,9 +42,9 @@ def train_student(
     half: bool = True,
     recipe: Recipe = Recipe(),
     seed: int = 0,
-    memory: float = 8.0,
-    device: str = "auto",
-    threads: int | None = None,
+    memory: Positive = 8.0,
+    device: Device = "auto",
+    threads: Count | None = None,
 ) -> None:
     """Train a student on text crops, guided by the teacher.
 
@@ -57,7 +61,7 @@ def train_student(
         The CSV file to write, with every term of the loss for training and validation by epoch.
     checkpoint : Path
         The checkpoint, which is written after each epoch and removed at the end. Training
-        resumes from it if it was made with the same settings and data.
+        resumes from it if it was made with the same settings, data and code.
     student : Student or str
         The student's network and the weight of each term of its loss, or the name of a student
         of the paper, such as ``resnet18_cl_geom_bc``.
@@ -106,6 +110,10 @@ def train_student(
             "images": len(training),
             **data.sources,
         }
+        parts = [ARCHITECTURES[student.architecture].network]
+        if student.guided_by_response:
+            parts.append(RESPONSE_LOSSES[student.response.loss].function)
+        origin = {"code": _code_of(train_student, *parts), "targets": data.targets}
         data.hold(where, memory)
         network = models.build(student.architecture, len(data.writers), networks, seed)
 
@@ -128,10 +136,11 @@ def train_student(
                 validation_batches if len(validation) > 1 else None,
             ),
             recipe,
-            Record(out, losses, checkpoint, about),
+            Record(out, losses, checkpoint, about, origin),
         )
 
 
+@checked
 def train_teacher(
     *,
     signatures: list[Path],
@@ -142,8 +151,8 @@ def train_teacher(
     networks: Networks = Networks(),
     recipe: Recipe = Recipe(),
     seed: int = 0,
-    device: str = "auto",
-    threads: int | None = None,
+    device: Device = "auto",
+    threads: Count | None = None,
 ) -> None:
     """Train a teacher to recognize the writers of genuine signatures.
 
@@ -214,8 +223,9 @@ def train_teacher(
 
     steps = steps_of(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    shown = Batches(batches, steps)
-    fit(network, terms, shown, recipe, Record(out, losses, checkpoint, about))
+    origin = {"code": _code_of(train_teacher, ARCHITECTURES[architecture].network)}
+    record = Record(out, losses, checkpoint, about, origin)
+    fit(network, terms, Batches(batches, steps), recipe, record)
 
 
 def random_student(
@@ -240,3 +250,9 @@ def random_student(
     """
     network = models.build(architecture, None, networks, seed)
     models.save(network, out, {"networks": asdict(networks), "seed": seed})
+
+
+def _code_of(stage: Callable[..., None], *parts: str) -> str:
+    """Compute the digest of a stage's code, and of the network and loss that its settings name."""
+    package = Path(fkd.__file__).parent
+    return Library(package).digest(parts=[f"{stage.__module__}.{stage.__name__}", *parts])

@@ -19,6 +19,7 @@ from fkd.errors import FkdError
 from fkd.graph import MAPS, RADIUS, Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import Network, as_input
 from fkd.preprocess import center_crop
+from fkd.ranges import Count, Device, checked
 from fkd.storage import shards
 from fkd.threads import ahead
 
@@ -26,15 +27,16 @@ Targets = Callable[[dict[str, Tensor], Tensor], dict[str, np.ndarray]]
 """A function that turns the maps and responses of a batch into the arrays that a shard stores."""
 
 
+@checked
 def cache_responses(
     *,
     crops: Path,
     teacher: Path,
     out: Path,
     half_precision: bool = False,
-    batch: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
+    batch: Count | None = None,
+    device: Device = "auto",
+    threads: Count | None = None,
 ) -> None:
     """Compute the teacher's response to each text crop of a shard.
 
@@ -58,7 +60,7 @@ def cache_responses(
     Raises
     ------
     FkdError
-        If the shard holds no crop.
+        If the shard holds no crop, or a response is not finite.
     """
     where = devices.set_up(device, threads)
     network, about = models.load(teacher)
@@ -67,19 +69,21 @@ def cache_responses(
         kept = feature.half() if half_precision else feature
         return {"feature": kept.cpu().numpy()}
 
-    _ask(network, crops, out, "responses", {"about_teacher": about}, targets, batch, where)
+    settings = {"about_teacher": about}
+    _ask(teacher, network, crops, out, "responses", settings, targets, batch, where)
 
 
+@checked
 def cache_geometry(
     *,
     crops: Path,
     teacher: Path,
     out: Path,
     maps: list[str] = MAPS,
-    radius: int = RADIUS,
-    batch: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
+    radius: Count = RADIUS,
+    batch: Count | None = None,
+    device: Device = "auto",
+    threads: Count | None = None,
 ) -> None:
     """Measure the geometry of the teacher's feature maps for each text crop of a shard.
 
@@ -108,7 +112,7 @@ def cache_geometry(
     Raises
     ------
     FkdError
-        If the shard holds no crop, or the teacher has no such map.
+        If the shard holds no crop, the teacher has no such map, or a target is not finite.
     """
     where = devices.set_up(device, threads)
     network, about = models.load(teacher)
@@ -126,10 +130,11 @@ def cache_geometry(
         return arrays
 
     settings = {"about_teacher": about, "maps": list(maps), "radius": radius}
-    _ask(network, crops, out, "geometry", settings, targets, batch, where)
+    _ask(teacher, network, crops, out, "geometry", settings, targets, batch, where)
 
 
 def _ask(
+    teacher: Path,
     network: Network,
     crops: Path,
     out: Path,
@@ -160,7 +165,9 @@ def _ask(
             # Inference mode only applies to the thread that enters it.
             with torch.inference_mode():
                 for pixels in ahead(images()):
-                    yield targets(*network.describe(as_input(pixels).to(where)))
+                    arrays = targets(*network.describe(as_input(pixels).to(where)))
+                    _refuse_broken_targets(arrays, teacher)
+                    yield arrays
 
         with shards.appending(out, kind) as shard:
             origin = {"crops": source.digests["image"], "teacher": checksum}
@@ -170,3 +177,14 @@ def _ask(
                 ahead(answers()), Path(crops).stem, batches, unit="batch", disable=None
             ):
                 shard.append(arrays)
+
+
+def _refuse_broken_targets(arrays: dict[str, np.ndarray], teacher: Path) -> None:
+    """Raise an error if a target is not finite, from which no student could learn."""
+    for name, values in arrays.items():
+        if np.isfinite(values).all():
+            continue
+        cause = "Train the teacher anew with a lower teacher.training.learning_rate."
+        if values.dtype == np.float16:
+            cause = "Values above 65,504 need teacher.half_precision: false."
+        raise FkdError(f"{teacher}: its {name} of a text crop is not finite. {cause}")

@@ -64,6 +64,8 @@ class TextCrops:
         The number of hops within which vectors are neighbors.
     sources : dict of str to str
         The digests of the crops, of their labels and of the teacher.
+    targets : str
+        The digest of the teacher's targets that batches need.
     parts : list of Part
         The open shards.
     held : dict of str to Tensor, optional
@@ -76,6 +78,7 @@ class TextCrops:
     writers: list[str]
     radius: int
     sources: dict[str, str]
+    targets: str
     parts: list[Part]
     held: dict[str, Tensor] | None = None
     _files: ExitStack = field(default_factory=ExitStack)
@@ -110,7 +113,7 @@ class TextCrops:
         )
         parts, teachers, radii, first = [], set(), set(), 0
         writers: list[str] = []
-        writer, validation, digests = [], [], []
+        writer, validation, digests, target_digests = [], [], [], []
         with ExitStack() as files:
             for at, path in enumerate(crops):
                 source = files.enter_context(
@@ -129,6 +132,7 @@ class TextCrops:
                     teachers.add(targets.attributes["teacher"])
                     radii |= {targets.attributes["radius"]} if kind == "geometry" else set()
                     readers |= dict.fromkeys(names, targets)
+                    target_digests += [targets.digests[name] for name in names]
                 # A writer's class is an index into this list, so all shards need the same list.
                 if at and source.attributes["writers"] != writers:
                     raise FkdError(
@@ -158,6 +162,7 @@ class TextCrops:
                     "labels": shards.digest(*labels, np.array(writers)),
                     "teacher": "".join(teachers),
                 },
+                targets=shards.digest(np.array(target_digests)),
                 parts=parts,
                 _files=files.pop_all(),
             )

@@ -1,14 +1,19 @@
 """The protocol of writer-dependent verification: the numbers of references, tests and splits."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from fkd.errors import FkdError
+from fkd.ranges import Count, Range, check_fields
 
 C = 1.0
 """The published cost of an error of the support vector machines."""
 
 GAMMA = 2**-11
 """The published gamma of the RBF kernel."""
+
+SplitsSeed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
+"""A seed of the published code's generator of random numbers."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,19 @@ class Protocol:
         If a number is out of range.
     """
 
-    references: int
-    test_genuine: int
-    test_skilled: int
-    splits: int = 10
-    seed: int = 1234
-    negatives: int | None = None
+    references: Count
+    test_genuine: Count
+    test_skilled: Count
+    splits: Count = 10
+    seed: SplitsSeed = 1234
+    negatives: Count | None = None
 
     def __post_init__(self) -> None:
-        counts = (self.references, self.test_genuine, self.test_skilled, self.splits)
-        if min(counts) < 1:
+        check_fields(self)
+        if self.refused > self.references:
             raise FkdError(
-                "references, test_genuine, test_skilled and splits are counts from 1, found "
-                "{}, {}, {} and {}.".format(*counts)
-            )
-        if not 0 <= self.seed < 2**32:
-            raise FkdError(f"The splits' seed is a number from 0 to {2**32 - 1}, not {self.seed}.")
-        if not 1 <= self.refused <= self.references:
-            raise FkdError(
-                "negatives counts from 1 to the number of references, "
-                f"{self.references}; found {self.negatives}."
+                f"negatives: expected at most the number of references, {self.references}, found "
+                f"{self.negatives}"
             )
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fkd.errors import FkdError
+from fkd.ranges import Count, Positive, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import natural_order
@@ -14,16 +15,17 @@ from fkd.verification.protocol import GAMMA, C, Protocol
 from fkd.verification.scoring import MEMORY, scores_of_splits
 
 
+@checked
 def evaluate_wd(
     *,
     features: Path,
     metrics: Path,
     scores: Path,
     protocol: Protocol,
-    C: float = C,
-    gamma: float = GAMMA,
-    threads: int | None = None,
-    memory: float = MEMORY,
+    C: Positive = C,
+    gamma: Positive = GAMMA,
+    threads: Count | None = None,
+    memory: Positive = MEMORY,
 ) -> None:
     """Evaluate a model's features of one set by writer-dependent verification.
 

@@ -4,6 +4,7 @@ import fcntl
 from dataclasses import asdict
 from functools import cache
 from hashlib import blake2b
+from json import dumps
 from pathlib import Path
 from time import time
 
@@ -15,6 +16,12 @@ from fkd.signatures.sufficiency import too_few
 from fkd.study.code import Library
 from fkd.study.config import complete
 from fkd.study.models import TEACHER, Kind
+from fkd.study.origin import (
+    claim_results,
+    clear_leftovers,
+    note_complete,
+    refuse_results_of_others,
+)
 from fkd.study.provenance import record_run
 from fkd.study.sources import refuse_double_keys, state_of
 
@@ -33,6 +40,10 @@ config.update(study.settings)
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 number_of = cache(Library(Path(fkd.__file__).parent).digest)
+
+RESULTS_FOLDER = Path("results")
+# Snakemake's own records of the results.
+RECORDS = Path(".snakemake")
 
 SHARDS = range(config["shards"])
 # The models that the study exports.
@@ -269,23 +280,40 @@ def figures():
 
 
 def lock_folder():
-    """Allow only one run at a time in this folder, until the process of the run ends."""
-    Path(".snakemake").mkdir(exist_ok=True)
-    lock = open(".snakemake/fkd.lock", "w", encoding="utf-8")
+    """Allow only one run at a time for these results, until the process of the run ends.
+
+    The lock lies beside the results, because two studies may share a folder of results by a link.
+    """
+    RESULTS_FOLDER.mkdir(exist_ok=True)
+    lock = open(RESULTS_FOLDER / ".fkd.lock", "w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
-            f"Another run is at work in {Path.cwd()}. Wait until it ends, or stop it."
+            f"Another run is at work in {RESULTS_FOLDER.resolve()}. Wait until it ends, or "
+            "stop it."
         ) from None
     except (
         OSError
     ) as error:  # some file systems of clusters and containers have no locks
         print(
-            f"warning: {Path.cwd()} cannot be locked ({error.strerror}), so that two runs at a "
+            f"warning: {RESULTS_FOLDER.resolve()} cannot be locked ({error.strerror}), so that two runs at a "
             "time in this folder would not be noticed. Start one at a time."
         )
     return lock
+
+
+def everything():
+    """Compute a digest of all that determines the results: settings, code and the user's data."""
+    state = blake2b(digest_size=8)
+    state.update(dumps(study.settings, sort_keys=True).encode())
+    for data in needed_data().values():
+        state.update(state_of(data["path"]).encode())
+    for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            if "__pycache__" not in file.parts and "studies" not in file.parts:
+                state.update(content_of(file).encode())
+    return state.hexdigest()
 
 
 missing = missing_data(needed_data())
@@ -305,3 +333,9 @@ insufficient = [
 ]
 if insufficient:
     raise WorkflowError("\n".join(insufficient))
+
+if not (workflow.dag_settings and workflow.dag_settings.forceall):
+    try:
+        refuse_results_of_others(RESULTS_FOLDER, RECORDS, everything)
+    except FkdError as error:
+        raise WorkflowError(str(error)) from None

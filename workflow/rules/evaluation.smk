@@ -35,6 +35,7 @@ rule extract_features:
     input:
         model=lambda w: onnx_file(w.model),
         signatures="results/signatures/{name}.h5",
+        checked=ancient("results/quarantine/copies.csv"),
     output:
         "results/features/{name}/{model}.h5",
     log:

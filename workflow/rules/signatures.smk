@@ -2,8 +2,8 @@
 
 Requires: the sets in `signatures`, unless they are drawn.
 Gives: results/signatures/{name}.h5, the images prepared for the networks,
-results/quarantine/signatures/{name}.csv, the list of files that were set aside, and the comparison
-of crops and signatures in results/tables/appearance.csv and appearance.md.
+results/quarantine/signatures/{name}.csv, the list of files that were set aside;
+results/quarantine/copies.csv, signatures that two sets have in common; and the comparison of crops and signatures in results/tables/appearance.csv and appearance.md.
 """
 
 
@@ -58,6 +58,32 @@ rule prepare_signatures:
         "Preparing the signatures of {wildcards.name}"
     script:
         "../scripts/prepare_signatures.py"
+
+
+rule check_signatures:
+    input:
+        signatures=expand("results/signatures/{name}.h5", name=study.used),
+        quarantine=expand("results/quarantine/signatures/{name}.csv", name=study.used),
+    output:
+        "results/quarantine/copies.csv",
+    log:
+        "results/logs/check_signatures.log",
+    benchmark:
+        "results/benchmarks/check_signatures.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("check_signatures"),
+        settings=dict(
+            development=study.development,
+            judged=list(study.judged),
+            max_share=config["quarantine"]["max_share"],
+        ),
+    message:
+        "Comparing the sets of signatures"
+    script:
+        "../scripts/check_signatures.py"
 
 
 rule compare_appearance:

@@ -9,7 +9,7 @@ from fkd.training.stages import train_teacher
 
 with stage(snakemake.log[0]):
     train_teacher(
-        signatures=[Path(path) for path in snakemake.input],
+        signatures=[Path(path) for path in snakemake.input.signatures],
         out=Path(snakemake.output.weights),
         losses=Path(snakemake.output.losses),
         checkpoint=Path(snakemake.params.checkpoint),
