@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 import re
 import shutil
 import sys
@@ -107,11 +108,18 @@ def main(arguments: list[str] | None = None) -> None:
     if name in OLD_NAMES:
         print(f"{name} is now called {OLD_NAMES[name]}; this name will go.", file=sys.stderr)
         name = OLD_NAMES[name]
-    with stage():
-        function, parser = _parser(name)
-        given = parser.instantiate(parser.parse_args(rest))
-        given.pop("config", None)
-        function(**given)
+    try:
+        with stage():
+            function, parser = _parser(name)
+            given = parser.instantiate(parser.parse_args(rest))
+            given.pop("config", None)
+            function(**given)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has closed the pipe and wants no more. Python would complain
+        # once more when it closes the output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def load(name: str) -> Callable[..., None]:

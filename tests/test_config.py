@@ -162,6 +162,7 @@ def test_a_size_is_laid_over_the_rest():
     again = configs.complete(config, SCHEMA).settings
     assert again == config
     assert "sizes: small" in refusal(sizes=sizes, size="large")
+    assert "this config has no sizes; leave size out" in refusal(size="large")
 
 
 CHEBYSHEV = ResponseLoss("CH", "Chebyshev", "my_parts.chebyshev", {"power": None, "absolute": True})

@@ -1,9 +1,11 @@
 """Data, configs and machines as strangers have them: what changes unseen, or narrows without a word."""
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ import yaml
 
 from fkd import models
 from fkd.errors import FkdError
+from fkd.inspection import inspect_file
 from fkd.layouts import list_files
 from fkd.models.export import export_onnx
 from fkd.models.features import prepare_image
@@ -20,12 +23,14 @@ from fkd.report.narrowing import narrowing
 from fkd.signatures.check import check_signatures, read_copies
 from fkd.signatures.prepare import prepare_signatures
 from fkd.signatures.sufficiency import too_few
-from fkd.storage import shards
+from fkd.storage import atomic, shards
+from fkd.storage.atomic import writing
 from fkd.storage.files import refuse_alike
 from fkd.storage.quarantine import Quarantine
 from fkd.study.config import complete
 from fkd.study.parts import Networks
-from fkd.study.sources import refuse_double_keys, same_place, state_of
+from fkd.study.sources import expanded, refuse_double_keys, same_place, state_of
+from fkd.study.summary import read_splits
 from fkd.text.pages import list_pages
 from fkd.verification import Protocol
 
@@ -368,3 +373,115 @@ def torch_folder():
     import torch
 
     return Path(torch.__file__).parent
+
+
+# What cannot be written
+
+
+def write(path):
+    with writing(path) as part:
+        part.write_text("rates", encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_told_as_what_it_is(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for place, reason in (
+        (tmp_path / "folder", "Is a directory"),
+        (tmp_path / "file/eer.csv", "Not a directory|File exists"),
+        (tmp_path / ("a" * 300), "File name too long"),
+    ):
+        with pytest.raises(FkdError, match=rf"cannot be written \(({reason})\)"):
+            write(place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_read_only_disk_is_no_full_disk(tmp_path, monkeypatch):
+    """Such a disk, an image of a file system, has no free bytes."""
+    status = os.statvfs(tmp_path)
+    fake = SimpleNamespace(f_flag=os.ST_RDONLY, f_bavail=0, f_frsize=status.f_frsize)
+    monkeypatch.setattr(os, "statvfs", lambda _: fake)
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path / "a.csv"))
+
+    monkeypatch.setattr(atomic, "_give_name", refuse)
+    with pytest.raises(FkdError, match=r"cannot be written \(Read-only file system\)"):
+        write(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("flag", [0, os.ST_RDONLY])
+def test_a_librarys_own_error_means_a_full_disk_only_where_one_could_write(
+    tmp_path, monkeypatch, flag
+):
+    fake = SimpleNamespace(f_flag=flag, f_bavail=0, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: fake)
+    expected = (ValueError, "encoder") if flag else (FkdError, "no more room")
+    with pytest.raises(expected[0], match=expected[1]), writing(tmp_path / "a.png"):
+        raise ValueError("the encoder failed")
+
+
+def test_an_input_that_is_missing_is_no_fault_of_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError), writing(tmp_path / "a.csv"):
+        (tmp_path / "none").read_text(encoding="utf-8")
+
+
+def test_a_home_of_nobody_is_refused(tmp_path):
+    with pytest.raises(FkdError, match=r"~nosuchuser/data: .*Write the path without ~"):
+        expanded("~nosuchuser/data")
+    with pytest.raises(FkdError, match="~nosuchuser"):
+        same_place("~nosuchuser", tmp_path)
+
+
+# At the terminal
+
+
+def test_a_pipe_that_closes_early_leaves_no_traceback(tmp_path):
+    rows = "".join(f"teacher,{row}\n" for row in range(5000))
+    (tmp_path / "eer.csv").write_text("model,EER\n" + rows, encoding="utf-8")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "fkd", "inspect", str(tmp_path / "eer.csv")]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(writer)
+    assert done.stderr == "" and done.returncode == 1
+
+
+def test_a_folder_given_to_inspect_is_told_as_one(tmp_path):
+    with pytest.raises(FkdError, match=r"a folder\. Give one file in it, or check"):
+        inspect_file(file=tmp_path)
+
+
+# Names that look like other things
+
+
+def test_names_in_tables_stay_text(tmp_path):
+    table = "model,set,references,split,EER\nNA,007,3,0,0.1\nnull,01,3,0,0.2\n"
+    (tmp_path / "a.csv").write_text(table, encoding="utf-8")
+    rates = read_splits([tmp_path / "a.csv"])
+    assert rates["model"].tolist() == ["NA", "null"]
+    assert rates["set"].tolist() == ["007", "01"]
+    assert rates["EER"].tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("model,set,references,EER\na,b,3,\n", "a rate is missing"),
+        ("model,set,references,EER\na,b,3,x\n", "no table of error rates"),
+        ("file,reason\na,b\n", "no table of error rates"),
+        ("", "no table of error rates"),
+    ],
+)
+def test_what_is_no_table_of_rates_is_refused(tmp_path, table, message):
+    (tmp_path / "a.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(FkdError, match=message):
+        read_splits([tmp_path / "a.csv"])
+
+
+def test_a_second_config_can_drop_what_the_first_one_has(tmp_path):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    dropped, *kept = config["students"]
+    config["students"][dropped] = False
+    study = complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+    assert dropped not in study.students and set(kept) <= set(study.students)

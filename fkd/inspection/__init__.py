@@ -52,6 +52,11 @@ def inspect_file(*, file: Path, png: Path | None = None) -> None:
         Where the file is missing, damaged or of an unknown kind, or where it holds nothing
         that can be drawn.
     """
+    if Path(file).is_dir():
+        raise FkdError(
+            f"{printable(file)}: a folder. Give one file in it, or check the folder of a study's "
+            f"results with `python -m fkd check {printable(file)}`."
+        )
     finding = describe(file)
     print(finding)
     if png is None:

@@ -43,7 +43,8 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
     -------
     Study
         The study. Its settings are those of the config, with the following changes: the settings
-        of the chosen ``size`` replace the others, all defaults are filled in, the students of the
+        of the chosen ``size`` replace the others, sets, students and models that are false are
+        dropped, all defaults are filled in, the students of the
         paper are spelled out, connections that do not start from one of the teacher's maps are
         removed, and keys are in alphabetical order.
 
@@ -54,7 +55,7 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
         names every such key and what was expected.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    config = _choose_size(deepcopy(dict(config)))
+    config = _without_dropped(_choose_size(deepcopy(dict(config))))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
     problems = problems or list(_unknown_names(config))
@@ -83,13 +84,27 @@ def _refuse(problems: Iterable[str]) -> None:
         raise FkdError("\n".join(["The config has errors:", *listed]))
 
 
+_NO_SIZES = "but this config has no sizes; leave size out, or add the entry to sizes"
+
+
+def _without_dropped(config: dict[str, Any]) -> dict[str, Any]:
+    """Remove the entries that a second config sets to false, since it cannot remove them itself."""
+    evaluation = config.get("evaluation")
+    for part in (config, evaluation if isinstance(evaluation, dict) else {}):
+        for key in ("students", "signatures", "models", "sets"):
+            if isinstance(part.get(key), dict):
+                part[key] = {name: entry for name, entry in part[key].items() if entry is not False}
+    return config
+
+
 def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
     """Replace settings of a config by those of the entry of ``sizes`` that ``size`` names."""
     size, sizes = config.get("size"), config.get("sizes", {})
     if not isinstance(size, str) or not isinstance(sizes, dict):
         return config  # there is no size, or the schema will report what is wrong with it
     if size not in sizes:
-        raise FkdError(f"size: {size!r} is none of this config's sizes: {', '.join(sizes)}")
+        known = f"is none of this config's sizes: {', '.join(sizes)}" if sizes else _NO_SIZES
+        raise FkdError(f"size: {size!r} {known}")
     return _overlay(config, sizes[size] or {})
 
 

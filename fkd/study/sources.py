@@ -48,9 +48,23 @@ def state_of(place: Path) -> str:
     return state.hexdigest()
 
 
+def expanded(path: Path | str) -> Path:
+    """Replace ``~`` and ``~name`` at the start of a path by the home folder that they stand for.
+
+    Raises
+    ------
+    FkdError
+        If there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FkdError(f"{printable(path)}: {error} Write the path without ~.") from None
+
+
 def same_place(one: Path | str, other: Path | str) -> bool:
     """Tell whether two paths lead to the same file or folder, after following all links."""
-    first, second = (os.path.realpath(Path(path).expanduser()) for path in (one, other))
+    first, second = (os.path.realpath(expanded(path)) for path in (one, other))
     return first == second
 
 

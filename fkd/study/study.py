@@ -113,7 +113,7 @@ class Study:
     @property
     def methods(self) -> dict[str, Any]:
         """The settings from which the paragraphs on methods are written."""
-        return {key: value for key, value in self.settings.items() if key not in UNTOLD}
+        return told(self.settings)
 
     def protocol(self, name: str, references: int) -> Protocol:
         """Find the protocol of a set for a number of references.
@@ -153,6 +153,11 @@ class Study:
             if losses and student and student.guided_by_response:
                 places.append(RESPONSE_LOSSES[student.response.loss].function)
         return sorted(set(places))
+
+
+def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the settings of a completed config from which paragraphs on methods are written."""
+    return {key: value for key, value in settings.items() if key not in UNTOLD}
 
 
 def protocols_of(evaluation: Mapping[str, Any]) -> dict[str, list[Protocol]]:

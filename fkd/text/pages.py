@@ -74,8 +74,8 @@ def list_pages(
     aside.write(quarantine)
     if not listed:
         raise FkdError(
-            f"{printable(source)}: no page in the layout {layout!r}. {len(aside)} files were set "
-            "aside, listed in the log of this stage."
+            f"{printable(source)}: no page in the layout {layout!r}. The log of this "
+            "stage lists the files that were set aside."
         )
     if len(listed) < shards:
         raise FkdError(f"{source}: {len(listed)} pages cannot fill {shards} shards. Ask for fewer.")

@@ -23,7 +23,7 @@ from fkd.study.origin import (
     refuse_results_of_others,
 )
 from fkd.study.provenance import record_run
-from fkd.study.sources import refuse_double_keys, state_of
+from fkd.study.sources import expanded, refuse_double_keys, state_of
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
@@ -108,9 +108,24 @@ def content_of(file):
     return blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
 
 
+def digest_of(settings):
+    """Make the parameter that is a digest of settings."""
+    text = dumps(settings, sort_keys=True)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def data_path(path):
     """Resolve a path in the config, which is relative to the folder that `data` names."""
-    return str(Path(config["data"]).expanduser() / Path(path).expanduser())
+    try:
+        place = str(expanded(config["data"]) / expanded(path))
+    except FkdError as error:
+        raise WorkflowError(str(error)) from None
+    if set("{}") & set(place):
+        raise WorkflowError(
+            f"{place}: Snakemake takes braces in a path for wildcards. Rename the folder, or give "
+            "a link to it that has none."
+        )
+    return place
 
 
 def pages_state():
@@ -305,8 +320,7 @@ def lock_folder():
 
 def everything():
     """Compute a digest of all that determines the results: settings, code and the user's data."""
-    state = blake2b(digest_size=8)
-    state.update(dumps(study.settings, sort_keys=True).encode())
+    state = blake2b(digest_of(study.settings).encode(), digest_size=8)
     for data in needed_data().values():
         state.update(state_of(data["path"]).encode())
     for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
@@ -320,8 +334,7 @@ missing = missing_data(needed_data())
 if missing:
     raise WorkflowError(
         "This study needs data that is not there. Paths start from the folder that `data` "
-        f"names, {Path(config['data']).expanduser().resolve()}.\n\n"
-        + "\n".join(missing)
+        f"names, {expanded(config['data']).resolve()}.\n\n" + "\n".join(missing)
     )
 
 # Reported before the first job and not after training, because the lists of files show it.

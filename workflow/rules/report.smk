@@ -329,7 +329,8 @@ rule write_methods:
     params:
         code=code_of("write_methods"),
         defaults=content_of(SCHEMA),
-        settings=study.methods,
+        # A digest, because Snakemake prints parameters that have changed.
+        settings=digest_of(study.methods),
     message:
         "Writing the paragraphs on methods"
     script:
