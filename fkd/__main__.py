@@ -11,12 +11,14 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
 from fkd import __version__
 from fkd.errors import FkdError
 from fkd.logs import stage
+from fkd.storage.files import printable_lines
 
 COMMANDS = {
     "inspect": "fkd.inspection.inspect_file",
@@ -90,6 +92,13 @@ EXAMPLES = {
 }
 
 
+class _Parser(ArgumentParser):
+    """A parser whose messages do not pass control characters of arguments to the terminal."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        super().error(printable_lines(message), ex)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a stage or a command.
 
@@ -151,7 +160,7 @@ def _parser(name: str) -> tuple[Callable[..., None], ArgumentParser]:
     function = load(name)
     summary = inspect.getdoc(function).partition("\nParameters\n")[0]
     paragraphs = [" ".join(part.split()) for part in _plain(summary).split("\n\n")]
-    parser = ArgumentParser(prog=f"python -m fkd {name}", description=" ".join(paragraphs))
+    parser = _Parser(prog=f"python -m fkd {name}", description=" ".join(paragraphs))
     if name in COMMANDS:
         _TAKES[name](parser)
         example = EXAMPLES[name]

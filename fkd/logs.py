@@ -5,11 +5,23 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from fkd.errors import FkdError
 from fkd.storage.atomic import written
+from fkd.storage.files import printable, printable_lines
 from fkd.storage.manifest import SUFFIX, write_manifest
+
+
+class _OneLine(logging.Formatter):
+    """A format whose messages are one line each, whatever the names in them contain."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy(record)  # other handlers get the record as it is
+        if isinstance(shown.args, tuple):
+            shown.args = tuple(printable(a) if isinstance(a, str | Path) else a for a in shown.args)
+        return printable_lines(super().format(shown))
 
 
 @contextmanager
@@ -18,7 +30,7 @@ def stage(log: Path | str | None = None) -> Iterator[None]:
 
     A :class:`~fkd.errors.FkdError` is an error that the user can correct. It ends the process with
     its message and status 1. Any other error is a bug in this project, and is reported with its
-    traceback.
+    traceback. Control characters in messages, such as those in names of files, are spelled out.
 
     Parameters
     ----------
@@ -26,8 +38,12 @@ def stage(log: Path | str | None = None) -> Iterator[None]:
         The file for messages; by default, they go to the terminal. Beside it, a manifest of the
         files that the stage wrote is left, see :mod:`fkd.storage.manifest`.
     """
-    handler = logging.StreamHandler() if log is None else logging.FileHandler(log, mode="w")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    handler = (
+        logging.StreamHandler()
+        if log is None
+        else logging.FileHandler(log, mode="w", encoding="utf-8")
+    )
+    handler.setFormatter(_OneLine("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("fkd")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -40,13 +56,13 @@ def stage(log: Path | str | None = None) -> Iterator[None]:
         if log is not None:
             write_manifest(manifest, written()[before:])
     except FkdError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
         if log is not None:
-            logger.error("%s", error)
+            logger.error(str(error))
         sys.exit(1)
     except Exception:
         if log is not None:
-            logger.error("%s", traceback.format_exc())
+            logger.error(traceback.format_exc())
         raise
     finally:
         logger.removeHandler(handler)

@@ -200,7 +200,7 @@ def test_a_set_of_bad_signatures(folder, tmp_path, caplog):
     prepare_signatures(**settings, quarantine=aside, max_share=1.0)
     read = Quarantine.read(aside)
     reasons = _reasons(read.rows + read.passed_over)
-    kept = {str(folder / file) for file in shards.read(out, "signatures")["file"]}
+    kept = {printable(folder / file) for file in shards.read(out, "signatures")["file"]}
     assert kept | set(reasons) == _files(folder) and not kept & set(reasons)
     _hold_reasons(folder, reasons)
     for scan in SCANS:
@@ -238,11 +238,11 @@ def test_pages_from_bad_scans(folder, tmp_path):
     reasons = _reasons(read.rows + read.passed_over)
     others = {Path(path).name for path, _ in read.passed_over}
     assert others == {"notes.txt", "index.html", "scan", "a.tar.gz.png.txt"}
-    kept = {str(folder / page) for page in shards.read(stripes, "stripes")["page"]}
+    kept = {printable(folder / page) for page in shards.read(stripes, "stripes")["page"]}
     assert kept | set(reasons) == _files(folder) and not kept & set(reasons)
     _hold_reasons(folder, reasons)
     assert str(folder / "bob" / "good 1.png") in kept
-    cut = {str(folder / page) for page in shards.read(crops, "crops")["page"]}
+    cut = {printable(folder / page) for page in shards.read(crops, "crops")["page"]}
     assert cut and cut <= kept
 
 

@@ -1,12 +1,19 @@
 """Shards, seeding, quarantine and atomic files."""
 
+import logging
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from fkd.__main__ import main
 from fkd.errors import FkdError
+from fkd.logs import stage
 from fkd.seeding import entropy, generator
 from fkd.storage import shards
 from fkd.storage.atomic import writing
+from fkd.storage.files import is_utf8, printable, printable_lines
 from fkd.storage.quarantine import Quarantine
 from fkd.text.check import check_text
 from fkd.threads import ahead
@@ -77,6 +84,56 @@ def test_a_file_of_any_name_can_be_set_aside(tmp_path, caplog):
     rows = [(r"Zo\udceb\ud800.png", r"no file \udcff")]
     assert Quarantine.read(tmp_path / "one.csv").rows == rows
     assert rows[0][0] in caplog.text
+
+
+def test_the_list_of_a_stage_that_stops_stays_until_the_next_attempt(tmp_path):
+    listed, kept = tmp_path / "cedar.csv", tmp_path / "cedar.stopped.csv"
+    quarantine = Quarantine([("a.png", "blank"), ("b.png", "blank")])
+    quarantine.pass_over("notes.txt", "no image")
+    quarantine.write(listed)
+    with pytest.raises(FkdError, match=re.escape(f"lists them all, as does {kept}")):
+        quarantine.check(3, 0.1, "signatures", listed)
+    assert kept.read_bytes() == listed.read_bytes()
+    quarantine.write(listed)
+    quarantine.check(3, 0.9, "signatures", listed)
+    assert not kept.exists()
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\nerror: \x9b31m\u2028\u202egnp.\udcff"
+"""Escapes, a bell, line breaks of three kinds, C1 codes, text turned around, and no UTF-8."""
+
+
+def test_names_reach_the_terminal_spelled_out():
+    spelled = printable(HOSTILE)
+    assert spelled == (r"\x1b]0;owned\x07\x1b[2J\r\nerror: \x9b31m\u2028\u202egnp.\udcff")
+    for harmless in ("подпись-署名-توقيع-שלום.png", "क्ष\u200dन", "Zoe\u0308 \u00a0.png", r"C:\x1b"):
+        assert printable(harmless) == harmless
+    assert printable_lines(f"two:\n{HOSTILE}").startswith("two:\n\\x1b]0;owned\\x07\\x1b[2J\\r\n")
+    assert is_utf8(HOSTILE[:-1]) and not is_utf8(HOSTILE)
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_messages_of_a_stage_obey_no_name(tmp_path, capsys, to_file):
+    """Neither errors nor logs hand on what a terminal obeys; each message of a log is a line."""
+    log = tmp_path / "stage.log" if to_file else None
+    with pytest.raises(SystemExit), stage(log):
+        logging.getLogger("fkd.some.stage").warning("%s: holds %d images", Path(HOSTILE[:-1]), 2)
+        raise FkdError(f"2 images are bad:\n  {HOSTILE}")
+    said = capsys.readouterr().err
+    logged = log.read_text(encoding="utf-8") if to_file else said
+    assert re.search(r"fkd\.some\.stage: .*\\n.*: holds 2 images\n", logged)
+    for text in (said, logged):
+        assert "2 images are bad:\n  \\x1b]0;owned" in text
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e\udc00-\udfff]", text)
+
+
+def test_arguments_reach_the_terminal_spelled_out(capsys):
+    name = HOSTILE[:-1]
+    for arguments in ([name], ["inspect", name], ["verify", "folder", f"--{name}"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        said = capsys.readouterr().err
+        assert r"\x1b]0;owned" in said and "\x1b" not in said and "\x07" not in said
 
 
 def test_where_text_is_refused_the_log_lists_all_that_was_set_aside(tmp_path, caplog):

@@ -8,6 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from fkd.storage.files import printable
+
 LONGEST = 160
 """The number of characters that are shown of a value from a file."""
 
@@ -67,12 +69,9 @@ class Finding:
 
 
 def plain(value: Any, longest: int = LONGEST) -> str:
-    """Spell a value of unknown origin in printable characters, and cut it where it is long."""
+    """Make a value of unknown origin printable, and cut it where it is long."""
     text = value if isinstance(value, str) else str(value)
-    cut = text[:longest]
-    spelled = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    spelled = spelled.encode("utf-8", "backslashreplace").decode("utf-8")
-    return spelled + (" ..." if len(text) > longest else "")
+    return printable(text[:longest]) + (" ..." if len(text) > longest else "")
 
 
 def flat(values: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:

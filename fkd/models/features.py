@@ -92,7 +92,7 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
         try:
             prepared.append(prepare_image(file))
         except FkdError as error:
-            faults.append(f"  {error}")
+            faults.append(f"  {printable(str(error))}")
     if faults:
         raise FkdError(
             f"{len(faults)} of {len(files)} images cannot be used, so nothing is written:\n"

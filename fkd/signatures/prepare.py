@@ -17,7 +17,14 @@ from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
 from fkd.ranges import Count, CountFromZero, Share, checked
 from fkd.signatures.npz import read_npz
 from fkd.storage import shards
-from fkd.storage.files import NOT_UTF8, files_below, natural_order, printable, refuse_alike
+from fkd.storage.files import (
+    NOT_UTF8,
+    files_below,
+    is_utf8,
+    natural_order,
+    printable,
+    refuse_alike,
+)
 from fkd.storage.quarantine import Quarantine
 from fkd.threads import side_by_side
 
@@ -130,7 +137,7 @@ def prepare_signatures(
         "Rename the files of one of them, so that one person has one name.",
     )
     _check_counts(name, source, files, {**known.expected, **(expected or {})})
-    aside.check(len(files), max_share, f"signatures of {name}")
+    aside.check(len(files), max_share, f"signatures of {name}", quarantine)
     _check_enough(name, source, rows)
     copy_of = _find_copies(name, rows, images)
     writer, forgery, sample, file = zip(*rows, strict=True)
@@ -163,7 +170,7 @@ def _prepare(
     row: SignatureFile,
 ) -> Prepared | str:
     """Read and prepare one image, or return the reason if it cannot be used."""
-    if printable(row.file) != row.file:
+    if not is_utf8(row.file):
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
@@ -175,7 +182,7 @@ def _prepare(
 
 def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
     """Wrap an image that is already prepared, or return the reason if it cannot be used."""
-    if printable(name := row.file + row.writer) != name:
+    if not is_utf8(row.file + row.writer):
         return NOT_UTF8
     return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
 
@@ -269,7 +276,7 @@ def _check_enough(name: str, source: Path, rows: list[SignatureFile]) -> None:
     without = sorted(writers - {row.writer for row in rows if not row.forgery}, key=natural_order)
     if len(writers) < 2 or without:
         fault = (
-            f"no genuine signature of writer {', '.join(without[:10])}"
+            f"no genuine signature of writer {', '.join(map(printable, without[:10]))}"
             if without
             else f"{len(writers)} writers, at least 2 are needed"
         )

@@ -13,29 +13,68 @@ from fkd.errors import FkdError
 NOT_UTF8 = "the name is not UTF-8: rename it"
 """The reason given for passing over a file whose name no list and no shard can store."""
 
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""The bidirectional classes of the marks that turn the direction of the text after them."""
+
 _log = logging.getLogger(__name__)
 
 
 def printable(name: Path | str) -> str:
-    r"""Escape the bytes of a name that are not UTF-8, so that the name can be printed and stored.
+    r"""Spell out the characters of a name that a terminal obeys or that cannot be stored.
+
+    These are control characters, such as escapes and line breaks, bytes that are not UTF-8, and
+    the marks that turn the direction of the text after them. All other characters stay as they
+    are, in any script.
 
     Parameters
     ----------
     name : Path or str
-        A name as Python reads it from the disk.
+        A name as Python reads it from the disk, or any other text of one line.
 
     Returns
     -------
     str
-        The name, with each byte that is not UTF-8 spelled out.
+        The name on one line, with each such character spelled out.
 
     Examples
     --------
     >>> from fkd.storage.files import printable
     >>> printable("caf\udce9.png")
     'caf\\udce9.png'
+    >>> printable("\x1b[2Jred.png")
+    '\\x1b[2Jred.png'
     """
-    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(_spelled(c) if _is_obeyed(c) else c for c in str(name))
+
+
+def printable_lines(text: str) -> str:
+    r"""Make a text of several lines printable, see :func:`printable`, and keep its line breaks.
+
+    Examples
+    --------
+    >>> from fkd.storage.files import printable_lines
+    >>> printable_lines("two files:\na\x07.png")
+    'two files:\na\\x07.png'
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _is_obeyed(character: str) -> bool:
+    """Whether a character controls a terminal, breaks a line, or stands for a byte, not a letter."""
+    return (
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(character) in _TURNING
+    )
+
+
+def _spelled(character: str) -> str:
+    """Spell a character as Python's string literals do, such as ``\\x1b``."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def is_utf8(name: Path | str) -> bool:
+    """Whether a name is UTF-8, so that lists and shards can store it."""
+    return not any(unicodedata.category(character) == "Cs" for character in str(name))
 
 
 def refuse_alike(names: Iterable[str], what: str, remedy: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,8 +47,10 @@ class Quarantine:
     def write(self, path: Path | str) -> None:
         """Write the list as CSV with the columns file and reason, and to the stage's log.
 
-        If the stage fails later, Snakemake removes the CSV but keeps the log.
+        If the stage fails later, Snakemake removes the CSV, but neither the log nor the copy
+        that :meth:`check` makes. A copy of an earlier attempt is removed here.
         """
+        _copy_of(path).unlink(missing_ok=True)
         for file, reason in self.rows:
             _log.warning("set aside: %s: %s", file, reason)
         if self.passed_over:
@@ -69,7 +72,9 @@ class Quarantine:
         joined.passed_over = [row for row in rows if row[1].startswith(PASSED_OVER)]
         return joined
 
-    def check(self, total: int, max_share: float, what: str) -> None:
+    def check(
+        self, total: int, max_share: float, what: str, listed: Path | str | None = None
+    ) -> None:
         """Raise an error if too many files were set aside.
 
         Parameters
@@ -81,20 +86,32 @@ class Quarantine:
             (``quarantine.max_share`` in the config).
         what : str
             A plural noun for the files, used in the message.
+        listed : Path, optional
+            The CSV in which :meth:`write` listed these files. If the share is exceeded, a copy
+            is made beside it, ``NAME.stopped.csv``, which is no output of the stage and stays.
 
         Raises
         ------
         FkdError
-            If the share is exceeded. The message names the first ten files. Call :meth:`write`
-            before this method, so that the log names all of them.
+            If the share is exceeded. The message names the first ten files and the copy. Call
+            :meth:`write` before this method, so that the log names all of them.
         """
         if len(self) <= max_share * total:
             return
         first = "\n".join(f"  {file}: {reason}" for file, reason in self.rows[:10])
         more = f"\n  and {len(self) - 10} more" if len(self) > 10 else ""
+        also = ""
+        if listed is not None:
+            shutil.copyfile(listed, _copy_of(listed))
+            also = f", as does {printable(_copy_of(listed))}"
         raise FkdError(
             f"{len(self)} of {total} {what} were set aside, more than "
             f"quarantine.max_share = {max_share:g} allows:\n{first}{more}\n"
-            "The log of this stage lists them all. Correct or remove these files, or raise "
+            f"The log of this stage lists them all{also}. Correct or remove these files, or raise "
             "quarantine.max_share."
         )
+
+
+def _copy_of(path: Path | str) -> Path:
+    """Give the place of the copy of a list that stays when its stage fails."""
+    return Path(path).with_suffix(".stopped.csv")

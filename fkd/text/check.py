@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fkd.ranges import Share, checked
 from fkd.storage import shards
+from fkd.storage.files import printable
 from fkd.storage.quarantine import Quarantine
 
 
@@ -41,8 +42,9 @@ def check_text(
     both.passed_over = pages_aside.passed_over + crops_aside.passed_over
     both.write(out)
     with Path(pages).open(newline="", encoding="utf-8") as stream:
-        listed = {row["file"] for row in csv.DictReader(stream)}
+        listed = {printable(row["file"]) for row in csv.DictReader(stream)}
     # A page may be listed and set aside later, or set aside without being listed.
-    pages_aside.check(len(listed | {file for file, _ in pages_aside.rows}), max_share, "pages")
+    count = len(listed | {file for file, _ in pages_aside.rows})
+    pages_aside.check(count, max_share, "pages", out)
     kept = sum(len(shards.read(path, "crops", ["line"])["line"]) for path in crops)
-    crops_aside.check(kept + len(crops_aside), max_share, "text crops")
+    crops_aside.check(kept + len(crops_aside), max_share, "text crops", out)

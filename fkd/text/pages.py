@@ -14,7 +14,7 @@ from fkd.layouts import CVL_PAGE, ENDINGS
 from fkd.ranges import Count, ShareBelowAll, checked
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
-from fkd.storage.files import NOT_UTF8, files_below, printable, refuse_alike
+from fkd.storage.files import NOT_UTF8, files_below, is_utf8, printable, refuse_alike
 from fkd.storage.quarantine import Quarantine
 
 COLUMNS = ("page", "writer", "file", "shard", "validation_share")
@@ -127,7 +127,8 @@ def _iam(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
         elif file.suffix.lower() != ".png":
             aside.set_aside(file, "not a .png file")
         elif not writer_of.get(file.name):
-            raise FkdError(f"{table}: no writer for {file.name}. Add a line or remove the page.")
+            name = printable(file.name)
+            raise FkdError(f"{table}: no writer for {name}. Add a line or remove the page.")
         else:
             pages.append((file.name, writer_of[file.name], file))
     for page in sorted(set(writer_of) - {page for page, _, _ in pages}):
@@ -153,11 +154,10 @@ def _read_writers(path: Path) -> dict[str, str]:
     writer_of = {}
     for page, writer in (_stripped(row, "page", "writer") for row in rows):
         if writer and not page:
-            raise FkdError(f"{path}: a line with the writer {writer} names no page.")
+            raise FkdError(f"{path}: a line with the writer {printable(writer)} names no page.")
         if page and writer_of.setdefault(page, writer) != writer:
-            raise FkdError(
-                f"{path}: {page} has the writers {writer_of[page]} and {writer}. Remove one line."
-            )
+            page, *both = map(printable, (page, writer_of[page], writer))
+            raise FkdError(f"{path}: {page} has the writers {' and '.join(both)}. Remove one line.")
     return writer_of
 
 
@@ -192,7 +192,7 @@ def _files(source: Path, aside: Quarantine) -> Iterator[Path]:
     Other files, such as notes and hidden files of operating systems, are passed over.
     """
     for file in sorted(files_below(source)):
-        if printable(file) != str(file):
+        if not is_utf8(file):
             aside.set_aside(file, NOT_UTF8)
         elif file.suffix.lower() in ENDINGS:
             yield file

@@ -13,6 +13,7 @@ from fkd.errors import FkdError
 from fkd.layouts import SYNTHETIC, missing_data
 from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
+from fkd.storage.files import printable, printable_lines
 from fkd.study.code import Library
 from fkd.study.config import complete
 from fkd.study.models import TEACHER, Kind
@@ -33,7 +34,7 @@ try:
     refuse_double_keys(workflow.configfiles)
     study = complete(config, SCHEMA)
 except FkdError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(printable_lines(str(error))) from None
 
 config.clear()
 config.update(study.settings)
@@ -260,7 +261,7 @@ def evaluation_settings(wildcards):
     try:
         protocol = study.protocol(wildcards.name, int(wildcards.references))
     except FkdError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(printable_lines(str(error))) from None
     keys = ("C", "gamma")
     return {
         "protocol": asdict(protocol),
@@ -334,7 +335,8 @@ missing = missing_data(needed_data())
 if missing:
     raise WorkflowError(
         "This study needs data that is not there. Paths start from the folder that `data` "
-        f"names, {expanded(config['data']).resolve()}.\n\n" + "\n".join(missing)
+        f"names, {printable(expanded(config['data']).resolve())}.\n\n"
+        + printable_lines("\n".join(missing))
     )
 
 # Reported before the first job and not after training, because the lists of files show it.
@@ -345,7 +347,7 @@ insufficient = [
     for message in too_few(name, signatures_source(name), protocols)
 ]
 if insufficient:
-    raise WorkflowError("\n".join(insufficient))
+    raise WorkflowError(printable_lines("\n".join(insufficient)))
 
 if not (workflow.dag_settings and workflow.dag_settings.forceall):
     try:
