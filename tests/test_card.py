@@ -71,7 +71,7 @@ def card(exported, tmp_path):
         rates[f"{rate}_sd"] = number * np.array([0.1, 0.2, 0.3, 0.4])
     rates.to_csv(tmp_path / "eer.csv", index=False)
 
-    def write(drawn=(), of_teacher=OF_TEACHER, license=None, **changes):
+    def write(drawn=(), of_teacher=OF_TEACHER, license=None, title="A study", **changes):
         layouts = layout | dict.fromkeys(drawn, "synthetic")
         data.assign(layout=data["name"].map(layouts)).to_csv(tmp_path / "data.csv", index=False)
         path, teacher = exported[0], tmp_path / "teacher.onnx"
@@ -88,7 +88,7 @@ def card(exported, tmp_path):
             teacher=teacher,
             eer=tmp_path / "eer.csv",
             data=tmp_path / "data.csv",
-            title="A study",
+            title=title,
             markdown=[tmp_path / "card.md"],
             license=license,
         )
@@ -187,6 +187,14 @@ def test_drawn_signatures_of_the_teacher_do_not_touch_a_student_of_cl_alone(card
 def test_the_license_is_given_or_said_not_to_be(card):
     assert f"license: {NOT_STATED}" in card()
     assert "license: CC BY-NC 4.0\n" in card(license="CC BY-NC 4.0")
+
+
+def test_markup_in_title_license_and_names_is_text(card):
+    teacher = {**OF_TEACHER, "imported": "sig*net*`.pth"}
+    text = card(of_teacher=teacher, title="A *study* <b>\n\n# of", license="[mine](http://x.y) _v_")
+    assert "offline signatures. A \\*study\\* \\<b> \\# of.\n" in text
+    assert "license: \\[mine\\](http://x.y) \\_v\\_\n" in text
+    assert "trained by others, sig\\*net\\*\\`.pth." in text
 
 
 def test_a_model_that_was_not_judged_says_so(card):

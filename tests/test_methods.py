@@ -199,6 +199,13 @@ def test_the_paragraphs_follow_the_data(data):
     assert "12 files set aside)" in text
 
 
+def test_markup_in_title_and_file_names_is_text(data):
+    config = study("paper", title="A *study* <b>\nof", teacher__weights="x/sig*net_.pth")
+    text = methods(config, data)
+    assert text.startswith("# Methods: A \\*study\\* \\<b> of\n")
+    assert r"weights trained by others (sig\*net\_.pth)." in text
+
+
 def test_thresholds_and_versions_are_named(data):
     text = methods(study(), data)
     assert "All thresholds are a posteriori" in text

@@ -151,12 +151,12 @@ def made(metrics, tmp_path_factory):
     return found
 
 
-def make(table, metrics, paths, synthetic=()):
+def make(table, metrics, paths, synthetic=(), title="A study"):
     write_paper_table(
         table=table,
         metrics=metrics,
         **dict(zip(("csv", "markdown", "latex"), paths, strict=True)),
-        title="A study",
+        title=title,
         students=STUDENTS,
         synthetic=list(synthetic),
     )
@@ -356,6 +356,12 @@ def test_thresholds_and_synthetic_data_are_named(made, metrics, tmp_path):
     assert "**Synthetic data: text and signatures were drawn by a program" in paths[1].read_text()
     latex = paths[2].read_text()
     assert latex.count("Synthetic data: text and signatures") == latex.count(r"\begin{table}") == 4
+
+
+def test_markup_in_the_title_is_text(metrics, tmp_path):
+    paths = [tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")]
+    make(5, metrics, paths, title="A *study* <b>\nof")
+    assert "\n\nOurs: A \\*study\\* \\<b> of.\n\n" in paths[1].read_text()
 
 
 def test_other_tables_are_refused(metrics, tmp_path):

@@ -42,10 +42,8 @@ def made(tmp_path):
             pd.DataFrame(where | rates).to_csv(metrics[-1], index=False)
     paths = {"csv": tmp_path / "eer.csv", "markdown": tmp_path / "eer.md"}
 
-    def make(synthetic=()):
-        write_tables(
-            metrics=metrics, title="A study", students=STUDENTS, synthetic=synthetic, **paths
-        )
+    def make(synthetic=(), title="A study"):
+        write_tables(metrics=metrics, title=title, students=STUDENTS, synthetic=synthetic, **paths)
         return pd.read_csv(paths["csv"]), paths["markdown"].read_text(), metrics
 
     return make
@@ -84,6 +82,15 @@ def test_rows_stand_in_the_order_of_the_paper(made):
         "cedar, NREF 12",
         "mcyt75, NREF 12",
     ]
+
+
+def test_markup_in_title_and_names_is_text(made, tmp_path):
+    _, text, _ = made(title="A *study* <b>\nof")
+    assert text.startswith("# A \\*study\\* \\<b> of\n")
+    rates = np.linspace(0.1, 0.2, 10)
+    _, text = tables_of(tmp_path, {"teacher": rates, "a|b_": rates, "*c": rates[::-1]})
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.split(" | ")[0].strip("| ") for line in rows} >= {r"a\|b\_", r"\*c"}
 
 
 def test_models_come_in_the_order_of_the_paper():

@@ -8,6 +8,7 @@ import pandas as pd
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.atomic import writing
+from fkd.study.markup import escape_markdown
 from fkd.study.style import figure, save, styled
 
 PERCENTILES = (5, 50, 95)
@@ -64,7 +65,7 @@ def compare_appearance(
         pd.DataFrame(rows).to_csv(part, index=False)
     readable = pd.DataFrame(
         {
-            "images of": [row["images of"] for row in rows],
+            "images of": [escape_markdown(row["images of"]) for row in rows],
             "count": [row["count"] for row in rows],
             **{
                 title: [" / ".join(f"{row[f'{m}_p{p}']:.0f}" for p in PERCENTILES) for row in rows]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from fkd.report.wording import (
     terms_in_words,
 )
 from fkd.storage.atomic import writing
-from fkd.storage.files import check_file
+from fkd.storage.files import check_file, printable
+from fkd.study.markup import code_markdown, escape_markdown
 from fkd.study.models import TEACHER, Kind, Model, model_of
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
@@ -37,7 +39,7 @@ RATES = {
 
 _USE = """\
 ```bash
-python -m fkd features {file} signature.png -o features.npz
+python -m fkd features {in_shell} signature.png -o features.npz
 ```
 
 describes scans, dark ink on light paper, as the study did: prepared, cut to the center, divided by
@@ -49,7 +51,7 @@ import onnxruntime
 from fkd.models.features import prepare_image
 
 image = prepare_image("signature.png")[None, None].astype(np.float32) / 255  # (1, 1, 150, 220)
-(features,) = onnxruntime.InferenceSession("{file}").run(["feature"], {{"image": image}})
+(features,) = onnxruntime.InferenceSession({in_python}).run(["feature"], {{"image": image}})
 ```"""
 
 
@@ -119,8 +121,8 @@ def _card(
     judged = list(rates["set"].unique())
     judged_drawn = [set_name for set_name in judged if is_drawn(rows.loc[(SIGNATURES, set_name)])]
     parts = [
-        f"# {name}" + (f": {label}" if label != name else ""),
-        f"A feature extractor for offline signatures. {title}.",
+        f"# {escape_markdown(name if label == name else f'{name}: {label}')}",
+        f"A feature extractor for offline signatures. {escape_markdown(title)}.",
         *_warnings(kinds_drawn, judged_drawn),
     ]
     parts += [
@@ -129,8 +131,8 @@ def _card(
         "## What it learned from",
         "\n".join(f"- {line}" for line in _training(model, trained, teacher_training, rows)),
         "## Use",
-        f"Input `{about['input']}`. Output `{about['output']}`.",
-        _USE.format(file=file.name),
+        f"Input {code_markdown(about['input'])}. Output {code_markdown(about['output'])}.",
+        _use(printable(file.name)),
         "## Error rates",
         _rates(rates),
         "## Limits",
@@ -164,11 +166,18 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
         "network": f"{about['network']}, {settings['width']:g} times the published channels",
         "parameters": f"{about['parameters']:,}",
         "feature": f"{settings['features']:,} elements",
-        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, SHA-256 `{checksum}`",
+        "file": f"{code_markdown(path.name)}, {path.stat().st_size / 1e6:.1f} MB, "
+        f"SHA-256 `{checksum}`",
         "made by": f"fkd {__version__}",
-        "license": license or NOT_STATED,
+        "license": escape_markdown(license or NOT_STATED),
     }
     return "\n".join(f"- {key}: {value}" for key, value in facts.items())
+
+
+def _use(name: str) -> str:
+    """Show how the model in a file of this name is used."""
+    in_python = json.dumps(name, ensure_ascii=False)
+    return _USE.format(in_shell=shlex.quote(name), in_python=in_python)
 
 
 def _warnings(learned: list[str], judged: list[str]) -> list[str]:
@@ -181,8 +190,8 @@ def _warnings(learned: list[str], judged: list[str]) -> list[str]:
         )
     if judged:
         texts.append(
-            f"**Synthetic data: it was judged on signatures drawn by a program ({joined(judged)}). "
-            "Such error rates say nothing of real signatures.**"
+            "**Synthetic data: it was judged on signatures drawn by a program "
+            f"({escape_markdown(joined(judged))}). Such error rates say nothing of real signatures.**"
         )
     return texts
 
@@ -215,12 +224,12 @@ def _training(
 def _teacher(trained: Mapping[str, Any], rows: pd.DataFrame) -> str:
     """Say where the teacher comes from, or how it was trained."""
     if "imported" in trained:
-        return f"SigNet with weights trained by others, {trained['imported']}."
+        return f"SigNet with weights trained by others, {escape_markdown(trained['imported'])}."
     writers = sum(rows.loc[(SIGNATURES, name)]["writers"] for name in trained["sets"])
     return (
         f"{trained['images']:,} genuine signatures of {writers:,.0f} writers "
-        f"({joined(trained['sets'])}), told apart; {recipe_in_words(trained['recipe'])}; seed "
-        f"{trained['seed']}."
+        f"({escape_markdown(joined(trained['sets']))}), told apart; "
+        f"{recipe_in_words(trained['recipe'])}; seed {trained['seed']}."
     )
 
 
@@ -229,6 +238,7 @@ def _rates(rates: pd.DataFrame) -> str:
     if rates.empty:
         return "It was not judged."
     table = rates[["set", "references"]].rename(columns={"references": "NREF"}).astype(str)
+    table["set"] = table["set"].map(escape_markdown)
     for rate, heading in RATES.items():
         values = zip(rates[f"{rate}_mean"], rates[f"{rate}_sd"], strict=True)
         table[heading] = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in values]
@@ -246,7 +256,7 @@ def _limits(judged: list[str], drawn: list[str]) -> list[str]:
         "references of that writer and of others, and none comes with it.",
         "The error rates are those of thresholds chosen on the scores that they are counted on. "
         "No threshold comes with the model, and one that is set beforehand errs more often.",
-        f"It was judged on {joined(judged or ['nothing'])} alone: other scripts, pens, scanners and "
+        f"It was judged on {escape_markdown(joined(judged or ['nothing']))} alone: other scripts, pens, scanners and "
         "forgers are unknown to it. Judge it on signatures like yours before it is relied on.",
     ]
     if drawn:

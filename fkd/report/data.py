@@ -9,6 +9,7 @@ from fkd.layouts import SYNTHETIC
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.quarantine import Quarantine
+from fkd.study.markup import escape_markdown
 
 TEXT, SIGNATURES = "text", "signatures"
 """The two kinds of data."""
@@ -93,7 +94,9 @@ def describe_data(
     parts = ["# Data"]
     drawn = drawn_data(table.set_index(["kind", "name"]))
     if drawn:
-        parts.append(f"**Synthetic data, drawn by a program: {', '.join(drawn)}.**")
+        parts.append(
+            f"**Synthetic data, drawn by a program: {escape_markdown(', '.join(drawn))}.**"
+        )
     parts += ["## Handwritten text", _in_markdown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
     parts += ["## Signatures", _in_markdown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
     parts.append(
@@ -166,5 +169,7 @@ def _set(path: Path, aside: Path) -> dict:
 
 def _in_markdown(rows: pd.DataFrame, headings: dict[str, str]) -> str:
     """Give some columns as a Markdown table, under headings for readers."""
-    cells = rows[list(headings)].map(lambda x: x if isinstance(x, str) else f"{x:,.0f}")
+    cells = rows[list(headings)].map(
+        lambda x: escape_markdown(x) if isinstance(x, str) else f"{x:,.0f}"
+    )
     return cells.rename(columns=headings).to_markdown(index=False, disable_numparse=True)

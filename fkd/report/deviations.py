@@ -8,6 +8,7 @@ import yaml
 
 from fkd.report.published import SETS
 from fkd.report.wording import TEXT_NAMES, joined
+from fkd.study.markup import escape_markdown
 from fkd.study.models import network_label
 from fkd.study.students import PAPER, Student
 
@@ -86,12 +87,13 @@ def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
     if not teacher["weights"]:
         yield (
             f"The teacher, {network_label(teacher['architecture'])}, was "
-            f"trained on {joined(teacher['development'])}; published, SigNet as its authors "
-            "trained it."
+            f"trained on {escape_markdown(joined(teacher['development']))}; published, SigNet as its "
+            "authors trained it."
         )
     judged = config["evaluation"]["sets"]
     if set(judged) != set(SETS):
-        yield f"Models are judged on {joined(judged)}; published, {joined(SETS.values())}."
+        ours = escape_markdown(joined(judged))
+        yield f"Models are judged on {ours}; published, {joined(SETS.values())}."
     for name, protocols in judged.items():
         for protocol in protocols:
             ours = protocol["test_genuine"], protocol["test_skilled"]
@@ -151,6 +153,7 @@ def _of_students(config: Mapping[str, Any]) -> Iterator[str]:
     """Name the students that have a name from the paper but another definition."""
     for name, spec in config["students"].items():
         if name in PAPER and Student.from_settings(spec) != PAPER[name]:
+            name = escape_markdown(name)
             yield f"The student {name} has another loss or network than the paper's of that name."
 
 

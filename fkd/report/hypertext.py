@@ -32,7 +32,9 @@ def write_hypertext(*, markdown: Path, out: Path) -> None:
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = renderer.parse(Path(markdown).read_text(encoding="utf-8"))
     headings = [
-        inline.content for token, inline in pairwise(tokens) if token.type == "heading_open"
+        "".join(part.content for part in inline.children)
+        for token, inline in pairwise(tokens)
+        if token.type == "heading_open"
     ]
     title = headings[0] if headings else Path(markdown).stem
     with writing(out) as part:

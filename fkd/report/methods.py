@@ -19,6 +19,7 @@ from fkd.report.wording import (
     terms_in_words,
 )
 from fkd.storage.atomic import writing
+from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
 from fkd.study.students import PAPER, Student, students_of
 from fkd.study.summary import SIGNIFICANCE
@@ -50,11 +51,11 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
     """
     rows = read_data(data)
     students = students_of(settings["students"])
-    parts = [f"# Methods: {settings['title']}"]
+    parts = [f"# Methods: {escape_markdown(settings['title'])}"]
     drawn = drawn_data(rows)
     if drawn:
         parts.append(
-            f"**Synthetic data: {joined(drawn)} were drawn by a program. Error rates on such data "
+            f"**Synthetic data: {escape_markdown(joined(drawn))} were drawn by a program. Error rates on such data "
             "say nothing of real signatures.**"
         )
     parts += [
@@ -85,7 +86,9 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
         else ""
     )
     prepared = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
-    came = f" The signatures of {joined(prepared)} came prepared." if prepared else ""
+    came = (
+        f" The signatures of {escape_markdown(joined(prepared))} came prepared." if prepared else ""
+    )
     held_out = (
         "Validation crops are from other pages than training crops, or from other lines where a "
         "writer has one page."
@@ -135,11 +138,15 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
             "batches."
         )
     if published:
-        parts.append(f"The students are {joined(label(name, students) for name in published)}.")
+        parts.append(
+            f"The students are {escape_markdown(joined(label(n, students) for n in published))}."
+        )
     for name in in_order(set(students) - set(published)):
         parts.append(f"{_unpublished_student(name, students[name], config)}.")
     if config["models"]:
-        parts.append(f"Trained by others, and judged as they came: {joined(config['models'])}.")
+        parts.append(
+            f"Trained by others, and judged as they came: {escape_markdown(joined(config['models']))}."
+        )
     start = {"code": "as in the published code", "xavier": "by Xavier's rule"}
     parts.append(
         f"Networks have {networks['width']:g} times the published channels and a response of "
@@ -154,7 +161,7 @@ def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
     geometry = config["geometry"]
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
     network = network_label(student.architecture)
-    return f"Student {name}, {network}: {joined(terms)}"
+    return f"Student {escape_markdown(name)}, {network}: {joined(terms)}"
 
 
 def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
@@ -162,11 +169,11 @@ def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
     teacher = config["teacher"]
     network = network_label(teacher["architecture"])
     if teacher["weights"]:
-        file = Path(teacher["weights"]).name
+        file = escape_markdown(Path(teacher["weights"]).name)
         return f"The teacher is SigNet, with weights trained by others ({file})."
     rows_of_sets = [(name, rows.loc[(SIGNATURES, name)]) for name in teacher["development"]]
     sets = joined(
-        f"{name} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)"
+        f"{escape_markdown(name)} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)"
         for name, row in rows_of_sets
     )
     return (
@@ -222,7 +229,7 @@ def _set(name: str, row: pd.Series) -> str:
     copies = f", {row['copies']:,.0f} of all copies of one image" if row["copies"] else ""
     aside = f", {row['set_aside']:,.0f} files set aside" if row["set_aside"] else ""
     return (
-        f"{name} ({row['writers']:,.0f} writers, {row['genuine']:,.0f} genuine signatures, "
+        f"{escape_markdown(name)} ({row['writers']:,.0f} writers, {row['genuine']:,.0f} genuine signatures, "
         f"{row['skilled']:,.0f} skilled forgeries{copies}{aside})"
     )
 
@@ -239,7 +246,7 @@ def _protocol(name: str, protocol: Mapping) -> str:
     negatives = protocol.get("negatives")
     fewer = f", refusing {negatives} of each other writer" if negatives else ""
     return (
-        f"Of {name}, {references} references a writer{fewer}; tested on "
+        f"Of {escape_markdown(name)}, {references} references a writer{fewer}; tested on "
         f"{protocol['test_genuine']} other genuine signatures and {protocol['test_skilled']} "
         "skilled forgeries a writer."
     )

@@ -21,9 +21,10 @@ from fkd.report.published import (
     beside_published,
 )
 from fkd.report.tables import warning
-from fkd.report.typeset import Rate, Sheet, escape_markdown
+from fkd.report.typeset import Rate, Sheet
 from fkd.report.wording import joined
 from fkd.storage.atomic import writing
+from fkd.study.markup import escape_markdown
 from fkd.study.students import PAPER, Student
 from fkd.study.summary import SIGNIFICANCE, read_splits
 
@@ -100,10 +101,14 @@ def write_paper_table(
     else:
         sheets = {"": _by_student(values)}
     warnings = [warning(synthetic)] if synthetic else []
-    parts = [f"# {caption} (Table {table})", f"Ours: {title}.", *(f"**{w}**" for w in warnings)]
+    parts = [
+        f"# {caption} (Table {table})",
+        f"Ours: {escape_markdown(title)}.",
+        *(f"**{w}**" for w in warnings),
+    ]
     typeset = []
     for name, sheet in sheets.items():
-        parts += [f"## {_set_name(name)}"] * bool(name) + [sheet.markdown()]
+        parts += [f"## {escape_markdown(_set_name(name))}"] * bool(name) + [sheet.markdown()]
         sheet_caption = f"{caption}, {_set_name(name)}" if name else caption
         key = f"tab:fkd-table{table}{'-' * bool(name)}{name}"
         typeset.append(sheet.latex(f"{sheet_caption}. {' '.join(warnings)}".strip(), key, notes))

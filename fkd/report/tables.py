@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from fkd.storage.atomic import writing
+from fkd.study.markup import escape_markdown
 from fkd.study.students import Student
 from fkd.study.summary import SIGNIFICANCE, read_splits, summarize
 
@@ -48,7 +49,7 @@ def write_tables(
     table = summarize(splits, students)
     with writing(csv) as part:
         table.to_csv(part, index=False)
-    parts = [f"# {title}", ""]
+    parts = [f"# {escape_markdown(title)}", ""]
     if synthetic:
         parts += [f"**{warning(synthetic)}**", ""]
     count = splits["split"].nunique()
@@ -131,7 +132,7 @@ def _ranks(table: pd.DataFrame) -> pd.DataFrame:
         return _marked(_number(row["rank"], ".1f"), row["nemenyi_teacher"], row["nemenyi_cl"])
 
     wide = _pivot(table, table.apply(cell, axis=1))
-    sets = table.groupby(table.apply(_column, axis=1), sort=False)
+    sets = table.groupby(table.apply(_column, axis=1).map(escape_markdown), sort=False)
     for label, column, digits in (
         ("Friedman's p", "p_friedman", ".1e"),
         ("critical difference", "critical_difference", ".1f"),
@@ -156,8 +157,9 @@ def _number(value: float, digits: str) -> str:
 def _pivot(table: pd.DataFrame, cells: pd.Series) -> pd.DataFrame:
     """Arrange the cells of a summary's rows by model and set, in the order of these rows."""
     columns = table.apply(_column, axis=1)
-    wide = {
+    by_column = {
         column: cells[columns == column].set_axis(table["label"][columns == column])
         for column in columns.unique()
     }
-    return pd.DataFrame(wide, index=table["label"].unique()).rename_axis("model")
+    wide = pd.DataFrame(by_column, index=table["label"].unique())
+    return wide.rename(index=escape_markdown, columns=escape_markdown).rename_axis("model")

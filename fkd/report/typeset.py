@@ -5,27 +5,10 @@ from dataclasses import dataclass, field
 
 from tabulate import tabulate
 
-_LATEX = str.maketrans(
-    {
-        **{sign: rf"\{sign}" for sign in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": "$<$",
-        ">": "$>$",
-        "±": r"$\pm$",
-        "–": "--",
-        "₁": "$_1$",
-        "₂": "$_2$",
-        "*": "$^*$",
-        "†": r"$^\dagger$",
-        "‡": r"$^\ddagger$",
-    }
-)
-"""What stands in LaTeX text for characters that it cannot take as they are."""
+from fkd.study.markup import escape_latex, escape_markdown
 
 _MARKS = {"*": "*", "†": r"\dagger", "‡": r"\ddagger"}
-"""Marks of significance in LaTeX's math mode, where :data:`_LATEX` does not apply."""
+"""Marks of significance in LaTeX's math mode, where :func:`escape_latex` does not apply."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +81,10 @@ class Sheet:
             [c.markdown() if isinstance(c, Rate) else escape_markdown(c) for c in row]
             for row in self.rows
         ]
-        headers = [f"{shared}: {name}" if shared else name for shared, name in self.columns]
+        headers = [
+            escape_markdown(f"{shared}: {name}" if shared else name)
+            for shared, name in self.columns
+        ]
         return tabulate(cells, headers, "pipe", disable_numparse=True)
 
     def latex(self, caption: str, label: str, notes: Sequence[str] = ()) -> str:
@@ -158,13 +144,3 @@ class Sheet:
             first = last + 1
         names = " & ".join(escape_latex(name) for _, name in self.columns) + r" \\"
         return [" & ".join(shared) + r" \\", " ".join(lines), names] if lines else [names]
-
-
-def escape_latex(text: str) -> str:
-    """Escape what has a meaning in LaTeX, so that text is printed as it is."""
-    return text.translate(_LATEX)
-
-
-def escape_markdown(text: str) -> str:
-    """Escape asterisks, which Markdown would take for emphasis."""
-    return text.replace("*", r"\*")
