@@ -177,6 +177,13 @@ def test_synthetic_data_is_named_on_the_face(card, drawn, learned, judged):
     assert ("Its training data is drawn" in text) == bool(learned)
 
 
+def test_drawn_text_does_not_unmake_rates_of_real_signatures(card):
+    measured, unmeasured = card(["text"]), card(["text", "cedar", "of_mine"])
+    for unmade in ("have no meaning", "shows that the study runs, and no more"):
+        assert unmade not in measured and unmade in unmeasured
+    assert "error rates below say what it is worth" in measured.split("## Model")[0]
+
+
 def test_drawn_signatures_of_the_teacher_do_not_touch_a_student_of_cl_alone(card):
     about = json.dumps(OF_STUDENT | {"student": asdict(PAPER["resnet18_cl"])})
     text = card(["development"], name="resnet18_cl", trained_with=about)

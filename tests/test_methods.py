@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 import fkd
+from fkd.layouts import LAYOUTS
 from fkd.report.data import describe_data, read_data
-from fkd.report.deviations import deviations
+from fkd.report.deviations import deviations, deviations_of_sets
 from fkd.report.methods import write_methods
+from fkd.report.published import SETS
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.study.config import complete
@@ -108,6 +110,13 @@ def data(tmp_path):
     ]
     table = pd.DataFrame(rows).assign(writers=1055, set_aside=0, use="verification")
     table["layout"] = "cedar"
+    counts = ["writers", "genuine", "skilled"]
+    for number, name in enumerate(table["name"]):
+        if name in SETS:
+            of_each = LAYOUTS[name].expected
+            writers = of_each["writers"]
+            table.loc[number, "layout"] = name
+            table.loc[number, counts] = [writers, *(writers * of_each[c] for c in counts[1:])]
     table.to_csv(tmp_path / "data.csv", index=False)
     return tmp_path / "data.csv"
 
@@ -264,6 +273,34 @@ def test_the_paper_study_leaves_nothing_of_the_published_protocol(data):
 def test_a_setting_that_is_not_published_is_named(key, value, expected):
     found = deviations(study("paper", **{key: value}), SCHEMA)
     assert [expected in line for line in found] == [True]
+
+
+def test_a_set_that_is_not_the_published_one_of_its_name_is_named(data):
+    config, rows = study("paper"), read_data(data)
+    assert deviations_of_sets(config, rows) == []
+    rows.loc[("signatures", "cedar"), ["layout", "writers"]] = ["synthetic", 5]
+    rows.loc[("signatures", "mcyt75"), "writers"] = 6
+    rows.loc[("signatures", "gpds300"), "genuine"] -= 2
+    rows.reset_index().to_csv(data, index=False)
+    assert deviations_of_sets(config, rows) == [
+        f"The set {what}. Its rates are not tested against the published ones."
+        for what in (
+            "cedar is not CEDAR as published: drawn, 5 writers",
+            "gpds300 is not GPDS300GRAY as published: 6,070 of 6,072 genuine signatures",
+            "mcyt75 is not MCYT75 as published: 6 of 75 writers",
+        )
+    ]
+    told = methods(config, data).split("## Deviations")[1]
+    assert told.count("as published: ") == 3 and "\n\nNone." not in told
+
+
+def test_drawn_text_alone_does_not_unmake_the_rates(data):
+    table = pd.read_csv(data)
+    table.loc[table["kind"] == "text", "layout"] = "synthetic"
+    table.to_csv(data, index=False)
+    text = methods(study("paper"), data)
+    assert "**Synthetic data: text were drawn by a program. The signatures on which" in text
+    assert "nothing of real signatures" not in text
 
 
 def test_other_tests_and_sets_are_named():

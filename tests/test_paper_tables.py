@@ -17,7 +17,9 @@ import fkd.report
 from fkd.errors import FkdError
 from fkd.report.paper_tables import write_paper_table
 from fkd.report.published import read_published, welch
+from fkd.storage import shards
 from fkd.study.students import PAPER
+from fkd.verification import Protocol
 from fkd.verification.significance import wilcoxon
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,10 +153,36 @@ def made(metrics, tmp_path_factory):
     return found
 
 
-def make(table, metrics, paths, synthetic=(), title="A study"):
+OF_EACH = {"cedar": (55, 24, 24), "mcyt75": (75, 15, 15), "of_mine": (4, 5, 6)}
+"""Writers, and genuine signatures and skilled forgeries of each, of the study's sets."""
+
+PROTOCOLS = {
+    "cedar": [Protocol(n, 10, 10) for n in (3, 5, 12)],
+    "mcyt75": [Protocol(3, 5, 15), Protocol(12, 3, 15)],
+    "of_mine": [Protocol(3, 1, 1), Protocol(5, 1, 1)],
+}
+
+
+def signatures_of(folder, of_each):
+    """Prepared sets with these numbers of writers and of signatures of each, without images."""
+    paths = []
+    for name, (writers, genuine, skilled) in of_each.items():
+        forgery = np.tile(np.arange(genuine + skilled) >= genuine, writers)
+        writer = np.repeat(np.arange(writers).astype(str).astype(object), genuine + skilled)
+        paths.append(folder / f"{name}.h5")
+        shards.write(paths[-1], "signatures", {"writer": writer, "forgery": forgery}, {"set": name})
+    return paths
+
+
+def make(table, metrics, paths, synthetic=(), title="A study", of_each=(), layouts=(), tests=()):
+    of_each = OF_EACH | dict(of_each)
+    layouts = {"cedar": "cedar", "mcyt75": "npz", "of_mine": "folder"} | dict(layouts)
     write_paper_table(
         table=table,
         metrics=metrics,
+        signatures=signatures_of(Path(paths[0]).parent, of_each),
+        layouts=layouts,
+        protocols=PROTOCOLS | dict(tests),
         **dict(zip(("csv", "markdown", "latex"), paths, strict=True)),
         title=title,
         students=STUDENTS,
@@ -238,6 +266,52 @@ def test_marks_stand_where_the_tests_say(made):
     assert r"^{*\dagger\ddagger}$" in made[5][2]
     for column in rows.filter(like="published"):
         assert not rows[column].str.contains("[*†‡]").any()
+
+
+OTHERS = {
+    "drawn, 5 writers": {"of_each": {"cedar": (5, 24, 24)}, "layouts": {"cedar": "synthetic"}},
+    "drawn, 55 writers": {"layouts": {"cedar": "synthetic"}},
+    "6 of 55 writers": {"of_each": {"cedar": (6, 24, 24)}},
+    "layout mcyt75, 75 writers": {
+        "of_each": {"cedar": (75, 15, 15)},
+        "layouts": {"cedar": "mcyt75"},
+    },
+    "1,265 of 1,320 genuine signatures": {"of_each": {"cedar": (55, 23, 24)}},
+    "9 genuine and 4 skilled tested": {"tests": {"cedar": [Protocol(n, 9, 4) for n in (3, 5, 12)]}},
+    "2 of each other writer refused": {
+        "tests": {"cedar": [Protocol(n, 10, 10, negatives=2) for n in (3, 5, 12)]}
+    },
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_set_that_is_not_the_papers_says_what_it_is(metrics, tmp_path, what):
+    """Its name alone does not make its rates comparable with the published ones."""
+    paths = [tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")]
+    make(5, metrics, paths, **OTHERS[what])
+    table, text = pd.read_csv(paths[0]), paths[1].read_text()
+    cedar = table[table["set"] == "cedar"]
+    assert set(cedar["differs"]) == {what} and cedar["p_published"].isna().all()
+    assert cedar["p_teacher"].notna().any()
+    assert table[table["set"] != "cedar"]["differs"].isna().all()
+    columns = [column for column in grid(text) if column.startswith("CEDAR")]
+    assert columns == ["CEDAR, NREF 12: published", f"CEDAR, NREF 12: {what}"]
+    assert "‡" not in "".join(grid(text)[columns[1]])
+    assert f"under the name of its set: cedar ({what})" in text
+    make(7, metrics, paths, **OTHERS[what])
+    values = grid(paths[1].read_text(), "CEDAR")
+    of_teacher = values[(values["model"] == "Teacher") & (values["NREF"] != "10")]
+    assert set(of_teacher["values"]) == {"published", what}
+    assert what in paths[2].read_text()
+
+
+def test_the_papers_sets_may_come_in_any_layout(made, metrics, tmp_path):
+    table = made[5][0]
+    assert table["differs"].isna().all()
+    assert table.set_index(["set", "model"]).loc[("cedar", "teacher"), "p_published"] < 0.05
+    paths = [tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")]
+    make(5, metrics, paths, layouts={"cedar": "folder"})
+    assert pd.read_csv(paths[0])["differs"].isna().all()
 
 
 def test_a_missing_cell_says_why(made):

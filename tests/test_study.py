@@ -1,5 +1,7 @@
 """What a study is: its models, their kinds, its protocols, and the code that they reach."""
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,18 @@ def test_what_is_drawn_is_named(study):
     assert study.synthetic == ["text", "signatures"]
     assert study.used == ["development", "synthetic"]
     assert study.development == ["development"] and study.teacher_is_trained
+
+
+def test_of_several_sets_the_drawn_ones_are_named(study):
+    settings = copy.deepcopy(study.settings)
+    settings["signatures"]["cedar"] = {"layout": "cedar"}
+    protocols = study.protocols["synthetic"]
+    real = replace(study, settings=settings, protocols={"cedar": protocols})
+    assert real.synthetic == ["text"]
+    both = replace(real, protocols={"cedar": protocols, "synthetic": protocols})
+    assert both.synthetic == ["text", "the signatures of synthetic"]
+    settings["pages"] = {"layout": "iam"}
+    assert real.synthetic == []
 
 
 def test_settings_stand_in_alphabetical_order(study):

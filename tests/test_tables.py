@@ -1,5 +1,6 @@
 """Tables: numbers, order, marks, and the word that data is synthetic."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from fkd.errors import FkdError
 from fkd.report.tables import write_tables
 from fkd.study.models import in_order
 from fkd.study.students import PAPER
+from fkd.study.summary import CAVEAT
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,
@@ -202,6 +204,26 @@ def test_unpaired_splits_are_refused(tmp_path):
     models = {"teacher": rates, "resnet18_cl": rates, "resnet18_cl_geom": rates[:9]}
     with pytest.raises(FkdError, match="finite rates"):
         tables_of(tmp_path, models)
+
+
+def test_the_caveat_stands_wherever_differences_are_marked(made):
+    _, text, _ = made()
+    sections = {part.split("\n")[0]: part for part in text.split("## ")[1:]}
+    marked = [title for title, part in sections.items() if re.search(r"†|\bp of", part)]
+    assert len(marked) == 3
+    for title in marked:
+        assert CAVEAT in sections[title]
+    for reason in ("the splits overlap", "one seed"):
+        assert reason in CAVEAT
+
+
+def test_text_alone_that_is_drawn_does_not_unmake_the_figures(made):
+    _, text, _ = made(["text"])
+    assert "**Synthetic text: students learned from handwriting that a program drew." in text
+    assert "nothing of real signatures" not in text
+    _, text, _ = made(["text", "the signatures of my_set"])
+    assert "**Synthetic data: text and the signatures of my_set were drawn by a program" in text
+    assert "Figures on such signatures show that the study runs; they say nothing of real" in text
 
 
 def test_synthetic_data_is_named_on_the_face(made):

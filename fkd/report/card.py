@@ -120,10 +120,11 @@ def _card(
     kinds_drawn = list(dict.fromkeys(key[0] for key in data_seen if is_drawn(rows.loc[key])))
     judged = list(rates["set"].unique())
     judged_drawn = [set_name for set_name in judged if is_drawn(rows.loc[(SIGNATURES, set_name)])]
+    is_measured = len(judged_drawn) < len(judged)  # on signatures that nobody drew by a program
     parts = [
         f"# {escape_markdown(name if label == name else f'{name}: {label}')}",
         f"A feature extractor for offline signatures. {escape_markdown(title)}.",
-        *_warnings(kinds_drawn, judged_drawn),
+        *_warnings(kinds_drawn, judged_drawn, is_measured),
     ]
     parts += [
         "## Model",
@@ -136,7 +137,7 @@ def _card(
         "## Error rates",
         _rates(rates),
         "## Limits",
-        "\n".join(f"- {line}" for line in _limits(judged, kinds_drawn)),
+        "\n".join(f"- {line}" for line in _limits(judged, kinds_drawn, is_measured)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -180,13 +181,20 @@ def _use(name: str) -> str:
     return _USE.format(in_shell=shlex.quote(name), in_python=in_python)
 
 
-def _warnings(learned: list[str], judged: list[str]) -> list[str]:
-    """Warn of drawn data that a model learned from or was judged on."""
+def _warnings(learned: list[str], judged: list[str], is_measured: bool) -> list[str]:
+    """Warn of drawn data that a model learned from or was judged on.
+
+    What such a model is worth on other signatures is known if it was measured on some.
+    """
     texts = []
     if learned:
+        worth = (
+            "Its error rates below say what it is worth on signatures that are not drawn."
+            if is_measured
+            else "On real signatures its features have no meaning."
+        )
         texts.append(
-            f"**Synthetic data: it learned from {joined(learned)} drawn by a program. On real "
-            "signatures its features have no meaning.**"
+            f"**Synthetic data: it learned from {joined(learned)} drawn by a program. {worth}**"
         )
     if judged:
         texts.append(
@@ -249,7 +257,7 @@ def _rates(rates: pd.DataFrame) -> str:
     )
 
 
-def _limits(judged: list[str], drawn: list[str]) -> list[str]:
+def _limits(judged: list[str], drawn: list[str], is_measured: bool) -> list[str]:
     """Say what a model is not good for."""
     limits = [
         "It gives features and no verdict. A verifier is trained for each writer, from genuine "
@@ -260,5 +268,9 @@ def _limits(judged: list[str], drawn: list[str]) -> list[str]:
         "forgers are unknown to it. Judge it on signatures like yours before it is relied on.",
     ]
     if drawn:
-        limits.append("Its training data is drawn: it shows that the study runs, and no more.")
+        limits.append(
+            "Its training data is drawn: no person wrote it."
+            if is_measured
+            else "Its training data is drawn: it shows that the study runs, and no more."
+        )
     return limits

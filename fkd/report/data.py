@@ -1,6 +1,7 @@
 """The table of a study's data: text and sets of signatures, counted."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,6 +115,24 @@ def read_data(path: Path) -> pd.DataFrame:
     return table.set_index(["kind", "name"])
 
 
+def count_signatures(path: Path) -> dict[str, Any]:
+    """Count a prepared set: its ``name``, ``writers``, and ``genuine`` and ``skilled`` signatures.
+
+    Parameters
+    ----------
+    path : Path
+        Shard of kind "signatures".
+    """
+    shard = shards.read(path, "signatures", ["writer", "forgery"])
+    forgery = shard["forgery"].astype(bool)
+    return {
+        "name": shard.attributes["set"],
+        "writers": len(set(shard["writer"])),
+        "genuine": int((~forgery).sum()),
+        "skilled": int(forgery.sum()),
+    }
+
+
 def is_drawn(row: pd.Series) -> bool:
     """Whether a program drew the data of a row of :func:`read_data`."""
     return row["layout"] == SYNTHETIC
@@ -154,15 +173,11 @@ def _text(pages: Path, crops: list[Path], aside: Path) -> dict:
 
 def _set(path: Path, aside: Path) -> dict:
     """Count the signatures of a set."""
-    shard = shards.read(path, "signatures", ["writer", "forgery", "copy_of"])
-    forgery = shard["forgery"].astype(bool)
+    copy_of = shards.read(path, "signatures", ["copy_of"])["copy_of"]
     return {
         "kind": SIGNATURES,
-        "name": shard.attributes["set"],
-        "writers": len(set(shard["writer"])),
-        "genuine": int((~forgery).sum()),
-        "skilled": int(forgery.sum()),
-        "copies": int((shard["copy_of"] < np.arange(len(forgery))).sum()),
+        **count_signatures(path),
+        "copies": int((copy_of < np.arange(len(copy_of))).sum()),
         "set_aside": len(Quarantine.read(aside)),
     }
 

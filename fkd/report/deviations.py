@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from fkd.report.published import SETS
+from fkd.report.data import SIGNATURES
+from fkd.report.published import SETS, TESTS, Judged, difference
 from fkd.report.wording import TEXT_NAMES, joined
 from fkd.study.markup import escape_markdown
 from fkd.study.models import network_label
@@ -14,14 +16,6 @@ from fkd.study.students import PAPER, Student
 
 PUBLISHED_TEXT = "cvl"
 """The layout of the pages that the paper's students learned from."""
-
-PUBLISHED_TESTS = {
-    **{("gpds300", references): (10, 10) for references in (3, 5, 10, 12)},
-    **{("mcyt75", references): (5, 15) for references in (3, 5, 10)},
-    ("mcyt75", 12): (3, 15),
-    **{("cedar", references): (10, 10) for references in (3, 5, 10, 12)},
-}
-"""The numbers of genuine signatures and skilled forgeries tested per writer, by set and NREF."""
 
 _UNLISTED = (
     *("title", "seed", "size", "sizes", "data", "device", "threads", "memory", "shards"),
@@ -77,6 +71,33 @@ def deviations(config: Mapping[str, Any], schema: Path) -> list[str]:
     return [*_of_data(config), *_of_settings(config, schema), *_of_students(config)]
 
 
+def deviations_of_sets(config: Mapping[str, Any], rows: pd.DataFrame) -> list[str]:
+    """List the sets of a study that are not the published sets of their names.
+
+    Parameters
+    ----------
+    config : mapping
+        The completed config.
+    rows : DataFrame
+        The table of :func:`fkd.report.data.read_data`.
+
+    Returns
+    -------
+    list of str
+        One sentence for each such set, in Markdown.
+    """
+    found = []
+    for name in config["evaluation"]["sets"]:
+        row = rows.loc[(SIGNATURES, name)]
+        counts = (int(row[count]) for count in ("writers", "genuine", "skilled"))
+        if name in SETS and (differs := difference(name, Judged(row["layout"], *counts))):
+            found.append(
+                f"The set {name} is not {SETS[name]} as published: {differs}. Its rates are not "
+                "tested against the published ones."
+            )
+    return found
+
+
 def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
     """Compare the text, the teacher's training data and the protocols of verification."""
     layout = config["pages"]["layout"]
@@ -98,7 +119,7 @@ def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
         for protocol in protocols:
             ours = protocol["test_genuine"], protocol["test_skilled"]
             for references in protocol["references"]:
-                published = PUBLISHED_TESTS.get((name, references))
+                published = TESTS.get((name, references))
                 if name in SETS and published != ours:
                     theirs = _tests(published) if published else "no such number"
                     yield f"{name}, {references} references: {_tests(ours)}; published, {theirs}."

@@ -10,8 +10,8 @@ import pandas as pd
 
 from fkd import __version__
 from fkd.preprocess import CANVAS, INPUT, SIZE
-from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, read_data
-from fkd.report.deviations import deviations
+from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, is_drawn, read_data
+from fkd.report.deviations import deviations, deviations_of_sets
 from fkd.report.wording import (
     TEXT_NAMES,
     joined,
@@ -22,7 +22,7 @@ from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
 from fkd.study.students import PAPER, Student, students_of
-from fkd.study.summary import SIGNIFICANCE
+from fkd.study.summary import CAVEAT, SIGNIFICANCE
 
 PACKAGES = {
     "torch": "PyTorch",
@@ -54,17 +54,22 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
     parts = [f"# Methods: {escape_markdown(settings['title'])}"]
     drawn = drawn_data(rows)
     if drawn:
-        parts.append(
-            f"**Synthetic data: {escape_markdown(joined(drawn))} were drawn by a program. Error rates on such data "
-            "say nothing of real signatures.**"
+        judged = (rows.loc[(SIGNATURES, name)] for name in settings["evaluation"]["sets"])
+        about = (
+            "Error rates on such data say nothing of real signatures."
+            if any(map(is_drawn, judged))
+            else "The signatures on which models are judged were not."
         )
+        names = escape_markdown(joined(drawn))
+        parts.append(f"**Synthetic data: {names} were drawn by a program. {about}**")
+    found = [*deviations_of_sets(settings, rows), *deviations(settings, schema)]
     parts += [
         _data(settings, rows),
         _training(settings, rows, students),
         _verification(settings, rows),
         _software(),
         "## Deviations from the published protocol",
-        "\n".join(f"- {line}" for line in deviations(settings, schema)) or "None.",
+        "\n".join(f"- {line}" for line in found) or "None.",
         "Where paper and published code differ or are silent, `docs/fidelity.md` says what is done.",
     ]
     with writing(markdown) as part:
@@ -220,7 +225,7 @@ def _verification(config: Mapping, rows: pd.DataFrame) -> str:
         "they are chosen on the very scores whose errors are counted. Rates are given as mean and "
         "population standard deviation over the splits; models are compared over the paired splits "
         "by Wilcoxon's signed-rank test, and all at once by Friedman's followed by Nemenyi's, at "
-        f"{SIGNIFICANCE:.0%}."
+        f"{SIGNIFICANCE:.0%}. {CAVEAT}"
     )
 
 

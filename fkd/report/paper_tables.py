@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fkd.errors import FkdError
+from fkd.report.data import count_signatures
 from fkd.report.published import (
     NO_DATA,
     NOT_EVALUATED,
@@ -18,6 +19,7 @@ from fkd.report.published import (
     P_VALUES,
     SETS,
     SPLITS,
+    Judged,
     beside_published,
 )
 from fkd.report.tables import warning
@@ -26,7 +28,8 @@ from fkd.report.wording import joined
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import PAPER, Student
-from fkd.study.summary import SIGNIFICANCE, read_splits
+from fkd.study.summary import CAVEAT, SIGNIFICANCE, read_splits
+from fkd.verification.protocol import Protocol
 
 RATES = {
     "FRR": "FRR",
@@ -52,6 +55,9 @@ def write_paper_table(
     *,
     table: int,
     metrics: list[Path],
+    signatures: list[Path],
+    layouts: dict[str, str],
+    protocols: dict[str, list[Protocol]],
     csv: Path,
     markdown: Path,
     latex: Path,
@@ -67,6 +73,12 @@ def write_paper_table(
         The number of the table in the paper.
     metrics : list of Path
         CSV files of :func:`fkd.verification.stage.evaluate_wd`.
+    signatures : list of Path
+        Shards of kind "signatures": the sets on which the study judges models.
+    layouts : dict of str to str
+        The layout of each of these sets, by its name in the config.
+    protocols : dict of str to list of Protocol
+        The protocols of each of these sets.
     csv : Path
         One row for each value, at full precision, see
         :func:`fkd.report.published.beside_published`.
@@ -90,7 +102,12 @@ def write_paper_table(
     if table not in CAPTIONS:
         raise FkdError(f"table: {table} is none of {', '.join(map(str, CAPTIONS))}.")
     splits = read_splits(metrics)
-    values = beside_published(table, splits, students)
+    judged = {}
+    for path in signatures:
+        counts = count_signatures(path)
+        name = counts.pop("name")
+        judged[name] = Judged(layouts[name], **counts, protocols=tuple(protocols[name]))
+    values = beside_published(table, splits, students, judged)
     with writing(csv) as part:
         values.to_csv(part, index=False)
     caption, notes = f"{CAPTIONS[table]}, published and ours", _notes(table, values)
@@ -104,7 +121,7 @@ def write_paper_table(
     parts = [
         f"# {caption} (Table {table})",
         f"Ours: {escape_markdown(title)}.",
-        *(f"**{w}**" for w in warnings),
+        *(f"**{escape_markdown(text)}**" for text in warnings),
     ]
     typeset = []
     for name, sheet in sheets.items():
@@ -134,6 +151,11 @@ def _sources(values: pd.DataFrame) -> list[str]:
     return ["published"] * (values["set"].iloc[0] in SETS) + ["ours"] * _has_data(values)
 
 
+def _heading(values: pd.DataFrame, source: str) -> str:
+    """Name a source: the study's values are "ours" only for the set and tests of the paper."""
+    return values["differs"].iloc[0] or source if source == "ours" else source
+
+
 def _by_student(values: pd.DataFrame) -> Sheet:
     """Lay out Table 4 or 5: students by sets."""
     columns = [("", name) for name in ("model", "l₁", "l₂", "g", "c")]
@@ -145,7 +167,7 @@ def _by_student(values: pd.DataFrame) -> Sheet:
     ]
     for (name, references), of_set in values.groupby(["set", "references"], sort=False):
         for source in _sources(of_set):
-            columns.append((f"{_set_name(name)}, NREF {references}", source))
+            columns.append((f"{_set_name(name)}, NREF {references}", _heading(of_set, source)))
             cells = _cells(of_set, source)
             for row, model in zip(rows, models, strict=True):
                 row.append(cells[model])
@@ -181,10 +203,12 @@ def _by_references(values: pd.DataFrame) -> Sheet:
         # "ours" is the last source, and is left out here if it is missing.
         for references, source in product(counts, sources[: len(sources) - is_missing]):
             rates = [cells[source, references, rate][model] for rate in RATES]
-            rows.append([text, str(references), source, *rates])
+            heading = _heading(of_model[of_model["references"] == references], source)
+            rows.append([text, str(references), heading, *rates])
         if is_missing:
             rates = [cells["ours", counts[0], rate][model] for rate in RATES]
-            rows.append([text, ", ".join(map(str, counts)), "ours", *rates])
+            heading = _heading(of_model, "ours") if of_model["differs"].nunique() == 1 else "ours"
+            rows.append([text, ", ".join(map(str, counts)), heading, *rates])
     columns = [("", name) for name in ("model", "NREF", "values", *RATES.values())]
     return Sheet(columns, rows, rules)
 
@@ -229,8 +253,15 @@ def _notes(table: int, values: pd.DataFrame) -> list[str]:
         notes.append(
             f"Ours differs: * from the teacher, † from the student of the same network with CL "
             f"alone (Wilcoxon's signed-rank test over the splits), ‡ from the published value "
-            f"(Welch's t-test from means and deviations, a guide alone: splits overlap); p < "
-            f"{SIGNIFICANCE}."
+            f"(Welch's t-test from means and deviations); p < {SIGNIFICANCE}. {CAVEAT}"
+        )
+    unlike = values[values["differs"] != ""].groupby(["set", "differs"], sort=False)
+    if unlike.ngroups:
+        parts = (f"{name} ({differs})" for name, differs in unlike.groups)
+        notes.append(
+            f"Other signatures or tests than the paper's under the name of its set: "
+            f"{joined(parts)}. Such values are of this study, but no ‡ compares them with the "
+            "published ones."
         )
     absent = [name for name in SETS if not _has_data(values[values["set"] == name])]
     if absent:

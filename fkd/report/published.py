@@ -1,6 +1,12 @@
-"""The published values of Tables 4, 5 and 7, and a study's rates beside them."""
+"""The published values of Tables 4, 5 and 7, and a study's rates beside them.
 
-from collections.abc import Mapping
+The values are those of certain sets under a certain protocol. A study's set of the same name may be
+another one, or a part of it: :func:`difference` says so, and then nothing is tested against the
+published values.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -8,12 +14,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.study.models import TEACHER, label
 from fkd.study.students import PAPER, Student
 from fkd.study.summary import wilcoxon_tests
+from fkd.verification.protocol import Protocol
 
 SETS = {"gpds300": "GPDS300GRAY", "mcyt75": "MCYT75", "cedar": "CEDAR"}
 """The paper's names of its sets, by the names that a config gives these sets."""
+
+TESTS = {
+    **{("gpds300", references): (10, 10) for references in (3, 5, 10, 12)},
+    **{("mcyt75", references): (5, 15) for references in (3, 5, 10)},
+    ("mcyt75", 12): (3, 15),
+    **{("cedar", references): (10, 10) for references in (3, 5, 10, 12)},
+}
+"""The numbers of genuine signatures and skilled forgeries tested per writer, by set and NREF."""
+
+ANY_SET = ("folder", "npz")
+"""Layouts in which any set of signatures may come."""
 
 SIGNET_F = "signet_f"
 """SigNet trained on forgeries, too. A study judges it if its `models` has a file of this name."""
@@ -31,6 +50,85 @@ OTHER_SETTINGS = "other settings"
 NOT_EVALUATED = "not evaluated"
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A set of signatures on which a study judges models.
+
+    Attributes
+    ----------
+    layout : str
+        Its layout in the config.
+    writers, genuine, skilled : int
+        The numbers of its writers and of all their signatures.
+    protocols : tuple of Protocol
+        A protocol for each NREF.
+    """
+
+    layout: str
+    writers: int
+    genuine: int
+    skilled: int
+    protocols: tuple[Protocol, ...] = ()
+
+
+def difference(name: str, judged: Judged) -> str:
+    """Say in what a study's set differs from the paper's set of that name.
+
+    Parameters
+    ----------
+    name : str
+        The set's name in the config, one of :data:`SETS`.
+    judged : Judged
+        The study's set.
+
+    Returns
+    -------
+    str
+        Such as "drawn, 5 writers" or "6 of 55 writers"; "" for the set that the paper means.
+    """
+    writers, of_each = LAYOUTS[name].expected["writers"], LAYOUTS[name].expected
+    if judged.layout == SYNTHETIC:
+        return f"drawn, {judged.writers} writers"
+    if judged.layout not in (name, *ANY_SET):
+        return f"layout {judged.layout}, {judged.writers} writers"
+    if judged.writers != writers:
+        return f"{judged.writers} of {writers} writers"
+    counts = {
+        "genuine signatures": (judged.genuine, writers * of_each["genuine"]),
+        "skilled forgeries": (judged.skilled, writers * of_each["skilled"]),
+    }
+    unlike = (f"{n:,} of {of:,} {what}" for what, (n, of) in counts.items() if n != of)
+    return ", ".join(unlike)
+
+
+def difference_of_tests(name: str, judged: Judged, references: int) -> str:
+    """Say in what the tests of a set at one NREF differ from the published ones.
+
+    Parameters
+    ----------
+    name : str
+        The set's name in the config.
+    judged : Judged
+        The study's set.
+    references : int
+        The NREF.
+
+    Returns
+    -------
+    str
+        Such as "3 genuine and 4 skilled tested"; "" for tests as published, and for an NREF
+        that the paper or the study does not have.
+    """
+    published = TESTS.get((name, references))
+    for protocol in judged.protocols:
+        if protocol.references == references and published:
+            ours, refused = (protocol.test_genuine, protocol.test_skilled), protocol.refused
+            parts = ["{} genuine and {} skilled tested".format(*ours)] * (ours != published)
+            parts += [f"{refused} of each other writer refused"] * (refused != references)
+            return ", ".join(parts)
+    return ""
+
+
 def read_published() -> pd.DataFrame:
     """Read the published values.
 
@@ -44,7 +142,10 @@ def read_published() -> pd.DataFrame:
 
 
 def beside_published(
-    table: int, splits: pd.DataFrame, students: Mapping[str, Student]
+    table: int,
+    splits: pd.DataFrame,
+    students: Mapping[str, Student],
+    judged: Mapping[str, Judged],
 ) -> pd.DataFrame:
     """Set a study's rates beside those of a table of the paper.
 
@@ -56,6 +157,8 @@ def beside_published(
         Columns ``model``, ``set``, ``references``, ``split`` and the rates, as shares.
     students : mapping of str to Student
         The students among the models.
+    judged : mapping of str to Judged
+        The sets on which the study judges models.
 
     Returns
     -------
@@ -64,8 +167,9 @@ def beside_published(
         has follow: in Table 7 with all their NREF, in the other tables with the largest.
         The columns are ``published_mean`` and ``published_sd``; ``mean`` and ``sd`` over the
         ``splits`` of the study, in percent; ``p_teacher`` and ``p_cl``, see
-        :func:`fkd.study.summary.wilcoxon_tests`; ``p_published``, see :func:`welch`; and
-        ``missing``, which says why a value is absent.
+        :func:`fkd.study.summary.wilcoxon_tests`; ``p_published``, see :func:`welch`, which is
+        empty where ``differs`` is not; ``differs``, which says in what the study's set or its
+        tests are not the published ones; and ``missing``, which says why a value is absent.
     """
     published = read_published().query("table == @table")
     keys = ["set", "references", "model", "rate"]
@@ -80,7 +184,11 @@ def beside_published(
         for place, group in splits.groupby(["set", "references"])
         for rate in rates
     }
-    judged = set(splits[keys[:3]].itertuples(index=False, name=None))
+    evaluated = set(splits[keys[:3]].itertuples(index=False, name=None))
+    differs = {
+        place: "; ".join(filter(None, _differences(*place, judged)))
+        for place in {place[:2] for place in places}
+    }
     rows = []
     for place in places:
         name, references, model, rate = place
@@ -88,15 +196,27 @@ def beside_published(
         row |= known.loc[place].to_dict() if place in known.index else {}
         reasons = {} if place in known.index else {"published": "not in the paper"}
         ours = rates_by_split.get((name, references, rate), pd.DataFrame())
-        reason = _why_missing((name, references, model), judged, students)
+        row["differs"] = differs[name, references]
+        reason = _why_missing((name, references, model), evaluated, students)
         if reason:
             reasons["ours"] = reason
         else:
             row |= {"mean": ours[model].mean(), "sd": ours[model].std(ddof=0), "splits": len(ours)}
             row |= wilcoxon_tests(ours, model, students)
-            row["p_published"] = welch(row) if "published_mean" in row else np.nan
+            is_comparable = "published_mean" in row and not row["differs"]
+            row["p_published"] = welch(row) if is_comparable else np.nan
         rows.append(row | {"missing": "; ".join(f"{key}: {text}" for key, text in reasons.items())})
-    columns = [*keys, "label", *known.columns, "mean", "sd", "splits", *P_VALUES, "missing"]
+    columns = [
+        *keys,
+        "label",
+        *known.columns,
+        "mean",
+        "sd",
+        "splits",
+        *P_VALUES,
+        "differs",
+        "missing",
+    ]
     values = pd.DataFrame(rows, columns=columns).astype({"splits": "Int64"})
     values.insert(0, "table", table)
     return values
@@ -126,6 +246,13 @@ def welch(row: Mapping[str, float]) -> float:
     ours = row["mean"], row["sd"] * np.sqrt(count / (count - 1)), count
     theirs = row["published_mean"], row["published_sd"] * np.sqrt(SPLITS / (SPLITS - 1)), SPLITS
     return float(stats.ttest_ind_from_stats(*ours, *theirs, equal_var=False).pvalue)
+
+
+def _differences(name: str, references: int, judged: Mapping[str, Judged]) -> Iterable[str]:
+    """Say in what a set and its tests at one NREF are not the published ones."""
+    if name in SETS and name in judged:
+        yield difference(name, judged[name])
+        yield difference_of_tests(name, judged[name], references)
 
 
 def _why_missing(

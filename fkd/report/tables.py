@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from fkd.report.wording import joined
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import Student
-from fkd.study.summary import SIGNIFICANCE, read_splits, summarize
+from fkd.study.summary import CAVEAT, SIGNIFICANCE, read_splits, summarize
 
 THRESHOLDS = {"EER_userthresholds": "a threshold for each writer", "EER": "one global threshold"}
+
+
+TESTED = "EER_userthresholds"
+"""The rate whose differences are tested."""
 
 
 def write_tables(
@@ -51,8 +56,9 @@ def write_tables(
         table.to_csv(part, index=False)
     parts = [f"# {escape_markdown(title)}", ""]
     if synthetic:
-        parts += [f"**{warning(synthetic)}**", ""]
+        parts += [f"**{escape_markdown(warning(synthetic))}**", ""]
     count = splits["split"].nunique()
+    marks = "\\* differs from the teacher, † from the student of the same network with CL alone"
     for column, threshold in THRESHOLDS.items():
         parts += [
             f"## EER (%) with {threshold}",
@@ -60,15 +66,17 @@ def write_tables(
             _wide(table, column).to_markdown(disable_numparse=True),
             "",
         ]
+        if column == TESTED:
+            parts += [f"{marks} (Wilcoxon's signed-rank test, p < {SIGNIFICANCE}). {CAVEAT}", ""]
     parts += [
         f"Mean ± standard deviation over {count} random splits; NREF is the number of genuine "
         "references a writer. All thresholds are a posteriori.",
-        f"\\* differs from the teacher, † from the student of the same network with CL alone "
-        f"(Wilcoxon's signed-rank test over the splits, p < {SIGNIFICANCE}).",
         "",
         "## p of Wilcoxon's tests, EER with a threshold for each writer",
         "",
         _tests(table).to_markdown(disable_numparse=True),
+        "",
+        f"A p below {SIGNIFICANCE} is a mark above. {CAVEAT}",
         "",
         "## Average ranks, EER with a threshold for each writer",
         "",
@@ -77,8 +85,7 @@ def write_tables(
         "Rank 1 is the lowest of a split. The last rows hold p of Friedman's test, whether the "
         f"models differ at all, and where p < {SIGNIFICANCE} the critical difference: two models "
         "differ where their ranks lie further apart (Nemenyi's test over all pairs, stricter than "
-        "Wilcoxon's one by one). "
-        "\\* differs so from the teacher, † from the student of the same network with CL alone.",
+        f"Wilcoxon's one by one). {marks}. {CAVEAT}",
         "",
     ]
     with writing(markdown) as part:
@@ -91,11 +98,18 @@ def warning(synthetic: Iterable[str]) -> str:
     Parameters
     ----------
     synthetic : iterable of str
-        The data that a program drew, such as ``text``.
+        The data that a program drew, see :attr:`fkd.study.study.Study.synthetic`: ``text``, and
+        the signatures on which models are judged.
     """
+    synthetic = list(synthetic)
+    if synthetic == ["text"]:
+        return (
+            "Synthetic text: students learned from handwriting that a program drew. The signatures "
+            "on which models are judged were not drawn."
+        )
     return (
-        f"Synthetic data: {' and '.join(synthetic)} were drawn by a program. The study's figures "
-        "show that it runs; they say nothing of real signatures."
+        f"Synthetic data: {joined(synthetic)} were drawn by a program. Figures on such signatures "
+        "show that the study runs; they say nothing of real signatures."
     )
 
 
@@ -109,8 +123,7 @@ def _wide(table: pd.DataFrame, rate: str) -> pd.DataFrame:
 
     def cell(row: pd.Series) -> str:
         text = f"{row[f'{rate}_mean']:.2f} ± {row[f'{rate}_sd']:.2f}"
-        tested = rate == "EER_userthresholds"
-        return _marked(text, row["p_teacher"], row["p_cl"]) if tested else text
+        return _marked(text, row["p_teacher"], row["p_cl"]) if rate == TESTED else text
 
     return _pivot(table, table.apply(cell, axis=1))
 

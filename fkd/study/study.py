@@ -80,9 +80,15 @@ class Study:
 
     @property
     def synthetic(self) -> list[str]:
-        """The synthetic part of the data: ``text``, ``signatures`` of the evaluation, or both."""
+        """The synthetic part of the data: ``text``, and signatures on which models are judged.
+
+        These are ``signatures`` if all such sets are drawn, or else the drawn ones by name.
+        """
         texts = ["text"] * (self.settings["pages"]["layout"] == SYNTHETIC)
-        return texts + ["signatures"] * bool(set(self.drawn_signatures) & set(self.judged))
+        drawn = [name for name in self.judged if name in self.drawn_signatures]
+        if drawn == self.judged:
+            return [*texts, "signatures"]
+        return texts + [f"the signatures of {name}" for name in drawn]
 
     @property
     def connected_maps(self) -> list[str]:

@@ -20,6 +20,12 @@ from fkd.verification.significance import (
 
 SIGNIFICANCE = 0.05
 
+CAVEAT = (
+    "Each mark is a guide alone: the splits overlap, because all draw on the same signatures, and "
+    "each model was trained once, from one seed."
+)
+"""What stands wherever differences are marked: the tests take splits to be independent."""
+
 _NAMES = {"model": str, "set": str, "label": str}
 """Columns of names, which may look like numbers or like missing values."""
 

@@ -256,7 +256,8 @@ rule figure_hardest:
 
 rule write_paper_table:
     input:
-        metrics,
+        metrics=metrics,
+        signatures=expand("results/signatures/{name}.h5", name=study.judged),
     output:
         csv="results/tables/table{table}.csv",
         markdown="results/tables/table{table}.md",
@@ -271,9 +272,18 @@ rule write_paper_table:
     params:
         code=code_of("write_paper_table"),
         published=content_of(PUBLISHED),
-        title=config["title"],
-        students=config["students"],
-        synthetic=study.synthetic,
+        settings=dict(
+            title=config["title"],
+            students=config["students"],
+            synthetic=study.synthetic,
+            layouts={
+                name: config["signatures"][name]["layout"] for name in study.judged
+            },
+            protocols={
+                name: [asdict(protocol) for protocol in protocols]
+                for name, protocols in study.protocols.items()
+            },
+        ),
     message:
         "Writing table {wildcards.table} of the paper"
     script:
