@@ -4,10 +4,11 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-from PIL import Image, ImageOps
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from fkd.errors import FkdError
 from fkd.storage.files import check_file
@@ -23,6 +24,22 @@ LARGEST_PIXEL = 8
 
 OVERHEAD = 1 << 24
 """Bytes that a file may hold besides its pixels, such as metadata."""
+
+BAND = 1 << 22
+"""Pixels that are converted to gray at a time."""
+
+ORIENTATION = ExifTags.Base.Orientation
+
+UPRIGHT = {
+    2: np.fliplr,
+    3: lambda gray: np.rot90(gray, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda gray: np.rot90(gray, -1),
+    7: lambda gray: np.rot90(gray, 2).T,
+    8: np.rot90,
+}
+"""What turns an image upright, by the value of its orientation tag."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +82,7 @@ def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             )
         # Pillow reads from memory, which ends where the file does. From a file, it would
         # allocate as many bytes as the header claims will follow.
-        with _open(io.BytesIO(path.read_bytes())) as image:
+        with _Unlimited(), _open(io.BytesIO(path.read_bytes())) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise FkdError(
@@ -82,41 +99,107 @@ def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return np.ascontiguousarray(gray)
 
 
+class _Unlimited:
+    """Lifts Pillow's own limit on the size, which `max_pixels` replaces, while images are read.
+
+    The limit is one for all threads, so the first reader lifts it and the last one restores it.
+    """
+
+    _lock, _readers, _limit = Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not _Unlimited._readers:
+                _Unlimited._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            _Unlimited._readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            _Unlimited._readers -= 1
+            if not _Unlimited._readers:
+                Image.MAX_IMAGE_PIXELS = _Unlimited._limit
+
+
 def _open(content: io.BytesIO) -> Image.Image:
-    """Open an image without Pillow's own limit on the size, which `max_pixels` replaces."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd tags in TIFF files of scanners
-            return Image.open(content, formats=FORMATS)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    """Open an image of one of the formats."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd tags in TIFF files of scanners
+        return Image.open(content, formats=FORMATS)
 
 
 def _to_gray(path: Path, image: Image.Image) -> np.ndarray:
     """Convert an opened image to gray levels of 8 bits; `path` is for messages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frames = getattr(image, "n_frames", 1)
+        several = _holds_several(image)
         tags = getattr(image, "tag_v2", {})
+        stored = image.tile[0].args if image.tile else None
         image.load()
-        image = ImageOps.exif_transpose(image)
-    if frames > 1:
-        _log.warning("%s: holds %d images, the first is read", path, frames)
-    if image.mode.startswith("I;16"):
-        largest = 2 ** max(tags.get(BITSPERSAMPLE, (16,))) - 1
-        values = np.asarray(image).astype(np.uint32)  # room for 255 times 16 bits
-        if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # white is 0, which Pillow obeys up to 8 bits
-            values = largest - values
-        # Rounded to the nearest of 256 levels.
-        return ((values * 255 + largest // 2) // largest).astype(np.uint8)
+        orientation = image.getexif().get(ORIENTATION, 1)
+    if several:
+        _log.warning("%s: holds several images, the first is read", path)
     if image.mode in ("I", "F", "LAB"):
         raise FkdError(
             f"{path}: pixels of type {image.mode}, such as signed ones or 32 bits. Save it with "
             "8 or 16 bits a channel."
         )
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
-    return np.asarray(image.convert("L"))
+    if image.format == "PNG" and "transparency" in image.info:
+        image.info["transparency"] = _as_decoded(image.info["transparency"], stored)
+    largest = 2 ** max(tags.get(BITSPERSAMPLE, (16,))) - 1
+    inverted = tags.get(PHOTOMETRIC_INTERPRETATION) == 0
+    width, height = image.size
+    gray = np.empty((height, width), np.uint8)
+    # A conversion takes several times the memory of its image, so it goes band by band.
+    rows = max(1, BAND // max(width, 1))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = image.crop((0, top, width, bottom))
+        if band.mode.startswith("I;16"):
+            gray[top:bottom] = _from_sixteen_bits(band, largest, inverted)
+        else:
+            gray[top:bottom] = _on_white(band).convert("L")
+    return UPRIGHT.get(orientation, np.asarray)(gray)
+
+
+def _holds_several(image: Image.Image) -> bool:
+    """Tell whether a file holds more than one image, without going through all of them."""
+    if isinstance(image, TiffImageFile):
+        return bool(image.tag_v2.next)  # where the next directory begins
+    return getattr(image, "n_frames", 1) > 1
+
+
+def _as_decoded(
+    transparent: bytes | int | tuple[int, ...], stored: object
+) -> bytes | int | tuple[int, ...]:
+    """Give the transparent value of a PNG file as pixels of this value are decoded.
+
+    Parameters
+    ----------
+    transparent : bytes, int or tuple of int
+        The value as the file states it, of as many bits as the file's pixels have.
+    stored : object
+        Pillow's name for these pixels. It spreads those of 2 and 4 bits over 8, and keeps the
+        upper 8 bits of colors of 16.
+    """
+    if isinstance(transparent, int):
+        return transparent * {"L;2": 85, "L;4": 17}.get(str(stored), 1)
+    if isinstance(transparent, tuple) and stored == "RGB;16B":
+        return tuple(value >> 8 for value in transparent)
+    return transparent
+
+
+def _from_sixteen_bits(image: Image.Image, largest: int, inverted: bool) -> np.ndarray:
+    """Round gray levels from 0 to `largest` to the nearest of 256; white is 0 if `inverted`."""
+    values = np.asarray(image).astype(np.uint32)  # room for 255 times 16 bits
+    paper = values == image.info.get("transparency", -1)
+    if inverted:  # which Pillow obeys up to 8 bits
+        values = largest - values
+    return np.where(paper, 255, (values * 255 + largest // 2) // largest)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a transparent image on white paper."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
