@@ -462,11 +462,11 @@ def huge_shard(path):
 
 
 def strange_shard(path):
-    shards.write(path, "crops", {"image": np.zeros((2, 3))}, {})
+    shards.write(path, "crops", {"line": np.zeros(2, int)}, {})
 
 
 def shard_of_another_kind(path):
-    shards.write(path, "recipes", {"image": np.zeros((2, 3))}, {})
+    shards.write(path, "recipes", {"values": np.zeros((2, 3))}, {})
 
 
 def foreign_hdf5(path):

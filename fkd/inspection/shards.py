@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from fkd.errors import FkdError
@@ -13,11 +12,7 @@ from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.storage import shards
 from fkd.storage.files import printable
-from fkd.storage.sizes import refuse_unfolding
 from fkd.study.parts import ARCHITECTURES
-
-MOST_SHRUNK = 1000
-"""How many times smaller than its arrays a shard may be. Blank pages are 300 times smaller."""
 
 SHOWN = 40
 """The largest number of images on a contact sheet."""
@@ -76,10 +71,9 @@ Arrays of one name hold the same in every kind of shard.
 
 def describe_shard(file: Path) -> Finding:
     """Describe a shard, and compare each of its arrays with its digest."""
-    kind = _glance(file)
     arrays, shapes = {}, []
     with shards.opened(file) as shard:
-        attributes = dict(shard.attributes)
+        kind, attributes = shard.kind, dict(shard.attributes)
         for name in shard.digests:
             values = shard.rows(name)
             text = values.dtype.kind == "O"
@@ -107,19 +101,6 @@ def describe_shard(file: Path) -> Finding:
             f"({plain(repr(error))}). {shards.MEND}"
         ) from None
     return finding
-
-
-def _glance(file: Path) -> str:
-    """Find a shard's kind, and refuse a file that would fill the memory before it is read."""
-    try:
-        with h5py.File(file, "r", locking=False) as opened:
-            kind = str(opened.attrs.get("kind"))
-            size = sum(item.nbytes for item in opened.values() if isinstance(item, h5py.Dataset))
-    except Exception:  # damaged files fail in nearly any way, and the reader will say how
-        return ""
-    remedy = f"No shard of a study shrinks so much. {shards.MEND}"
-    refuse_unfolding(file, size, MOST_SHRUNK, remedy)
-    return kind
 
 
 Told = tuple[list[str], Callable[[Path], None] | None]

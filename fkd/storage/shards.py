@@ -23,12 +23,36 @@ from fkd import __version__
 from fkd.errors import FkdError
 from fkd.storage.atomic import writing
 from fkd.storage.files import check_file
+from fkd.storage.hdf5 import plain_arrays, plain_attribute
 
 VERSION = 2
 """The version of the format. It is increased whenever older code would misread new files."""
 
 CHUNK_BYTES = 1 << 16
 """The approximate size of a compressed chunk; chunks make it cheap to read only a few rows."""
+
+DECLARED: dict[str, tuple[str, int]] = {
+    "pixels": ("uint8", 1),
+    "columns": ("integer", 1),
+    **dict.fromkeys(("offset", "height", "width", "top", "line"), ("integer", 1)),
+    **dict.fromkeys(("stripe", "left", "crop", "copy_of", "split", "row"), ("integer", 1)),
+    **dict.fromkeys(("writer", "page", "sample", "file"), ("text", 1)),
+    **dict.fromkeys(("validation", "forgery"), ("bool", 1)),
+    **dict.fromkeys(("ratio", "score"), ("float", 1)),
+    "canvas": ("integer", 2),
+    "image": ("uint8", 3),
+    "feature": ("float", 2),
+    "references": ("integer", 3),
+    "tree": ("uint16", 2),
+    "nac": ("float", 2),
+}
+"""The type and the number of axes of each array, in all kinds of shards.
+
+Arrays of a teacher's map have its name after that of the array, such as ``tree_conv2``.
+"""
+
+BY_ITSELF = {"pixels", "columns", "references"}
+"""The arrays whose number of rows is not that of the others in their shard."""
 
 MEND = "Remove it and run the workflow again, which recreates it."
 
@@ -205,26 +229,36 @@ class Reader:
 
     Attributes
     ----------
+    kind : str
+        The kind of content, as it was given to the writer.
     attributes : dict of str to Any
         The attributes, as they were given to the writer.
     digests : dict of str to str
         The digest of each array.
     """
 
-    def __init__(self, path: Path | str, file: h5py.File) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path | str, kind: str, file: h5py.File) -> None:
+        self._path, self.kind = path, kind
         try:
-            attributes = file.attrs["attributes"]
-            if file.attrs["digest"] != digest(np.array([attributes])):
+            self._arrays = plain_arrays(path, file)
+            _check_declared(self._arrays)
+            attributes = plain_attribute(file, "attributes")
+            if plain_attribute(file, "digest") != digest(np.array([attributes])):
                 raise ValueError("the attributes are not what was written")
-            self.attributes = json.loads(attributes)
-            self.digests = {name: str(file[name].attrs["digest"]) for name in file}
+            self.attributes = _Attributes(json.loads(attributes))
+            self.attributes.path = path
+            stored = {name: plain_attribute(a, "digest") for name, a in self._arrays.items()}
+            self.digests = {name: str(value) for name, value in stored.items()}
+            if None in stored.values():
+                raise ValueError("an array has no digest")
+        except FkdError as error:
+            raise FkdError(f"{error} {MEND}") from None
         except Exception as error:  # h5py raises nearly anything on damaged files
             raise _broken(path, error) from None
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an array."""
-        return self._file[name].shape
+        return self._arrays[name].shape
 
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
         """Read rows of an array; strings are returned as a NumPy object array of ``str``.
@@ -232,7 +266,7 @@ class Reader:
         If all rows are read at once, they are checked against the array's digest.
         """
         try:
-            dataset = self._file[name]
+            dataset = self._arrays[name]
             if h5py.check_string_dtype(dataset.dtype):
                 values = np.array(dataset.asstr()[rows], dtype=object)
             else:
@@ -242,6 +276,32 @@ class Reader:
         if rows == slice(None) and digest(values) != self.digests[name]:
             raise _broken(self._path, f"the array {name} is not what was written")
         return values
+
+
+class _Attributes(dict[str, Any]):
+    """The attributes of a shard. One that is missing is a fault of the file."""
+
+    path: Path | str
+
+    def __missing__(self, name: str) -> None:
+        raise FkdError(f"{self.path}: the attribute {name} is missing. {MEND}")
+
+
+def _check_declared(arrays: Mapping[str, h5py.Dataset]) -> None:
+    """Refuse arrays of another type or shape than :data:`DECLARED`, before they are read."""
+    rows = {}
+    for name, array in arrays.items():
+        plain = name.partition("_")[0] if name.startswith(("tree_", "nac_")) else name
+        if plain not in DECLARED:
+            continue
+        kind, axes = DECLARED[plain]
+        found = {"i": "integer", "u": "integer", "f": "float", "O": "text"}
+        if kind not in (found.get(array.dtype.kind), array.dtype.name) or array.ndim != axes:
+            raise ValueError(f"{name} is of the type {array.dtype} and has {array.ndim} axes")
+        if name not in BY_ITSELF:
+            rows[name] = len(array)
+    if len(set(rows.values())) > 1:
+        raise ValueError(f"its arrays have different numbers of rows: {rows}")
 
 
 @contextmanager
@@ -278,7 +338,7 @@ def opened(
         raise _broken(path, error) from None
     with file:
         try:
-            identity = (file.attrs.get("kind"), file.attrs.get("version"))
+            identity = (plain_attribute(file, "kind"), plain_attribute(file, "version"))
             is_expected, present = bool(identity == (kind or identity[0], VERSION)), set(file)
         except Exception as error:  # h5py raises nearly anything on damaged files
             raise _broken(path, error) from None
@@ -290,7 +350,7 @@ def opened(
         missing = sorted(set(names) - present)
         if missing:
             raise FkdError(f"{path}: the arrays {', '.join(missing)} are missing. {MEND}")
-        yield Reader(path, file)
+        yield Reader(path, str(identity[0]), file)
 
 
 def _broken(path: Path | str, error: Exception | str) -> FkdError:
