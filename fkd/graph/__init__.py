@@ -12,12 +12,13 @@ says how close a vector is to its neighbors, relative to its distance to all vec
 
 from fkd.graph.contrast import MAPS, nac, vectors_of_map
 from fkd.graph.neighbors import RADIUS, Neighborhoods, neighborhoods
-from fkd.graph.tree import rooted_trees, spanning_tree
+from fkd.graph.tree import check_rooted, rooted_trees, spanning_tree
 
 __all__ = [
     "MAPS",
     "RADIUS",
     "Neighborhoods",
+    "check_rooted",
     "nac",
     "neighborhoods",
     "rooted_trees",

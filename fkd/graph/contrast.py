@@ -39,6 +39,11 @@ def nac(
         vectors' dtype. Where all vectors of a map are equal, the contrast is 0 and so
         is its gradient.
 
+    Raises
+    ------
+    FkdError
+        Where `mask` belongs to other numbers of maps or vectors.
+
     Examples
     --------
     Three vectors in a row: the ends have one neighbor, the middle has all as neighbors.
@@ -56,6 +61,8 @@ def nac(
         tensor = torch.from_numpy(np.ascontiguousarray(vectors))
         mask = mask if isinstance(mask, Neighborhoods) else torch.as_tensor(mask)
         return nac(tensor, mask).numpy()
+    if isinstance(mask, Neighborhoods):
+        mask.refuse_others(vectors)
     if isinstance(mask, Neighborhoods) and not vectors.is_cuda:
         return _CompiledContrast.apply(vectors, mask)
     # Distances do not depend on the origin, but rounding does. The mean as origin keeps

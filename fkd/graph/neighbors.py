@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order
 from torch import Tensor
 
+from fkd.errors import FkdError
 from fkd.graph.compiled import sum_rows
 from fkd.threads import over_rows
 
@@ -31,6 +32,11 @@ def neighborhoods(tree: np.ndarray, radius: int = RADIUS) -> np.ndarray:
         m_ij: whether i and j differ and are at most `radius` hops apart.
         Symmetric, False on the diagonal.
 
+    Raises
+    ------
+    FkdError
+        Where the edges are no spanning tree, or the radius is less than 1.
+
     Examples
     --------
     On the path 0 - 1 - 2 - 3, the neighbors within two hops:
@@ -44,11 +50,17 @@ def neighborhoods(tree: np.ndarray, radius: int = RADIUS) -> np.ndarray:
            [0, 1, 1, 0]])
     """
     tree = np.asarray(tree)
+    if tree.ndim < 2 or tree.shape[-1] != 2 or tree.dtype.kind not in "iu":
+        raise FkdError(f"a tree's edges are integers of shape (N - 1, 2), not {tree.shape}")
     batch, n = tree.shape[:-2], tree.shape[-2] + 1
+    if tree.size and not 0 <= tree.min() <= tree.max() < n:
+        raise FkdError(f"a tree of {n - 1} edges has the vectors 0 to {n - 1}, not {tree.max()}")
     rooted = np.zeros((*batch, n), np.uint16)
     for at in np.ndindex(batch):
         edges = coo_array((np.ones(n - 1), tuple(tree[at].T.astype(np.int32))), shape=(n, n))
         parents = breadth_first_order(edges, 0, directed=False)[1]
+        if (parents[1:] < 0).any():  # what SciPy gives for a vector that it does not reach
+            raise FkdError("no spanning tree: not all vectors are connected with vector 0")
         rooted[at][1:] = parents[1:]  # SciPy gives the root no parent; here it is its own
     masks = Neighborhoods(torch.from_numpy(rooted.reshape(-1, n)), radius).mask()
     return masks.numpy().reshape(*batch, n, n)
@@ -66,11 +78,44 @@ class Neighborhoods:
     trees : Tensor, (B, N), integer
         Rooted trees, from :func:`fkd.graph.rooted_trees`.
     radius : int
-        The largest number of hops between neighbors. A vector is not its own neighbor.
+        The largest number of hops between neighbors, at least 1. A vector is not its own
+        neighbor.
+
+    Raises
+    ------
+    FkdError
+        Where the radius is no such number, or `trees` has another shape or type.
     """
 
     trees: Tensor
     radius: int = RADIUS
+
+    def __post_init__(self) -> None:
+        if isinstance(self.radius, bool) or not isinstance(self.radius, int) or self.radius < 1:
+            raise FkdError(f"the radius of a neighborhood is 1 or more hops, not {self.radius!r}")
+        if self.trees.ndim != 2 or self.trees.is_floating_point():
+            raise FkdError(f"trees are integers of shape (B, N), not {tuple(self.trees.shape)}")
+        # No way on a tree is longer than N - 1 hops, and each hop takes memory and time.
+        object.__setattr__(self, "radius", min(self.radius, max(1, self.trees.shape[1] - 1)))
+
+    def refuse_others(self, values: Tensor) -> None:
+        """Refuse values of other maps: compiled code checks no index.
+
+        Parameters
+        ----------
+        values : Tensor, (B, N, D)
+            The values, which must be as many as the trees have vectors.
+
+        Raises
+        ------
+        FkdError
+            If they are not.
+        """
+        if values.ndim != 3 or values.shape[:2] != self.trees.shape:
+            raise FkdError(
+                f"{len(self.trees)} trees of {self.trees.shape[1]} vectors do not belong to maps "
+                f"of shape {tuple(values.shape)}"
+            )
 
     def __matmul__(self, values: Tensor) -> Tensor:
         """Sum values over the neighbors of each vector.
@@ -85,6 +130,7 @@ class Neighborhoods:
         Tensor, (B, N, D)
             The sums.
         """
+        self.refuse_others(values)
         return _NeighborSum.apply(values, self.trees, self.radius)
 
     def mask(self) -> Tensor:

@@ -24,6 +24,9 @@ from fkd.threads import over_rows
 MAX_VECTORS = 1 << 16
 """The most vectors of a map: their indices are stored as uint16."""
 
+TREES_AT_ONCE = 1024
+"""The number of trees that are checked together, which bounds the memory."""
+
 
 def spanning_tree(vectors: np.ndarray) -> np.ndarray:
     """Find the minimal spanning tree of the vectors' complete graph, as edges.
@@ -102,6 +105,52 @@ def rooted_trees(vectors: Tensor) -> Tensor:
     if vectors.dtype not in (torch.float32, torch.float64):
         vectors = vectors.float()
     return grow_together(vectors) if vectors.is_cuda else _grow_each(vectors.contiguous())
+
+
+def check_rooted(trees: np.ndarray, place: str) -> None:
+    """Check that arrays of unknown origin are rooted trees, before compiled code follows them.
+
+    Parameters
+    ----------
+    trees : ndarray, (B, N), uint16
+        For each vector its parent, as :func:`rooted_trees` returns it.
+    place : str
+        Where the trees come from, for the message.
+
+    Raises
+    ------
+    FkdError
+        If the array has another type or shape, an index is out of range, or a way does not end
+        at vector 0. If all ways end there, the tree has N - 1 edges, and no circle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.graph import check_rooted
+    >>> check_rooted(np.array([[0, 2, 0]], np.uint16), "a")
+    >>> check_rooted(np.array([[0, 2, 1]], np.uint16), "a")
+    Traceback (most recent call last):
+    ...
+    fkd.errors.FkdError: a: tree 0 is no spanning tree: not all vectors are connected with vector 0
+    """
+    if trees.ndim != 2 or trees.dtype != np.uint16 or not 1 <= trees.shape[1] <= MAX_VECTORS:
+        raise FkdError(f"{place}: no trees, but an array of {trees.dtype}, shape {trees.shape}")
+    n = trees.shape[1]
+    for start in range(0, len(trees), TREES_AT_ONCE):
+        ends = trees[start : start + TREES_AT_ONCE].astype(np.int64)
+        outside = (ends >= n).any(axis=1)
+        ends[outside] = 0
+        # Each pass doubles the length of the ways that are followed.
+        for _ in range(int(n - 1).bit_length()):
+            ends = np.take_along_axis(ends, ends, axis=1)
+        wrong = np.flatnonzero(outside | ends.any(axis=1))
+        if len(wrong):
+            reason = (
+                f"it names vectors beyond the last of {n}"
+                if outside[wrong[0]]
+                else "not all vectors are connected with vector 0"
+            )
+            raise FkdError(f"{place}: tree {start + wrong[0]} is no spanning tree: {reason}")
 
 
 def _refuse() -> None:

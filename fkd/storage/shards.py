@@ -229,6 +229,8 @@ class Reader:
 
     Attributes
     ----------
+    path : Path or str
+        The file.
     kind : str
         The kind of content, as it was given to the writer.
     attributes : dict of str to Any
@@ -238,7 +240,7 @@ class Reader:
     """
 
     def __init__(self, path: Path | str, kind: str, file: h5py.File) -> None:
-        self._path, self.kind = path, kind
+        self.path, self.kind = path, kind
         try:
             self._arrays = plain_arrays(path, file)
             _check_declared(self._arrays)
@@ -272,9 +274,9 @@ class Reader:
             else:
                 values = dataset[rows]
         except Exception as error:  # h5py raises nearly anything on damaged files
-            raise _broken(self._path, error) from None
+            raise _broken(self.path, error) from None
         if rows == slice(None) and digest(values) != self.digests[name]:
-            raise _broken(self._path, f"the array {name} is not what was written")
+            raise _broken(self.path, f"the array {name} is not what was written")
         return values
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fkd.errors import FkdError
-from fkd.graph import Neighborhoods
+from fkd.graph import Neighborhoods, check_rooted
 from fkd.models import as_input
 from fkd.preprocess import center_crop
 from fkd.storage import shards
@@ -45,6 +45,9 @@ class Part:
     def rows(self, name: str, rows: slice | int = slice(None)) -> np.ndarray:
         """Read rows of an array; images are cropped to their centers."""
         values = self.readers[name].rows(name, rows)
+        if name.startswith("tree_"):
+            # Compiled code follows the trees without checking its indices.
+            check_rooted(np.atleast_2d(values), f"{self.readers[name].path}: {name}")
         return center_crop(values) if name == "image" else values
 
 
