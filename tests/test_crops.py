@@ -37,7 +37,7 @@ def write_stripes(path, stripes, pages=None):
             "offset": np.cumsum(sizes) - sizes,
             "height": np.array([len(s) for s in stripes], np.int32),
             "width": np.array([s.shape[1] for s in stripes], np.int32),
-            "writer": np.arange(count, dtype=np.int32) // 2,
+            "writer": np.array([f"writer {n // 2}" for n in range(count)], object),
             "page": np.array(pages or [f"page {n // 2}" for n in range(count)], object),
             "line": np.arange(count, dtype=np.int32) % 2,
             "validation": np.arange(count) == 2,
@@ -103,7 +103,7 @@ def test_what_a_crop_knows(tmp_path, stripes):
     assert crops["image"].shape[1:] == (170, 242) and crops["image"].dtype == np.uint8
     for row, page in enumerate(crops["page"]):
         stripe = 2 * int(page.split()[1]) + crops["line"][row]
-        assert crops["writer"][row] == stripe // 2
+        assert crops["writer"][row] == f"writer {stripe // 2}"
         assert crops["validation"][row] == (stripe == 2)
     assert {tuple(canvas) for canvas in crops["canvas"]} <= set(CANVASES)
     assert ((crops["ratio"] >= RATIOS[0]) & (crops["ratio"] <= RATIOS[1])).all()

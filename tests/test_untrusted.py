@@ -8,9 +8,13 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+import torch
 
 from fkd.errors import FkdError
+from fkd.graph import Neighborhoods, nac, neighborhoods
 from fkd.storage import shards
+from fkd.text.crops import make_crops
+from fkd.training.text_crops import TextCrops
 
 # HDF5
 
@@ -75,7 +79,9 @@ def pipe(tmp_path: Path) -> Path:
 )
 def test_a_shard_opens_no_other_file(make, pipe, tmp_path):
     path = shard_with(tmp_path / "a.h5", make(pipe))
-    with pytest.raises(FkdError, match=r"a link to another place|not stored in chunks of this file"):
+    with pytest.raises(
+        FkdError, match=r"a link to another place|not stored in chunks of this file"
+    ):
         shards.read(path)
     with shards.opened(shard_with(tmp_path / "b.h5", lambda _: None)) as reader:
         assert reader.rows("image").shape == (4, 17, 24)
@@ -140,3 +146,112 @@ def test_a_shard_holds_plain_arrays_of_the_declared_types(edit, message, tmp_pat
     path = shard_with(tmp_path / "a.h5", edit)
     with pytest.raises(FkdError, match=message):
         shards.read(path)
+
+
+# Trees and places that compiled code and slices follow
+
+
+def path_of(n: int) -> np.ndarray:
+    """The tree in which each vector's parent is the one before it."""
+    return np.maximum(np.arange(n) - 1, 0).astype(np.uint16)
+
+
+def text_crops(
+    folder: Path, tree: np.ndarray, radius: object = 5, **arrays: np.ndarray
+) -> TextCrops:
+    """Open eight crops whose geometry is eight times one tree."""
+    images, n = np.zeros((8, 170, 242), np.uint8), len(tree)
+    labels = {"writer": np.array(["ann", "bob"] * 4, object), "validation": np.zeros(8, bool)}
+    crops = {"image": images, **labels} | {k: v for k, v in arrays.items() if k in labels}
+    shards.write(folder / "crops.h5", "crops", crops, {"writers": ["ann", "bob"]})
+    geometry = {"tree_conv5": np.tile(tree, (8, 1)), "nac_conv5": np.zeros((8, n), np.float32)}
+    geometry |= {name: values for name, values in arrays.items() if name in geometry}
+    origin = {"crops": shards.digest(images), "teacher": "t", "radius": radius}
+    shards.write(folder / "geometry.h5", "geometry", geometry, origin)
+    return TextCrops.open([folder / "crops.h5"], [], [folder / "geometry.h5"], ["conv5"])
+
+
+def batch_of(crops: TextCrops, held: bool) -> Neighborhoods:
+    cpu = torch.device("cpu")
+    with crops:
+        if held:
+            crops.hold(cpu, memory=1)
+        (batch,) = crops.batches([np.arange(4)], cpu)
+        return batch["neighborhoods_conv5"]
+
+
+WRONG_TREES = {
+    "an index out of range": (np.where(np.arange(12) == 7, 12, path_of(12)), "beyond the last"),
+    "a circle": (np.where(np.arange(12) == 3, 7, path_of(12)), "not all vectors are connected"),
+    "a circle at the root": (np.where(np.arange(12) == 0, 1, path_of(12)), "not all vectors"),
+    "two trees": (np.where(np.arange(12) == 5, 5, path_of(12)), "not all vectors are connected"),
+}
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize(("tree", "message"), WRONG_TREES.values(), ids=WRONG_TREES)
+def test_trees_are_checked_before_they_are_followed(tree, message, held, tmp_path):
+    with pytest.raises(FkdError, match=rf"geometry\.h5: tree_conv5: tree 0 is no .*{message}"):
+        batch_of(text_crops(tmp_path, tree.astype(np.uint16)), held)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_tree_of_one_long_way_is_followed(held, tmp_path):
+    assert batch_of(text_crops(tmp_path, path_of(300)), held).trees.shape == (4, 300)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"radius": -1}, "its radius is -1 hops"),
+        ({"radius": 2.5}, "its radius is 2.5 hops"),
+        ({"nac_conv5": np.zeros((8, 1), np.float32)}, r"8 crops have targets of .*\(8, 1\)"),
+        ({"tree_conv5": np.zeros((8, 12), np.int64)}, "tree_conv5 is of the type int64"),
+        ({"writer": np.array(["ann", "eve"] * 4, object)}, "the writer eve is not in its list"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(changes, message, tmp_path):
+    with pytest.raises(FkdError, match=message):
+        text_crops(tmp_path, path_of(12), **changes)
+
+
+def test_maps_of_another_size_are_not_taken_through_trees():
+    near = Neighborhoods(torch.zeros(2, 12, dtype=torch.uint16))
+    with pytest.raises(FkdError, match="2 trees of 12 vectors do not belong to maps"):
+        nac(torch.rand(2, 13, 3), near)
+    with pytest.raises(FkdError, match="2 trees of 12 vectors do not belong to maps"):
+        near @ torch.rand(2, 9, 3)
+
+
+@pytest.mark.parametrize("radius", [-3, 0, 1.5, True])
+def test_a_radius_is_a_number_of_hops(radius):
+    with pytest.raises(FkdError, match="the radius of a neighborhood is 1 or more hops"):
+        Neighborhoods(torch.zeros(1, 3, dtype=torch.uint16), radius)
+
+
+def test_a_vast_radius_reaches_everywhere():
+    near = Neighborhoods(torch.from_numpy(path_of(9))[None], 10**9)
+    assert torch.equal(near.mask()[0], ~torch.eye(9, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("edges", [[[0, 1], [0, 1]], [[0, 1], [1, 3]], [[0, 1], [-1, 2]], [0, 1]])
+def test_edges_that_are_no_tree_are_refused(edges):
+    with pytest.raises(FkdError, match=r"no spanning tree|has the vectors|edges are integers"):
+        neighborhoods(np.array(edges))
+
+
+def test_stripes_lie_in_their_pixels(tmp_path):
+    """A width of two billion would draw as many intervals."""
+    one = {name: np.array([0], np.int32) for name in ("offset", "line", "top")}
+    stripes = one | {"height": np.array([4], np.int32), "width": np.array([2**31 - 1], np.int32)}
+    stripes |= {"pixels": np.zeros(40, np.uint8), "columns": np.zeros(10, np.int32)}
+    stripes |= {"writer": np.array(["ann"], object), "page": np.array(["1"], object)}
+    stripes |= {"validation": np.array([False])}
+    shards.write(tmp_path / "stripes.h5", "stripes", stripes, {"writers": ["ann"]})
+    with pytest.raises(FkdError, match="its stripes are not where it says"):
+        make_crops(
+            stripes=tmp_path / "stripes.h5",
+            out=tmp_path / "crops.h5",
+            quarantine=tmp_path / "aside.csv",
+            seed=1,
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fkd.errors import FkdError
+from fkd.graph import check_rooted
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.storage import shards
@@ -192,6 +193,8 @@ def _features(arrays: dict, about: dict) -> Told:
 def _geometry(arrays: dict, about: dict) -> Told:
     maps = [name.removeprefix("tree_") for name in arrays if name.startswith("tree_")]
     count = len(arrays[f"tree_{maps[0]}"])
+    for name in maps:
+        check_rooted(arrays[f"tree_{name}"], name)
     sizes = {name: _map_size(name, arrays[f"tree_{name}"].shape[1]) for name in maps}
     facts = [
         f"{counted(count, 'text crop')}, "

@@ -86,6 +86,7 @@ def make_crops(
     if not canvases:
         raise FkdError("canvases: name at least one canvas, as [rows, columns].")
     source = shards.read(stripes, "stripes")
+    _check_places(source, stripes)
     intervals = []
     for row in range(len(source["line"])):
         place = (source["page"][row], int(source["line"][row]))
@@ -142,6 +143,19 @@ def make_crops(
         },
     )
     aside.write(quarantine)
+
+
+def _check_places(source: shards.Shard, path: Path) -> None:
+    """Refuse stripes that do not lie one after another in the pixels of their shard."""
+    sizes = source["height"].astype(np.int64) * source["width"]
+    places = np.cumsum(sizes) - sizes
+    if (
+        (source["height"] < 1).any()
+        or (source["width"] < 1).any()
+        or not np.array_equal(source["offset"], places)
+        or sizes.sum() != len(source["pixels"])
+    ):
+        raise FkdError(f"{path}: its stripes are not where it says. {shards.MEND}")
 
 
 class Interval(NamedTuple):

@@ -51,6 +51,19 @@ class Part:
         return center_crop(values) if name == "image" else values
 
 
+def _refuse_misfits(targets: shards.Reader, names: list[str], crops: shards.Reader) -> None:
+    """Refuse targets that are not one for each crop, or whose parts do not fit each other."""
+    rows = crops.shape("image")[0]
+    shapes = {name: targets.shape(name) for name in names}
+    of_map = [shapes[n] == shapes[n.replace("nac", "tree")] for n in names if n.startswith("nac_")]
+    if any(shape[0] != rows for shape in shapes.values()) or not all(of_map):
+        raise FkdError(f"{targets.path}: {rows} crops have targets of {shapes}. {shards.MEND}")
+    if targets.kind == "geometry":
+        radius = targets.attributes["radius"]
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+            raise FkdError(f"{targets.path}: its radius is {radius!r} hops. {shards.MEND}")
+
+
 @dataclass
 class TextCrops:
     """The text crops on which a student is trained, with the teacher's responses and geometry.
@@ -131,6 +144,7 @@ class TextCrops:
                         raise FkdError(
                             f"{paths[at]}: made for other crops. Remove it and run again."
                         )
+                    _refuse_misfits(targets, names, source)
                     # Shards of several teachers or radii are refused below.
                     teachers.add(targets.attributes["teacher"])
                     radii |= {targets.attributes["radius"]} if kind == "geometry" else set()
@@ -146,7 +160,12 @@ class TextCrops:
                 parts.append(Part(first, readers))
                 first += source.shape("image")[0]
                 number = {name: index for index, name in enumerate(writers)}
-                writer.append([number[name] for name in source.rows("writer")])
+                labels_of = source.rows("writer")
+                if unknown := sorted(set(labels_of) - set(number)):
+                    raise FkdError(
+                        f"{path}: the writer {unknown[0]} is not in its list. {shards.MEND}"
+                    )
+                writer.append([number[name] for name in labels_of])
                 validation.append(source.rows("validation").astype(bool))
                 digests.append(source.digests["image"])
             if len(teachers) > 1 or len(radii) > 1:
@@ -154,6 +173,9 @@ class TextCrops:
                     f"{(responses + geometry)[0].parent}: shards of several teachers or radii. "
                     "Remove them and run again."
                 )
+            for name in parts[0].readers if parts else ():
+                if len({part.readers[name].shape(name)[1:] for part in parts}) > 1:
+                    raise FkdError(f"{crops[0].parent}: {name} differs in shape between shards.")
             labels = np.concatenate(writer).astype(np.int32), np.concatenate(validation)
             return cls(
                 writer=torch.from_numpy(labels[0]).long(),
