@@ -58,11 +58,47 @@ def test_of_several_outputs_the_one_named_feature_is_taken(tmp_path, outputs):
     assert Extractor(path)(IMAGES).shape == (5, 6)
 
 
-def test_of_several_outputs_without_that_name_the_first_is_taken(tmp_path):
-    path = linear(tmp_path / "a.onnx", ("n", 1, 150, 220), outputs=("first", "second"))
-    np.testing.assert_array_equal(
-        Extractor(path)(IMAGES), IMAGES.reshape(5, -1).astype(np.float32) / 255
-    )
+def test_of_several_outputs_the_only_vector_is_taken_and_told(tmp_path, caplog):
+    path = linear(tmp_path / "a.onnx", ("n", 1, 150, 220), outputs=("image", "vector"))
+    model = onnx.load(path)
+    model.graph.node[-1].input[0] = "data"  # a copy of the images, (n, 1, 150, 220)
+    onnx.save(model, path)
+    np.testing.assert_allclose(Extractor(path)(IMAGES), expected(IMAGES), atol=1e-4)
+    assert "'vector' is taken" in caplog.text and "'image' (n, 1, 150, 220)" in caplog.text
+
+
+def test_of_several_vectors_none_is_guessed(tmp_path):
+    path = linear(tmp_path / "a.onnx", ("n", 1, 150, 220), outputs=("logits", "embedding"))
+    with pytest.raises(FkdError, match=r"not clear: 'logits' .*'embedding' .*extract_model"):
+        Extractor(path)
+
+
+TAKEN = "expected one or more as .n, 150, 220."
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((150, 220), np.uint8), rf"shape \(150, 220\); {TAKEN}.*images\[None\]"),
+        (np.zeros((2, 150, 220, 3), np.uint8), rf"shape \(2, 150, 220, 3\); {TAKEN}"),
+        (np.zeros((2, 170, 242), np.uint8), rf"shape \(2, 170, 242\); {TAKEN}.*center_crop"),
+        (np.zeros((0, 150, 220), np.uint8), rf"shape \(0, 150, 220\); {TAKEN}"),
+        (np.full((1, 150, 220), 255.0), "type float64, from 255.0 to 255.0; expected whole gray"),
+        (np.full((1, 150, 220), np.nan), "type float64, from nan to nan"),
+        (np.zeros((1, 150, 220), np.int64), "type int64, from 0 to 0"),
+    ],
+)
+def test_images_of_another_form_are_refused(tmp_path, images, message):
+    describe = Extractor(linear(tmp_path / "a.onnx", ("n", 1, 150, 220)))
+    with pytest.raises(FkdError, match=message):
+        describe(images)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+def test_images_from_0_to_1_are_taken_as_they_are(tmp_path, kind):
+    describe = Extractor(linear(tmp_path / "a.onnx", ("n", 1, 150, 220)))
+    found = describe((IMAGES / 255).astype(kind))
+    np.testing.assert_allclose(found, expected(IMAGES), atol=1e-3 if kind == np.float16 else 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
-from fkd.models.extractor import read_onnx
+from fkd.models.onnx_file import read_onnx
 from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import printable

@@ -1,15 +1,16 @@
 """Feature extractors in ONNX files, exported by this project or by others."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 from tqdm import tqdm
 
 from fkd.errors import FkdError
-from fkd.preprocess import INPUT
-from fkd.storage.files import check_file
+from fkd.models.onnx_file import read_onnx, refuse_endless
+from fkd.preprocess import INPUT, SIZE
+from fkd.storage.files import printable
 
 FEATURE = "feature"
 """The name of the output that is used if a model has several outputs."""
@@ -21,14 +22,22 @@ _LAYOUTS = ((1, *INPUT), (*INPUT, 1), INPUT)
 """The accepted shapes of an image: channel first, channel last, or no channel."""
 
 
+_HINT = "fkd.models.features.prepare_image prepares a scan; images[None] makes one image a batch."
+
+_HINTS = {SIZE: "fkd.preprocess.center_crop cuts prepared images to this size."}
+"""What to do with images of other shapes."""
+
+_log = logging.getLogger(__name__)
+
+
 class Extractor:
     """An ONNX model that computes features of prepared signatures.
 
     The model must have exactly one input, of any name: float32 images in [0, 1] with bright ink
     on black, of the shape (n, 1, 150, 220), (n, 150, 220, 1) or (n, 150, 220). The batch size n
     may be free or fixed. If the model has several outputs, the one named ``feature`` is used, or
-    else the first. The output may have additional axes of length one, such as (n, F, 1, 1) or
-    (1, 1, F).
+    else the only one that has the shape of features. The output may have additional axes of length
+    one, such as (n, F, 1, 1) or (1, 1, F).
 
     Parameters
     ----------
@@ -40,7 +49,13 @@ class Extractor:
     Raises
     ------
     FkdError
-        If the file is missing, is not an ONNX model, or its model has another kind of input.
+        If the file is missing, is not an ONNX model, or its model has another kind of input,
+        repeats parts of its graph, or has several outputs that may be the feature.
+
+    Attributes
+    ----------
+    fixed_batch : int or None
+        The number of images that the model takes at a time, if it is fixed.
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
@@ -51,10 +66,7 @@ class Extractor:
             names = ", ".join(item.name for item in inputs) or "none"
             raise FkdError(f"{path}: expected one input, the image; found {names}.")
         self._input = inputs[0]
-        outputs = [item.name for item in self._session.get_outputs()]
-        if not outputs:
-            raise FkdError(f"{path}: it has no output.")
-        self._output = FEATURE if FEATURE in outputs else outputs[0]
+        self._output = _choose_output(path, self._session.get_outputs())
         shape = self._input.shape
         fitting = [image for image in _LAYOUTS if _fits(shape, image)]
         if not fitting or self._input.type != "tensor(float)":
@@ -64,10 +76,10 @@ class Extractor:
                 f"{_spelled(shape)}; expected tensor(float) of one of the shapes {expected}."
             )
         self._image = fitting[0]
-        self._batch = shape[0] if isinstance(shape[0], int) else None
-        if self._batch is not None and not 0 < self._batch <= LARGEST_BATCH:
+        self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
+        if self.fixed_batch is not None and not 0 < self.fixed_batch <= LARGEST_BATCH:
             raise FkdError(
-                f"{path}: takes {self._batch} images a pass; expected 1 to {LARGEST_BATCH}, or any "
+                f"{path}: takes {self.fixed_batch} images a pass; expected 1 to {LARGEST_BATCH}, or any "
                 "number."
             )
 
@@ -76,8 +88,9 @@ class Extractor:
 
         Parameters
         ----------
-        images : ndarray of uint8, shape (n, 150, 220)
-            At least one prepared signature. The gray levels are divided by 255.
+        images : ndarray of uint8 or float, shape (n, 150, 220)
+            At least one prepared signature, with bright ink on black. Whole gray levels are
+            divided by 255. Those of floating point are in [0, 1] already.
         batch : int
             The number of images per pass. A model with a fixed batch size uses that size, and
             its last batch is filled up with blank images.
@@ -90,14 +103,16 @@ class Extractor:
         Raises
         ------
         FkdError
-            If the model fails, or its output is not a finite feature vector per image.
+            If the images have another shape, type or range, the model fails, or its output is
+            not a finite feature vector per image.
         """
-        size = self._batch or batch
+        images = _checked(images)
+        size = self.fixed_batch or batch
         parts = []
         starts = range(0, len(images), size)
         for start in tqdm(starts, self.path.stem, unit="batch", disable=None):
             part = images[start : start + size]
-            missing = size - len(part) if self._batch else 0
+            missing = size - len(part) if self.fixed_batch else 0
             filled = np.pad(part, ((0, missing), (0, 0), (0, 0)))
             parts.append(self._run(filled)[: len(part)])  # (len(part), F)
         if len({part.shape[1] for part in parts}) > 1:
@@ -105,7 +120,9 @@ class Extractor:
         return np.concatenate(parts)
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        pixels = images.reshape(len(images), *self._image).astype(np.float32) / 255
+        pixels = images.reshape(len(images), *self._image).astype(np.float32)
+        if images.dtype == np.uint8:
+            pixels /= 255
         try:
             output = self._session.run([self._output], {self._input.name: pixels})[0]
         except Exception as error:  # onnxruntime has a separate class for each kind of error
@@ -127,42 +144,54 @@ class Extractor:
         return feature
 
 
-def read_onnx(path: Path | str) -> onnx.ModelProto:
-    """Read an ONNX file, including weights in separate files.
-
-    Parameters
-    ----------
-    path : Path or str
-        The ONNX file.
-
-    Returns
-    -------
-    onnx.ModelProto
-        The model, with all of its weights inside.
-
-    Raises
-    ------
-    FkdError
-        If the file is missing, is not an ONNX model, or names a file of weights that is missing
-        or lies outside its folder.
-    """
-    check_file(path)
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf and external files each raise their own errors
+def _choose_output(path: Path | str, outputs: list[onnxruntime.NodeArg]) -> str:
+    """Choose the output that is the feature, and say so if there are others."""
+    names = [output.name for output in outputs]
+    if not names:
+        raise FkdError(f"{printable(path)}: it has no output.")
+    if FEATURE in names or len(names) == 1:
+        return FEATURE if FEATURE in names else names[0]
+    told = ", ".join(f"{output.name!r} {_spelled(output.shape or ())}" for output in outputs)
+    fitting = [output.name for output in outputs if _may_be_feature(output)]
+    if len(fitting) != 1:
         raise FkdError(
-            f"{path}: not a whole ONNX model, or its weights lie in files that are missing or "
-            f"outside its folder ({error})."
-        ) from None
-    if not model.graph.node:
-        raise FkdError(f"{path}: not a whole ONNX model, its graph is empty.")
-    return model
+            f"{printable(path)}: which of its outputs is the feature is not clear: {told}. Rename "
+            f"one of them to {FEATURE!r}, or keep it alone with onnx.utils.extract_model."
+        )
+    _log.warning("%s: of its outputs %s, %r is taken", printable(path), told, fitting[0])
+    return fitting[0]
+
+
+def _may_be_feature(output: onnxruntime.NodeArg) -> bool:
+    """Tell whether an output may be a vector for each image; its shape may be unknown."""
+    long = [length for length in (output.shape or ())[1:] if length != 1]
+    return "float" in output.type and (not output.shape or len(long) <= 1 < len(output.shape))
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    """Refuse anything but images as networks see them."""
+    images = np.asarray(images)
+    if images.ndim != 3 or images.shape[1:] != INPUT or not len(images):
+        raise FkdError(
+            f"images of shape {_spelled(images.shape)}; expected one or more as "
+            f"{_spelled(('n', *INPUT))}. {_HINTS.get(images.shape[1:], _HINT)}"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f" or not (images.min() >= 0 and images.max() <= 1):
+        raise FkdError(
+            f"images of the type {images.dtype}, from {images.min()} to {images.max()}; expected "
+            "whole gray levels as uint8 (0 to 255), or floating point from 0 to 1."
+        )
+    return images
 
 
 def _open(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """Open a model for inference, on a GPU if onnxruntime offers one."""
     # onnxruntime gets the model as bytes, so it never opens a file that the model names.
-    content = read_onnx(path).SerializeToString()
+    model = read_onnx(path)
+    refuse_endless(path, model)
+    content = model.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     offered = onnxruntime.get_available_providers()

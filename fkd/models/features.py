@@ -11,6 +11,7 @@ from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import ENDINGS
 from fkd.models.extractor import Extractor
+from fkd.models.trial import try_out
 from fkd.preprocess import center_crop, normalize, refuse_dark
 from fkd.ranges import Count, checked
 from fkd.storage import shards
@@ -25,6 +26,7 @@ def extract_features(
     signatures: Path,
     out: Path,
     name: str | None = None,
+    foreign: bool = True,
     batch: Count = 64,
     threads: Count | None = None,
 ) -> None:
@@ -42,11 +44,16 @@ def extract_features(
         ``forgery``, in the order of `signatures`.
     name : str, optional
         The model's name in the tables; by default, the name of its file.
+    foreign : bool
+        Whether the model may come from elsewhere, so that it is tried before it is used; see
+        :func:`fkd.models.trial.try_out`.
     batch : int
         The number of images per pass, unless the model has a fixed batch size.
     threads : int, optional
         The number of CPU threads.
     """
+    if foreign:
+        try_out(model)
     extractor = Extractor(model, threads)
     shard = shards.read(signatures, "signatures", ["image", "writer", "forgery"])
     shards.write(
@@ -85,6 +92,7 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
     """
     if Path(out).suffix not in (".npz", ".csv"):
         raise FkdError(f"{out}: features are written as .npz or .csv.")
+    try_out(model)
     extractor = Extractor(model)
     files = [file for place in images for file in _images_at(place)]
     prepared, faults = [], []

@@ -10,8 +10,10 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fkd.errors import FkdError
-from fkd.models.extractor import Extractor, read_onnx
+from fkd.models.extractor import Extractor
+from fkd.models.onnx_file import read_onnx, refuse_control_flow
 from fkd.models.signet import SigNet
+from fkd.models.trial import try_out
 from fkd.models.weights import check_tensors
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
@@ -113,6 +115,7 @@ def _read_onnx(path: Path | str, network: SigNet) -> dict[str, Tensor]:
     the tensors that they fold or transpose, and store equal tensors only once.
     """
     model = read_onnx(path)
+    refuse_control_flow(path, model)
     try:
         layers = list(_layers(model.graph))
         norms = [layer.norm() for layer in layers]
@@ -182,6 +185,7 @@ def _compare(path: Path | str, network: SigNet) -> None:
     """
     draw = generator(0, "published weights")
     images = draw.integers(256, size=(CHECKED_IMAGES, *INPUT), dtype=np.uint8)
+    try_out(path)
     features = Extractor(path)(images)  # (n, F)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)[:, None].float() / 255).numpy()

@@ -11,5 +11,6 @@ with stage(snakemake.log[0]):
         signatures=Path(snakemake.input.signatures),
         out=Path(snakemake.output[0]),
         name=snakemake.wildcards.model,
+        foreign=snakemake.params.source is not None,
         threads=snakemake.threads,
     )
