@@ -7,11 +7,19 @@ from pathlib import Path
 import h5py
 import hdf5plugin
 import numpy as np
+import onnx
 import pytest
 import torch
+from foreign import linear
+from onnx import TensorProto, helper
 
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, neighborhoods
+from fkd.models.extractor import Extractor
+from fkd.models.features import describe_images
+from fkd.models.onnx_file import read_onnx
+from fkd.models.published import read_public_weights
+from fkd.models.trial import refuse_fickle, try_out
 from fkd.storage import shards
 from fkd.text.crops import make_crops
 from fkd.training.text_crops import TextCrops
@@ -255,3 +263,196 @@ def test_stripes_lie_in_their_pixels(tmp_path):
             quarantine=tmp_path / "aside.csv",
             seed=1,
         )
+
+
+# ONNX: models that are no function of one image
+
+
+def model_of(path: Path, *nodes: onnx.NodeProto, shape: tuple = ("n", 1, 150, 220), **more) -> Path:
+    """Write a model whose `nodes` lead from ``rows``, (n, 6), to ``found``."""
+    linear(path, shape, outputs=("rows",))
+    model = onnx.load(path)
+    model.graph.node.extend(nodes)
+    model.graph.output[0].name = "found"
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(v, k) for k, v in more.items())
+    onnx.save(model, path)
+    return path
+
+
+def nodes_of(text: str) -> list[onnx.NodeProto]:
+    """Read nodes in ONNX's own notation."""
+    return list(
+        onnx.parser.parse_graph(f"g (float[N, 6] rows) => (float[N, 6] found) {{{text}}}").node
+    )
+
+
+DROPOUT = """
+    r = Constant <value = float {0.5}> ()
+    t = Constant <value = bool {1}> ()
+    found = Dropout (rows, r, t)
+"""
+NOISE = "e = RandomNormalLike <scale = 0.1> (rows) found = Add (rows, e)"
+MEAN = "m = ReduceMean <axes = [0]> (rows) found = Sub (rows, m)"
+LARGEST = "m = ReduceMax (rows) found = Div (rows, m)"
+FIRST_ROW = """
+    z = Constant <value = int64[1] {0}> ()
+    m = Gather <axis = 0> (rows, z)
+    found = Sub (rows, m)
+"""
+OF_ONE_IMAGE = "m = ReduceMean <axes = [1]> (rows) found = Sub (rows, m)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (DROPOUT, "when it is asked again"),
+        (NOISE, "when it is asked again"),
+        (MEAN, "in another batch"),
+        (LARGEST, "in another batch"),
+        (FIRST_ROW, "in another batch"),
+    ],
+)
+@pytest.mark.parametrize("batch", ["n", 3])
+def test_features_that_are_no_function_of_one_image_are_refused(text, message, batch, tmp_path):
+    path = model_of(tmp_path / "a.onnx", *nodes_of(text), shape=(batch, 1, 150, 220))
+    with pytest.raises(FkdError, match=rf"a\.onnx: .*{message}.*model\.eval"):
+        refuse_fickle(path, Extractor(path, threads=1))
+
+
+@pytest.mark.parametrize("batch", ["n", 1, 4])
+def test_features_of_one_image_pass(batch, tmp_path):
+    path = model_of(tmp_path / "a.onnx", *nodes_of(OF_ONE_IMAGE), shape=(batch, 1, 150, 220))
+    try_out(path)
+
+
+def test_half_precision_passes(tmp_path):
+    path = model_of(
+        tmp_path / "a.onnx", *nodes_of("h = Cast <to = 10> (rows) found = Cast <to = 1> (h)")
+    )
+    refuse_fickle(path, Extractor(path, threads=1))
+
+
+def test_commands_try_a_model_before_they_use_it(tmp_path):
+    path = model_of(tmp_path / "a.onnx", *nodes_of(DROPOUT))
+    with pytest.raises(FkdError, match="when it is asked again"):
+        describe_images(model=path, images=[tmp_path / "none.png"], out=tmp_path / "a.csv")
+
+
+# ONNX: time and memory
+
+
+VAST = """
+    s = Constant <value = int64[2] {100000, 100000}> ()
+    v = ConstantOfShape (s)
+    m = ReduceMax (v)
+    found = Add (rows, m)
+"""
+SLOW = """
+    s = Constant <value = int64[2] {3000, 3000}> ()
+    a = ConstantOfShape (s)
+    b = MatMul (a, a) c = MatMul (b, a) d = MatMul (c, a) e = MatMul (d, a) f = MatMul (e, a)
+    m = ReduceMax (f)
+    found = Add (rows, m)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "memory", "message"),
+    [(VAST, 60, 1 << 29, "opening it and|[Aa]lloc"), (SLOW, 1, 3 << 30, "more than 1 s")],
+)
+def test_time_and_memory_of_a_model_are_limited(text, seconds, memory, message, tmp_path):
+    path = model_of(tmp_path / "a.onnx", *nodes_of(text))
+    with pytest.raises(FkdError, match=message):
+        try_out(path, seconds, memory)
+
+
+BODY = """
+    body (int64 i, bool c, float[N, 6] x) => (bool again, float[N, 6] y) {
+        again = Identity (c) y = Identity (x)
+    }
+"""
+ENDLESS = f"""
+    k = Constant <value = bool {{1}}> ()
+    found = Loop <body = {BODY.strip()}> ("", k, rows)
+""".replace('""', "")
+WITHIN = f"""
+    w = Constant <value = bool {{1}}> ()
+    found = If (w) <
+        then_branch = t () => (float[N, 6] u) {{
+            k = Constant <value = bool {{1}}> ()
+            u = Loop <body = {BODY.strip()}> (, k, rows)
+        }},
+        else_branch = e () => (float[N, 6] v) {{ v = Identity (rows) }}
+    >
+"""
+
+
+def looping(path: Path) -> Path:
+    return model_of(path, *nodes_of(ENDLESS))
+
+
+def looping_within(path: Path) -> Path:
+    return model_of(path, *nodes_of(WITHIN))
+
+
+def looping_in_function(path: Path) -> Path:
+    model = onnx.load(model_of(path, helper.make_node("Rest", ["rows"], ["found"], domain="own")))
+    body = nodes_of(ENDLESS)
+    opsets = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("own", "Rest", ["rows"], ["found"], body, opsets))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("make", [looping, looping_within, looping_in_function])
+def test_a_model_that_may_never_end_is_not_opened(make, tmp_path):
+    with pytest.raises(FkdError, match=r"a\.onnx: it repeats parts of its graph \(Loop\)"):
+        Extractor(make(tmp_path / "a.onnx"))
+
+
+CHOICE = """
+    w = Constant <value = bool {1}> ()
+    found = If (w) <
+        then_branch = t () => (float[N, 6] u) { u = Identity (rows) },
+        else_branch = e () => (float[N, 6] v) { v = Identity (rows) }
+    >
+"""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        looping,
+        looping_within,
+        looping_in_function,
+        lambda path: model_of(path, *nodes_of(CHOICE)),
+        lambda path: model_of(path, helper.make_node("Own", ["rows"], ["found"], domain="own")),
+    ],
+)
+def test_a_teachers_graph_holds_no_control_flow_and_is_not_run(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("fkd.models.published._compare", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(FkdError, match=r"a\.onnx: its graph holds more than SigNet's layers"):
+        read_public_weights(make(tmp_path / "a.onnx"))
+
+
+def outside(path: Path, tensors: int, size: int) -> Path:
+    """A model whose weights are `tensors` times one sparse file of `size` bytes beside it."""
+    with (path.parent / "w.bin").open("wb") as stream:
+        stream.truncate(size)
+    linear(path, ("n", 1, 150, 220))
+    model = onnx.load(path)
+    for number in range(tensors):
+        tensor = TensorProto(name=f"t{number}", data_type=TensorProto.FLOAT, dims=[size // 4])
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="w.bin")
+        model.graph.initializer.append(tensor)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(("tensors", "size"), [(1, 3 << 30), (30, 1 << 27)])
+def test_a_model_above_2_gb_is_refused_before_its_weights_are_read(tensors, size, tmp_path):
+    path = outside(tmp_path / "big.onnx", tensors, size)
+    with pytest.raises(FkdError, match=r"big\.onnx: more than 2 GB with its weights"):
+        read_onnx(path)
