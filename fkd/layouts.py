@@ -1,23 +1,19 @@
 """Layouts of data sets: where their files are, what file names mean, and what a set holds.
 
-A set of signatures is an entry of :data:`LAYOUTS`. In its patterns, ``{writer}`` and
-``{sample}`` match the names of a writer and of a sample, and ``*`` matches anything but ``/``.
-Where ``{writer}`` occurs twice, both must be the same name. The ending of a file may be
-in upper or lower case, and ``.*`` stands for the endings of all formats that are read.
+A set of signatures is an entry of :data:`LAYOUTS`, with patterns of the names of its files
+(:mod:`fkd.patterns`), which read ``{writer}`` and ``{sample}``.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
+from fkd.patterns import Patterns, compile_patterns
 from fkd.storage.files import files_below, natural_order, printable
-
-ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-"""Endings of the files that are taken from a folder for images."""
 
 SYNTHETIC = "synthetic"
 """The layout of pages and signatures that the study draws for itself."""
@@ -29,7 +25,7 @@ class Layout:
 
     Attributes
     ----------
-    genuine, skilled : str or None
+    genuine, skilled : str, sequence of str or None
         Patterns of the files, relative to the set's folder; None where the config
         gives them, or where the set is one file.
     expected : dict of str to int
@@ -37,15 +33,12 @@ class Layout:
         forgeries each of them has.
     obtain : str
         Where the set is available.
-    numbers : range, optional
-        The numbers of the set's writers, where the folder may hold other writers too.
     """
 
-    genuine: str | None
-    skilled: str | None
+    genuine: Patterns | None
+    skilled: Patterns | None
     expected: Mapping[str, int]
     obtain: str
-    numbers: range | None = None
 
 
 _GPDS = (
@@ -74,10 +67,10 @@ LAYOUTS = {
         "search for 'MCYT-75 off-line signature corpus'.",
     ),
     "gpds300": Layout(
-        genuine="{writer}/c-{writer}-{sample}.png",
-        skilled="{writer}/cf-{writer}-{sample}.png",
+        # The folder may hold the other writers of GPDS-960, too.
+        genuine="{writer:1-300}/c-{writer}-{sample}.png",
+        skilled="{writer:1-300}/cf-{writer}-{sample}.png",
         expected={"writers": 253, "genuine": 24, "skilled": 30},
-        numbers=range(1, 301),
         obtain=_GPDS + "GPDS300GRAY itself is no longer distributed; holders of a license have it.",
     ),
     "gpds_synthetic": Layout(
@@ -193,7 +186,7 @@ class SignatureFile(NamedTuple):
 
 
 def list_files(
-    source: Path, genuine: str, skilled: str | None = None, numbers: range | None = None
+    source: Path, genuine: Patterns, skilled: Patterns | None = None
 ) -> list[SignatureFile]:
     """List the signatures of a data set. Hidden files and files of other names are passed over.
 
@@ -201,10 +194,9 @@ def list_files(
     ----------
     source : Path
         The set's folder.
-    genuine, skilled : str
-        Patterns of file names, as described at the top of this module.
-    numbers : range, optional
-        Keep only writers whose name is one of these numbers.
+    genuine, skilled : str or sequence of str
+        Patterns of file names, see :mod:`fkd.patterns`. Of several patterns, a file needs to fit
+        one.
 
     Returns
     -------
@@ -215,7 +207,8 @@ def list_files(
     Raises
     ------
     FkdError
-        Where a pattern or a folder cannot be read, or a file matches both patterns.
+        Where a pattern or a folder cannot be read, or a file fits several patterns that say
+        different things of it.
 
     Examples
     --------
@@ -232,19 +225,26 @@ def list_files(
     ann 10 False ann-g10.png
     ann 1 True ann-f1.png
     """
-    patterns = [_compile(pattern) for pattern in (genuine, skilled) if pattern]
+    patterns = [(False, pattern) for pattern in compile_patterns(genuine, "sample")]
+    patterns += [(True, pattern) for pattern in compile_patterns(skilled, "sample")]
     rows = []
     for path in files_below(source):
         file = path.relative_to(source).as_posix()
-        matches = [pattern.fullmatch(file) for pattern in patterns]
-        if all(matches) and len(matches) == 2:
-            raise FkdError(
-                f"{printable(path)}: matches both the pattern of genuine signatures, {genuine!r}, and that "
-                f"of skilled forgeries, {skilled!r}. Make one of them narrower."
-            )
-        for forgery, match in enumerate(matches):
-            if match and (numbers is None or _number(match["writer"]) in numbers):
-                rows.append(SignatureFile(match["writer"], bool(forgery), match["sample"], file))
+        fits = []
+        for forgery, pattern in patterns:
+            if name := pattern.read(file):
+                row = SignatureFile(name["writer"], forgery, name["sample"], file)
+                fits.append((row, pattern.text))
+        for row, text in fits[1:]:
+            first, first_text = fits[0]
+            if row != first:
+                kinds = ("genuine signatures", "skilled forgeries")
+                raise FkdError(
+                    f"{printable(path)}: matches both the pattern of {kinds[first.forgery]}, "
+                    f"{first_text!r}, and that of {kinds[row.forgery]}, {text!r}, which say "
+                    "different things of it. Make one of them narrower."
+                )
+        rows += [row for row, _ in fits[:1]]
     return sorted(rows, key=row_order)
 
 
@@ -286,11 +286,14 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
         known = ", ".join(dict.fromkeys([*LAYOUTS, *OTHERS]))
         raise FkdError(f"{key}.layout: {layout!r} is none of {known}.")
     what = LAYOUTS[layout] if signatures else OTHERS[layout]
+    tests: dict[str, Callable[[str], Any]] | None
     if isinstance(what, Other):
         holds = what.holds
-        patterns = what.files and {name: re.compile(rule) for name, rule in what.files.items()}
+        tests = what.files and {
+            name: re.compile(rule).fullmatch for name, rule in what.files.items()
+        }
     elif layout == "npz":
-        holds, patterns = "one .npz file with the keys x, y, yforg and filenames", None
+        holds, tests = "one .npz file with the keys x, y, yforg and filenames", None
     else:
         genuine = entry.get("genuine") or what.genuine
         skilled = entry.get("skilled") or what.skilled
@@ -299,71 +302,59 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
                 f"{key}.genuine: a folder needs the pattern of its genuine signatures, such as "
                 "'genuine/{writer}-{sample}.png'."
             )
-        holds = _describe(genuine, skilled, {**what.expected, **(entry.get("expected") or {})})
-        patterns = {"such file": _compile(genuine)}
-    fault = _fault(path, patterns)
+        expected = {**what.expected, **(entry.get("expected") or {})}
+        holds = _describe(genuine, skilled, expected)
+        # A set may be used without forgeries, if it is said that it has none.
+        wanted = compile_patterns(genuine, "sample")
+        if expected.get("skilled") != 0:
+            wanted += compile_patterns(skilled, "sample")
+        tests = {f"such file as {pattern.text}": pattern.read for pattern in wanted}
+    fault = _fault(path, tests)
     if not fault:
         return ""
     place = printable(os.path.realpath(path))
     return f"{key}: {place} {fault}.\n  What should lie there: {holds}\n  From: {what.obtain}"
 
 
-def _describe(genuine: str, skilled: str | None, expected: Mapping[str, int]) -> str:
+def _describe(genuine: Patterns, skilled: Patterns | None, expected: Mapping[str, int]) -> str:
     """Describe what a folder of signatures should hold."""
-    text = f"genuine signatures {genuine}"
+    text = f"genuine signatures {_joined(genuine)}"
     if skilled:
-        text += f", skilled forgeries {skilled}"
+        text += f", skilled forgeries {_joined(skilled)}"
     if {"writers", "genuine", "skilled"} <= set(expected):
         counts = (expected[what] for what in ("writers", "genuine", "skilled"))
         text += " ({} writers x {} genuine + {} skilled)".format(*counts)
     return text
 
 
-def _fault(path: Path, patterns: Mapping[str, re.Pattern] | None) -> str:
+def _joined(patterns: Patterns) -> str:
+    """Join alternative patterns."""
+    return patterns if isinstance(patterns, str) else " or ".join(patterns)
+
+
+def _fault(path: Path, tests: Mapping[str, Callable[[str], Any]] | None) -> str:
     """Say what is wrong with a path; empty where nothing is.
 
-    The path must be a folder with at least one file of each pattern, or without patterns a file.
+    The path must be a folder with at least one file that passes each test, or without tests a
+    file.
     """
     try:
         if not path.exists():
             return "does not exist"
-        if patterns is None:
+        if tests is None:
             return "" if path.is_file() else "is no file"
         if not path.is_dir():
             return "is no folder"
         # The search ends as soon as nothing is lacking: sets are large, and disks may be slow.
-        lacking = dict(patterns)
+        lacking = dict(tests)
         for file in files_below(path):
             name = file.relative_to(path).as_posix()
-            lacking = {what: rule for what, rule in lacking.items() if not rule.fullmatch(name)}
+            lacking = {what: fits for what, fits in lacking.items() if not fits(name)}
             if not lacking:
                 return ""
     except (FkdError, OSError) as error:
         return f"cannot be searched: {error}"
     return f"holds no {' and no '.join(lacking)}"
-
-
-def _compile(pattern: str) -> re.Pattern:
-    """Turn a pattern of file names into a regular expression."""
-    stem, dot, ending = pattern.rpartition(".")
-    if not dot or "{writer}" not in stem or stem.count("{sample}") != 1:
-        raise FkdError(
-            f"pattern {pattern!r}: it needs {{writer}}, {{sample}} once and an ending, such as "
-            "'genuine/{writer}-{sample}.png'."
-        )
-    groups = {"*": "[^/]*", "{writer}": "(?P<writer>[^/]+)", "{sample}": "(?P<sample>[^/]+?)"}
-    parts = []
-    for part in re.split(r"(\{writer\}|\{sample\}|\*)", stem):
-        parts.append(groups.get(part, re.escape(part)))
-        if part == "{writer}":  # further ones must repeat what the first one matched
-            groups[part] = "(?P=writer)"
-    endings = "|".join(re.escape(e.removeprefix(".")) for e in ENDINGS)
-    return re.compile("".join(parts) + rf"\.(?i:{endings if ending == '*' else re.escape(ending)})")
-
-
-def _number(writer: str) -> int | None:
-    """Read a writer's name as a number, where it is one."""
-    return int(writer) if writer.isdecimal() else None
 
 
 def row_order(row: SignatureFile) -> tuple:

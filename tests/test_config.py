@@ -246,6 +246,20 @@ REFUSED = {
     "missing path": ({"pages": {"layout": "iam"}}, "pages.path: missing; the layout iam needs it"),
     "missing drawing": ({"pages": {"layout": "synthetic"}}, "pages.draw: missing"),
     "missing pattern": ({"signatures.own": {"layout": "folder", "path": "x"}}, "own.genuine: miss"),
+    "unreadable pattern": (
+        {
+            "signatures.own": {
+                "layout": "folder",
+                "path": "x",
+                "genuine": ["{writer}/{sample}.png", "{writer}/{sample:9-1}.png"],
+            }
+        },
+        "signatures.own.genuine: pattern '{writer}/{sample:9-1}.png': '{sample:9-1}' at character 10",
+    ),
+    "no pattern in the list": (
+        {"signatures.own": {"layout": "folder", "path": "x", "genuine": []}},
+        "signatures.own.genuine: [] should be non-empty",
+    ),
     "unknown student": (
         {"students": {"resnet18_cl_gem": {}}},
         "students.resnet18_cl_gem: no student of the paper has this name; did you mean",

@@ -29,8 +29,8 @@ ROOMS = {
     "verification",
 }
 GROUND = {"__init__", "__main__"}
-GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "preprocess"}
-GROUND |= {"ranges", "seeding", "threads"}
+GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "patterns"}
+GROUND |= {"preprocess", "ranges", "seeding", "threads"}
 
 SHOWING = ("figures", "inspection", "report")
 """Rooms of what people look at: side by side."""
@@ -44,7 +44,7 @@ WITHOUT_TORCH = (
     *("fkd.figures.curves", "fkd.figures.hardest", "fkd.figures.page", "fkd.figures.appearance"),
     *("fkd.models.extractor", "fkd.models.features", "fkd.verification.stage"),
     *("fkd.text.pages", "fkd.text.crops", "fkd.text.check", "fkd.signatures.prepare"),
-    *("fkd.synthesis.handwriting", "fkd.synthesis.signatures", "fkd.layouts"),
+    *("fkd.synthesis.handwriting", "fkd.synthesis.signatures", "fkd.layouts", "fkd.patterns"),
 )
 """Modules of stages that run no network, and all that a study's description needs."""
 

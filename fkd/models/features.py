@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from fkd.errors import FkdError
 from fkd.images import read_gray
-from fkd.layouts import ENDINGS
 from fkd.models.extractor import Extractor
 from fkd.models.trial import try_out
+from fkd.patterns import ENDINGS
 from fkd.preprocess import center_crop, normalize, refuse_dark
 from fkd.ranges import Count, checked
 from fkd.storage import shards

@@ -41,8 +41,8 @@ def prepare_signatures(
     quarantine: Path,
     max_pixels: Count,
     max_share: Share,
-    genuine: str | None = None,
-    skilled: str | None = None,
+    genuine: list[str] | str | None = None,
+    skilled: list[str] | str | None = None,
     expected: dict[str, CountFromZero] | None = None,
     threshold: Literal["image", "blurred"] = "image",
     canvas: tuple[Count, Count] = CANVAS,
@@ -74,11 +74,11 @@ def prepare_signatures(
         The largest number of pixels of an image. Larger images are set aside.
     max_share : float
         The largest share of files that may be set aside, from 0 to 1.
-    genuine : str, optional
-        The pattern of the files of genuine signatures; by default, the layout's. The layout
-        ``folder`` requires it.
-    skilled : str, optional
-        The pattern of the files of skilled forgeries; by default, the layout's.
+    genuine : str or list of str, optional
+        The pattern of the files of genuine signatures, or several, see :mod:`fkd.patterns`; by
+        default, the layout's. The layout ``folder`` requires it.
+    skilled : str or list of str, optional
+        The pattern of the files of skilled forgeries, or several; by default, the layout's.
     expected : dict of str to int, optional
         The expected numbers ``writers``, ``genuine`` and ``skilled``, or some of them; by
         default, the layout's.
@@ -103,6 +103,7 @@ def prepare_signatures(
     known = LAYOUTS[layout]
     genuine, skilled = genuine or known.genuine, skilled or known.skilled
     entry = {"layout": layout, "path": source, "genuine": genuine, "skilled": skilled}
+    entry |= {"expected": expected}
     missing = missing_data({f"signatures.{name}": entry})
     if missing:
         raise FkdError(missing[0])
@@ -114,7 +115,7 @@ def prepare_signatures(
     else:
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
-        files = list_files(source, genuine, skilled, known.numbers)
+        files = list_files(source, genuine, skilled)
         _pass_over_others(Path(source), files, aside)
         prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
         prepared = side_by_side(prepare_one, files, threads)

@@ -35,7 +35,7 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
     genuine, skilled = (entry.get(key) or getattr(layout, key) for key in ("genuine", "skilled"))
     if genuine is None:
         return []
-    rows = list_files(Path(entry["path"]), genuine, skilled, layout.numbers)
+    rows = list_files(Path(entry["path"]), genuine, skilled)
     counts = Counter((row.writer, row.forgery) for row in rows)
     writers = sorted({row.writer for row in rows}, key=natural_order)
     unfit = _files_that_fit_no_pattern(Path(entry["path"]), {row.file for row in rows})

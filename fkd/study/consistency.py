@@ -5,7 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
+from fkd.patterns import Patterns, compile_patterns
 from fkd.study.models import TEACHER
 from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
 from fkd.study.sources import same_place
@@ -69,6 +71,8 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}.{needs}: missing; the layout {entry['layout']} needs it"
         if entry["layout"] == "folder" and key != "pages" and "genuine" not in entry:
             yield f'{key}.genuine: missing; such as "{{writer}}/genuine-{{sample}}.png"'
+        for kind in ("genuine", "skilled"):
+            yield from _unreadable_patterns(f"{key}.{kind}", entry.get(kind), "sample")
     for key, names in (
         ("teacher.development", teacher["development"]),
         ("evaluation.sets", tested),
@@ -112,6 +116,14 @@ def _counted_twice(
                 f"teacher.development: {name} has writers of {other}; one person would be two "
                 "classes"
             )
+
+
+def _unreadable_patterns(key: str, patterns: Patterns | None, part: str) -> Iterator[str]:
+    """Report a pattern of file names that cannot be read."""
+    try:
+        compile_patterns(patterns, part)
+    except FkdError as error:
+        yield f"{key}: {error}"
 
 
 def _impossible_protocol(

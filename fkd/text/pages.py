@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.layouts import CVL_PAGE, ENDINGS
+from fkd.layouts import CVL_PAGE
+from fkd.patterns import ENDINGS
 from fkd.ranges import Count, ShareBelowAll, checked
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
