@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from benchmarks import verification
+from benchmarks import independent, verification
 from benchmarks.verification import benchmarks, compare, draw_case, pipelines
 
 pytestmark = pytest.mark.fidelity("published evaluation")
@@ -45,3 +45,16 @@ def test_the_cases_have_the_published_sizes(monkeypatch):
     assert len(case.x) == len(case.y) == len(case.yforg) == 253 * 54
     assert np.unique(case.y).size == 253
     assert case.yforg.sum() == 253 * 30
+
+
+@pytest.mark.parametrize("references", [1, 4])
+def test_the_published_way_agrees_with_ours(references):
+    case = draw_case(16, 14, 6, 20, references=references, test_genuine=5)
+    benchmark = independent.compare("small", "a small split", case, 7)
+    found, expected = benchmark.ours(), benchmark.baseline()
+    benchmark.check(found, expected)
+    assert found.genuine.shape == (7, 5)
+    for kind in ("genuine", "skilled", "random"):
+        changed = dataclasses.replace(expected, **{kind: getattr(expected, kind) + 2e-3})
+        with pytest.raises(AssertionError):
+            benchmark.check(found, changed)

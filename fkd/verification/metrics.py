@@ -105,7 +105,68 @@ def equal_error_threshold(genuine: np.ndarray, skilled: np.ndarray) -> float:
     return float(thresholds[np.argmin(np.abs(fpr - (1 - tpr)))])
 
 
-def error_rates(genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray) -> dict[str, float]:
+def false_rejection_rate(genuine: np.ndarray, threshold: float | np.ndarray) -> float:
+    """Compute the share of genuine signatures that score below the threshold, FRR.
+
+    Parameters
+    ----------
+    genuine : ndarray of float, any shape
+        Scores, higher for genuine.
+    threshold : float or ndarray of float
+        One threshold, or several that broadcast against the scores.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1.
+    """
+    return float(np.mean(genuine < threshold))
+
+
+def false_acceptance_rate(forged: np.ndarray, threshold: float | np.ndarray) -> float:
+    """Compute the share of forgeries that score at or above the threshold, FAR.
+
+    Parameters
+    ----------
+    forged : ndarray of float, any shape
+        Scores of skilled or of random forgeries, higher for genuine.
+    threshold : float or ndarray of float
+        One threshold, or several that broadcast against the scores.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1.
+    """
+    return float(np.mean(forged >= threshold))
+
+
+def half_total_error(
+    genuine: np.ndarray, forged: np.ndarray, threshold: float | np.ndarray
+) -> float:
+    """Compute the mean of FRR and FAR at a threshold, HTER.
+
+    At the equal error threshold of the same scores, this is the equal error rate.
+
+    Parameters
+    ----------
+    genuine, forged : ndarray of float, any shape
+        Scores, higher for genuine.
+    threshold : float or ndarray of float
+        One threshold, or several that broadcast against both.
+
+    Returns
+    -------
+    float
+        The mean, from 0 to 1.
+    """
+    rejected = false_rejection_rate(genuine, threshold)
+    return (rejected + false_acceptance_rate(forged, threshold)) / 2
+
+
+def error_rates(
+    genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray, fixed: float | None = None
+) -> dict[str, float]:
     """Compute the rates of one split from the scores of all writers.
 
     Parameters
@@ -116,14 +177,17 @@ def error_rates(genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray) ->
         Scores of skilled forgeries under the model of the writer they imitate.
     random : ndarray of float, any shape
         Scores of other writers' genuine signatures (random forgeries).
+    fixed : float, optional
+        A threshold at which FRR and FARs are counted, in place of the global one.
 
     Returns
     -------
     dict of str to float
         ``FRR``, ``FAR_random`` and ``FAR_skilled`` at the global equal error threshold, which
-        is the ``global_threshold``; ``EER``, the mean of FRR and FAR_skilled; ``mean_AUC`` over
-        the writers; ``EER_userthresholds`` with one threshold for each writer, where errors are
-        counted over all writers. Rates are shares from 0 to 1.
+        is the ``global_threshold``, or at `fixed`; ``EER``, the mean of FRR and FAR_skilled at
+        the global threshold; ``mean_AUC`` over the writers; ``EER_userthresholds`` with one
+        threshold for each writer, where errors are counted over all writers. Rates are shares
+        from 0 to 1.
 
     Examples
     --------
@@ -146,17 +210,15 @@ def error_rates(genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray) ->
     global_threshold 0.400
     """
     threshold = equal_error_threshold(genuine.ravel(), skilled.ravel())
-    frr = float(np.mean(genuine < threshold))
-    far = float(np.mean(skilled >= threshold))
+    at = threshold if fixed is None else fixed
     writers = list(zip(genuine, skilled, strict=True))
     own = np.array([[equal_error_threshold(*scores)] for scores in writers])
-    own_eer = (np.mean(genuine < own) + np.mean(skilled >= own)) / 2
     return {
-        "FRR": frr,
-        "FAR_random": float(np.mean(random >= threshold)),
-        "FAR_skilled": far,
+        "FRR": false_rejection_rate(genuine, at),
+        "FAR_random": false_acceptance_rate(random, at),
+        "FAR_skilled": false_acceptance_rate(skilled, at),
         "mean_AUC": float(np.mean([area_under_curve(*scores) for scores in writers])),
-        "EER": (frr + far) / 2,
-        "EER_userthresholds": float(own_eer),
+        "EER": half_total_error(genuine, skilled, threshold),
+        "EER_userthresholds": half_total_error(genuine, skilled, own),
         "global_threshold": threshold,
     }

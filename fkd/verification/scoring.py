@@ -13,6 +13,7 @@ from fkd.errors import FkdError
 from fkd.threads import cores
 from fkd.verification import svm
 from fkd.verification.metrics import error_rates
+from fkd.verification.pairs import check_arrays
 from fkd.verification.protocol import GAMMA, C, Protocol
 from fkd.verification.splits import Split, draw_splits
 
@@ -36,6 +37,9 @@ class SplitScores:
         the tested genuine signatures of all other writers, scored by this writer's model.
     reference_rows : ndarray, (writers, references)
         The rows in `x` of each writer's references.
+    fixed : float, optional
+        The threshold at which FRR and FARs are counted; by default, the global equal error
+        threshold.
     """
 
     genuine: np.ndarray
@@ -45,10 +49,11 @@ class SplitScores:
     random: np.ndarray
     random_rows: np.ndarray
     reference_rows: np.ndarray
+    fixed: float | None = None
 
     def rates(self) -> dict[str, float]:
         """Compute the error rates, see :func:`fkd.verification.metrics.error_rates`."""
-        return error_rates(self.genuine, self.skilled, self.random)
+        return error_rates(self.genuine, self.skilled, self.random, self.fixed)
 
 
 def scores_of_splits(
@@ -96,7 +101,8 @@ def scores_of_splits(
         too few signatures.
     """
     x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
-    _check_arrays(x, y, yforg)
+    check_arrays(x, y, yforg)
+    _check_writers(y)
     if (threads is not None and threads < 1) or memory <= 0:
         raise FkdError(
             f"threads count from 1 and memory is over 0, found {threads} and {memory:g} GB."
@@ -148,8 +154,8 @@ def splits_of(
     genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
     skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
     needed = protocol.references + protocol.test_genuine
-    _check_counts("genuine signatures", genuine, names, needed)
-    _check_counts("skilled forgeries", skilled, names, protocol.test_skilled)
+    check_counts("genuine signatures", genuine, names, needed)
+    check_counts("skilled forgeries", skilled, names, protocol.test_skilled)
     return draw_splits(genuine, skilled, protocol)
 
 
@@ -199,19 +205,8 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
     )
 
 
-def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
-    """Check that features, writers and forgery flags fit together."""
-    if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
-        raise FkdError(
-            "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
-            f"{x.shape}, {y.shape} and {yforg.shape}. Extract the features again."
-        )
-    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(broken):
-        raise FkdError(
-            f"{len(broken)} of {len(x)} rows of features hold NaN or infinity, the first is row "
-            f"{broken[0]}. Check the training of the model that made them."
-        )
+def _check_writers(y: np.ndarray) -> None:
+    """Check that each writer has others, who serve as its negatives."""
     if len(np.unique(y)) < 2:
         raise FkdError(
             f"Verification needs at least 2 writers, found {len(np.unique(y))}: the others' "
@@ -219,7 +214,7 @@ def _check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
         )
 
 
-def _check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
+def check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
     """Check that every writer has enough signatures of a kind."""
     short = [
         f"writer {name} has {len(writer_rows)}"

@@ -130,7 +130,76 @@ def clip_step(
 
 
 @compiled()
-def _offset(wish: np.ndarray, up: np.ndarray, down: np.ndarray) -> float:
+def choose_first(
+    wish: np.ndarray, up: np.ndarray, rows: np.ndarray, rank: np.ndarray
+) -> tuple[int, float]:
+    """Choose the row of `up` with the highest wish, and return it with its wish; see `_walk`."""
+    i, most = -1, -np.inf
+    for k in range(len(rows)):
+        if up[k] and (wish[k] > most or (wish[k] == most and rank[rows[k]] > rank[rows[i]])):
+            i, most = k, wish[k]
+    return i, most
+
+
+@compiled()
+def choose_second(
+    wish: np.ndarray,
+    down: np.ndarray,
+    rows: np.ndarray,
+    rank: np.ndarray,
+    kernel_i: np.ndarray,
+    most: float,
+) -> tuple[int, float]:
+    """Choose the row with which a step lowers the objective most, or -1 where there is none.
+
+    It is returned with the lowest wish of `down`; see `_walk`.
+    """
+    j, least, gain = -1, np.inf, -np.inf
+    for k in range(len(rows)):
+        if down[k]:
+            least = min(least, wish[k])
+            gap = most - wish[k]
+            if gap > 0:
+                # K_ii + K_kk - 2 K_ik, the curvature along this pair.
+                curve = 2.0 - 2.0 * kernel_i[rows[k]]
+                gained = gap * gap / (curve if curve > 0 else TAU)
+                if gained > gain or (gained == gain and rank[rows[k]] > rank[rows[j]]):
+                    j, gain = k, gained
+    return j, least
+
+
+@compiled()
+def change_pair(
+    i: int,
+    j: int,
+    kernel_i: np.ndarray,
+    kernel_j: np.ndarray,
+    rows: np.ndarray,
+    rise: np.ndarray,
+    limit: np.ndarray,
+    alpha: np.ndarray,
+    wish: np.ndarray,
+    up: np.ndarray,
+    down: np.ndarray,
+) -> None:
+    """Change the coefficients of two rows, and in place all that depends on them; see `_walk`."""
+    curve = 2.0 - 2.0 * kernel_i[rows[j]]
+    step = (wish[i] - wish[j]) / (curve if curve > 0 else TAU)
+    old_i, old_j = alpha[i], alpha[j]
+    alpha[i], alpha[j] = clip_step(
+        old_i, old_j, rise[i] * step, -rise[j] * step, limit[i], limit[j]
+    )
+    for k in (i, j):
+        # For genuine rows y is -1, so y alpha rises as alpha falls.
+        rises, falls = alpha[k] < limit[k], alpha[k] > 0
+        up[k], down[k] = (rises, falls) if rise[k] > 0 else (falls, rises)
+    by_i, by_j = rise[i] * (alpha[i] - old_i), rise[j] * (alpha[j] - old_j)
+    for k in range(len(rows)):
+        wish[k] -= by_i * kernel_i[rows[k]] + by_j * kernel_j[rows[k]]
+
+
+@compiled()
+def offset(wish: np.ndarray, up: np.ndarray, down: np.ndarray) -> float:
     """Compute the offset: minus the mean `wish` of the free support vectors.
 
     Where no coefficient lies strictly between its bounds, the optimum allows an interval, and its
@@ -196,35 +265,10 @@ def _walk(
     # `down` by more than the tolerance.
     up, down = ~genuine, genuine.copy()
     for _ in range(steps):
-        i, j, most, least, gain = -1, -1, -np.inf, np.inf, -np.inf
-        for k in range(n):
-            if up[k] and (wish[k] > most or (wish[k] == most and rank[rows[k]] > rank[rows[i]])):
-                i, most = k, wish[k]
-        kernel_i = gram[rows[i]]
-        for k in range(n):
-            if down[k]:
-                least = min(least, wish[k])
-                gap = most - wish[k]
-                if gap > 0:
-                    # K_ii + K_kk - 2 K_ik, the curvature along this pair.
-                    curve = 2.0 - 2.0 * kernel_i[rows[k]]
-                    gained = gap * gap / (curve if curve > 0 else TAU)
-                    if gained > gain or (gained == gain and rank[rows[k]] > rank[rows[j]]):
-                        j, gain = k, gained
+        i, most = choose_first(wish, up, rows, rank)
+        j, least = choose_second(wish, down, rows, rank, gram[rows[i]], most)
         if most - least < TOLERANCE or j < 0:
-            return True, -rise * alpha, _offset(wish, up, down)
-        kernel_j = gram[rows[j]]
-        curve = 2.0 - 2.0 * kernel_i[rows[j]]
-        step = (most - wish[j]) / (curve if curve > 0 else TAU)
-        old_i, old_j = alpha[i], alpha[j]
-        alpha[i], alpha[j] = clip_step(
-            old_i, old_j, rise[i] * step, -rise[j] * step, limit[i], limit[j]
-        )
-        for k in (i, j):
-            # For genuine rows y is -1, so y alpha rises as alpha falls.
-            rises, falls = alpha[k] < limit[k], alpha[k] > 0
-            up[k], down[k] = (falls, rises) if genuine[k] else (rises, falls)
-        by_i, by_j = rise[i] * (alpha[i] - old_i), rise[j] * (alpha[j] - old_j)
-        for k in range(n):
-            wish[k] -= by_i * kernel_i[rows[k]] + by_j * kernel_j[rows[k]]
+            return True, -rise * alpha, offset(wish, up, down)
+        kernels = gram[rows[i]], gram[rows[j]]
+        change_pair(i, j, *kernels, rows, rise, limit, alpha, wish, up, down)
     return False, alpha, 0.0

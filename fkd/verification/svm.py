@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from fkd.verification.row_solver import solve_by_rows
 from fkd.verification.solver import solve
 
 DECIMALS = 10
@@ -23,6 +24,9 @@ The solver itself is accurate to about three decimals."""
 
 TILE = 256
 """Rows of a kernel matrix that are computed at a time."""
+
+SLAB = 1024
+"""Rows of a long training set that are brought to double precision at a time."""
 
 Map = Callable[[Callable, Iterable], Iterable]
 """What applies a function to each part of some work: the built-in `map`, or an executor's."""
@@ -236,10 +240,62 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
     return WriterModels(scaler, rows[support], dual[None, support], np.array([intercept]), gamma)
 
 
+def fit_long(
+    x: np.ndarray, genuine: np.ndarray, C: float, gamma: float, memory: float, each: Map = map
+) -> WriterModels:
+    """Train one model on a training set that is too long for a kernel matrix of all its rows.
+
+    Parameters
+    ----------
+    x : ndarray of float, (n, F)
+        The training rows, those of the class False first. They are scaled in place.
+    genuine : ndarray of bool, (n,)
+        The class of each row. Both classes weigh the same.
+    C, gamma : float
+        As for :func:`fit_shared`.
+    memory : float
+        The gigabytes of the kernel matrix that are kept; see
+        :func:`fkd.verification.row_solver.solve_by_rows`.
+    each : Map
+        What the parts of the work are given to.
+
+    Returns
+    -------
+    WriterModels
+        The single model, with its support vectors alone.
+    """
+    slabs = [slice(first, first + SLAB) for first in range(0, len(x), SLAB)]
+    scaler = _scaler()
+    for slab in slabs:
+        scaler.partial_fit(x[slab])
+    for slab in slabs:
+        x[slab] = scaler.transform(x[slab])
+
+    def kernel(wanted: np.ndarray) -> np.ndarray:
+        rows = x[wanted].astype(np.float64)
+        found = np.empty((len(wanted), len(x)), np.float32)
+
+        def fill(slab: slice) -> None:
+            found[:, slab] = rbf(rows, x[slab].astype(np.float64), gamma)
+
+        list(each(fill, slabs))
+        return found
+
+    dual, intercept = solve_by_rows(kernel, genuine, C, memory)
+    support = np.flatnonzero(dual)
+    rows = x[support].astype(np.float64)
+    return WriterModels(scaler, rows, dual[None, support], np.array([intercept]), gamma)
+
+
 def _prepare(
     x: np.ndarray, gamma: float, each: Map = map
 ) -> tuple[StandardScaler, np.ndarray, np.ndarray]:
     """Fit the scaler, and return it with the scaled rows and their kernel matrix."""
-    scaler = StandardScaler(with_mean=False).fit(x)
+    scaler = _scaler().fit(x)
     rows = scaler.transform(x).astype(np.float64)
     return scaler, rows, gram_matrix(rows, gamma, each)
+
+
+def _scaler() -> StandardScaler:
+    """Make the scaler, which does not center, as published."""
+    return StandardScaler(with_mean=False)

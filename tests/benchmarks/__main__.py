@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks import geometry, preprocessing, training, verification
+from benchmarks import geometry, independent, preprocessing, training, verification
 from fkd.study.provenance import processor
 
 TARGETS = {
@@ -19,6 +19,8 @@ TARGETS = {
     "fkd_step": "<= 1.10",
     "wd_cedar": ">= 20",
     "wd_gpds": ">= 40",
+    "wi_split": ">= 4",
+    "wi_memory": ">= 1",
     "train_memory": ">= 1",
 }
 """What the ratios should be on two CPU cores."""
@@ -40,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows = []
-    for module in (preprocessing, geometry, training, verification):
+    for module in (preprocessing, geometry, training, verification, independent):
         for benchmark in module.benchmarks():
             if arguments.k in benchmark.name:
                 rows.append(benchmark.measure())

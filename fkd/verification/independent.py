@@ -1,0 +1,326 @@
+"""Writer-independent verification: one model of pairs of signatures judges all writers.
+
+The features of a pair are |a - b|, their absolute difference (the dichotomy transformation), and
+a support vector machine tells pairs of one writer from pairs of two. It is trained with
+development writers, none of whom is judged.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from fkd.errors import FkdError
+from fkd.threads import cores
+from fkd.verification import svm
+from fkd.verification.pairs import (
+    Development,
+    PairSplit,
+    check_arrays,
+    draw_pair_splits,
+    training_pairs,
+)
+from fkd.verification.protocol import GAMMA, C, PairProtocol
+from fkd.verification.scoring import MEMORY, SplitScores, check_counts
+
+ACCEPTED = 0.0
+"""The published threshold of FRR and FARs, at which the machine itself accepts a pair."""
+
+FUSE: dict[str, Callable[..., np.ndarray]] = {
+    "max": np.max,
+    "mean": np.mean,
+    "min": np.min,
+    "median": np.median,
+}
+
+Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Takes questioned features (q, F) and references (r, F), and gives scores (q, r)."""
+
+
+def scores_of_pair_splits(
+    x: np.ndarray,
+    y: np.ndarray,
+    yforg: np.ndarray,
+    protocol: PairProtocol,
+    *,
+    exploitation: Sequence[int],
+    development: Sequence[int] | Development,
+    C: float = C,
+    gamma: float = GAMMA,
+    names: Sequence[object] | None = None,
+    threads: int | None = None,
+    memory: float = MEMORY,
+    stream: np.random.RandomState | None = None,
+) -> Iterator[SplitScores]:
+    """Train the model of pairs and judge every exploitation writer in each split.
+
+    Parameters
+    ----------
+    x : ndarray of float, (n, F)
+        The features, with one row per signature.
+    y : ndarray of int, (n,)
+        The writer of each row. For a forgery, this is the writer whose signature it imitates.
+    yforg : ndarray of int or bool, (n,)
+        Whether each row is a skilled forgery.
+    protocol : PairProtocol
+        The numbers of references, tests and splits, the fusion and the comparison.
+    exploitation : sequence of int
+        The judged writers, values of `y`.
+    development : sequence of int or Development
+        The writers with whose pairs the model is trained: other values of `y`, or, in the case of
+        verification across sets, the features of another set.
+    C, gamma : float
+        The parameters of the support vector machine; by default, the published 1 and 2^-11.
+    names : sequence, optional
+        The names of the exploitation writers in ascending order, for messages; by default,
+        their values of `y`.
+    threads : int, optional
+        The number of threads; by default, one per CPU core. Scores do not depend on it.
+    memory : float
+        The gigabytes of the kernel matrix that are kept in training. The training pairs come on
+        top: 132 for each development writer if K is 12.
+    stream : numpy.random.RandomState, optional
+        The random stream to draw from; by default, a new one with the protocol's seed.
+
+    Yields
+    ------
+    SplitScores
+        The scores of one split, one row per exploitation writer, and ``random`` of the shape of
+        ``genuine``. Its ``fixed`` threshold is 0, as published, unless a distance is compared.
+
+    Raises
+    ------
+    FkdError
+        If the arrays do not fit together, the features contain NaN or infinity, a writer is on
+        both sides, or there are too few writers or signatures.
+    """
+    check_arrays(x, y, yforg)
+    if (threads is not None and threads < 1) or memory <= 0:
+        raise FkdError(
+            f"threads count from 1 and memory is over 0, found {threads} and {memory:g} GB."
+        )
+    x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
+    writers = np.unique(exploitation)
+    if not isinstance(development, Development):
+        shared = np.intersect1d(writers, development)
+        if len(shared):
+            raise FkdError(
+                f"Writers are either judged or developed with: {_some(shared)} are both."
+            )
+        theirs = np.unique(development)
+        development = Development(x, y, yforg)
+    else:
+        theirs = np.unique(development.y)
+    if development.x.shape[1] != x.shape[1]:
+        raise FkdError(
+            f"Development features have {development.x.shape[1]} elements and the judged ones "
+            f"{x.shape[1]}: extract both with one model."
+        )
+    genuine, skilled = (_rows(y, writers, yforg == forged) for forged in (False, True))
+    real = ~np.asarray(development.yforg).astype(bool)
+    developed = _rows(np.asarray(development.y), theirs, real)
+    names = writers if names is None else names
+    needed = protocol.references + protocol.test
+    check_counts("genuine signatures", genuine, names, needed)
+    check_counts("skilled forgeries", skilled, names, protocol.test)
+    check_counts("genuine signatures", developed, theirs, protocol.development_references)
+    _check_others("judged", len(writers), protocol.test, "test")
+    partners = protocol.development_references // 2
+    _check_others("development", len(theirs), partners, "half of development_references")
+    drawn = draw_pair_splits(
+        genuine,
+        skilled,
+        developed,
+        references=protocol.references,
+        test=protocol.test,
+        development_references=protocol.development_references,
+        splits=protocol.splits,
+        stream=np.random.RandomState(protocol.seed) if stream is None else stream,
+    )
+    with ThreadPoolExecutor(threads or cores()) as workers:
+        for split in drawn:
+            # With one thread of its own, a BLAS library rounds alike on any number of cores.
+            with threadpool_limits(1, user_api="blas"):
+                if protocol.comparison == "svm":
+                    compare = train_pairs(development.x, split, C, gamma, memory, workers.map)
+                else:
+                    compare = DISTANCES[protocol.comparison]
+                scored = _score(x, split, compare, FUSE[protocol.fusion], workers.map)
+            yield SplitScores(
+                *scored,
+                reference_rows=split.references,
+                fixed=ACCEPTED if protocol.comparison == "svm" else None,
+            )
+
+
+def train_pairs(
+    x: np.ndarray, split: PairSplit, C: float, gamma: float, memory: float, each: svm.Map = map
+) -> Compare:
+    """Train the model of pairs with one split's development writers.
+
+    Parameters
+    ----------
+    x : ndarray of float, (n, F)
+        The development features.
+    split : PairSplit
+        Which of them are paired.
+    C, gamma, memory : float
+        As for :func:`scores_of_pair_splits`.
+    each : Map
+        What the parts of the work are given to.
+
+    Returns
+    -------
+    callable
+        Scores features (q, F) against references (r, F): (q, r) float64, positive for pairs that
+        the model takes for one writer's.
+    """
+    model = svm.fit_long(*training_pairs(x, split), C, gamma, memory, each)
+
+    def compare(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
+        pairs = np.abs(questioned[:, None] - references)
+        scores = model.decide(pairs.reshape(-1, pairs.shape[-1]))
+        return scores.reshape(len(questioned), len(references))
+
+    return compare
+
+
+def cosine(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Score features by minus their cosine distance to each reference.
+
+    Parameters
+    ----------
+    questioned, references : ndarray of float, (q, F) and (r, F)
+        Features. Those of length 0 have distance 1 to all.
+
+    Returns
+    -------
+    ndarray of float64, (q, r)
+        Scores from -2 to 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.independent import cosine
+    >>> cosine(np.array([[2.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])).tolist()
+    [[0.0, -1.0]]
+    """
+    a, b = questioned.astype(np.float64), references.astype(np.float64)
+    for rows in (a, b):
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        np.divide(rows, length, out=rows, where=length > 0)
+    return (a @ b.T - 1).round(svm.DECIMALS)
+
+
+def euclidean(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Score features by minus their Euclidean distance to each reference.
+
+    Parameters
+    ----------
+    questioned, references : ndarray of float, (q, F) and (r, F)
+        Features.
+
+    Returns
+    -------
+    ndarray of float64, (q, r)
+        Scores up to 0, in the units of the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.independent import euclidean
+    >>> euclidean(np.array([[3.0, 4.0]]), np.array([[0.0, 0.0], [3.0, 3.0]])).tolist()
+    [[-5.0, -1.0]]
+    """
+    a, b = questioned.astype(np.float64), references.astype(np.float64)
+    return -np.linalg.norm(a[:, None] - b, axis=2).round(svm.DECIMALS)
+
+
+DISTANCES: dict[str, Compare] = {"cosine": cosine, "euclidean": euclidean}
+
+
+def _score(
+    x: np.ndarray,
+    split: PairSplit,
+    compare: Compare,
+    fuse: Callable[..., np.ndarray],
+    each: svm.Map,
+) -> list[np.ndarray]:
+    """Score the questioned signatures of each writer: scores and rows, kind by kind."""
+    kinds = (split.genuine, split.skilled, split.random)
+
+    def score(writer: int) -> np.ndarray:
+        rows = np.concatenate([kind[writer] for kind in kinds])
+        return fuse(compare(x[rows], x[split.references[writer]]), axis=1)
+
+    scores = np.stack(list(each(score, range(len(split.references)))))
+    parts = np.split(scores, np.cumsum([kind.shape[1] for kind in kinds])[:-1], axis=1)
+    return [array for pair in zip(parts, kinds, strict=True) for array in pair]
+
+
+def _rows(y: np.ndarray, writers: np.ndarray, kept: np.ndarray) -> list[np.ndarray]:
+    """Find the rows of each writer."""
+    return [np.flatnonzero((y == writer) & kept) for writer in writers]
+
+
+def _check_others(kind: str, writers: int, others: int, key: str) -> None:
+    """Check that each writer has enough others to compare with."""
+    if writers <= others:
+        raise FkdError(
+            f"{key} takes signatures of {others} other {kind} writers, so it needs {others + 1} "
+            f"of them; found {writers}."
+        )
+
+
+def _some(writers: np.ndarray) -> str:
+    """List the first of many writers."""
+    return ", ".join(map(str, writers[:10])) + (" and others" if len(writers) > 10 else "")
+
+
+def evaluate_independent(
+    x: np.ndarray,
+    y: np.ndarray,
+    yforg: np.ndarray,
+    *,
+    exploitation: Sequence[int],
+    development: Sequence[int] | Development,
+    references: int,
+    test: int,
+    development_references: int = 12,
+    fusion: str = "max",
+    comparison: str = "svm",
+    splits: int = 10,
+    seed: int = 1234,
+    C: float = C,
+    gamma: float = GAMMA,
+    threads: int | None = None,
+    memory: float = MEMORY,
+) -> list[dict[str, float]]:
+    """Compute the writer-independent error rates of a model's features in each split.
+
+    Parameters and errors are those of :class:`fkd.verification.PairProtocol` and of
+    :func:`scores_of_pair_splits`.
+
+    Returns
+    -------
+    list of dict of str to float
+        One dict per split, see :func:`fkd.verification.metrics.error_rates`. ``FRR`` and the FARs
+        are at the threshold 0, as published, and for distances at the global equal error
+        threshold. Errors under the writers' own thresholds are summed over the writers.
+    """
+    counts = (references, test, development_references)
+    protocol = PairProtocol(*counts, fusion, comparison, splits, seed)
+    scored = scores_of_pair_splits(
+        x,
+        y,
+        yforg,
+        protocol,
+        exploitation=exploitation,
+        development=development,
+        C=C,
+        gamma=gamma,
+        threads=threads,
+        memory=memory,
+    )
+    return [scores.rates() for scores in scored]

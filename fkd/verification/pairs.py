@@ -1,0 +1,215 @@
+"""Which signatures are compared in writer-independent verification: the published random stream.
+
+One model judges pairs of signatures of any writer. It is trained with pairs of development
+writers, none of whom is judged.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fkd.errors import FkdError
+
+
+@dataclass(frozen=True)
+class Development:
+    """The features of development writers, whose genuine signatures are paired for training.
+
+    Attributes
+    ----------
+    x : ndarray of float, (n, F)
+        The features, with one row per signature.
+    y : ndarray of int, (n,)
+        The writer of each row.
+    yforg : ndarray of int or bool, (n,)
+        Whether each row is a skilled forgery; these rows are not used.
+
+    Raises
+    ------
+    FkdError
+        If the arrays do not fit together, or the features contain NaN or infinity.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    yforg: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_arrays(self.x, self.y, self.yforg)
+
+    @classmethod
+    def of(cls, *sets: "Development") -> "Development":
+        """Join sets whose writers are all different people.
+
+        Parameters
+        ----------
+        *sets : Development
+            The sets. Their writers may have equal numbers.
+
+        Returns
+        -------
+        Development
+            All rows, with the writers numbered anew, set by set and in ascending order.
+        """
+        numbers, first = [], 0
+        for one in sets:
+            writers, number = np.unique(one.y, return_inverse=True)
+            numbers.append(number + first)
+            first += len(writers)
+        return cls(
+            np.concatenate([one.x for one in sets]),
+            np.concatenate(numbers),
+            np.concatenate([np.asarray(one.yforg).astype(bool) for one in sets]),
+        )
+
+
+@dataclass(frozen=True)
+class PairSplit:
+    """The rows of one split. Writers are in ascending order.
+
+    Attributes
+    ----------
+    references : ndarray of int, (writers, references)
+        The references of each judged writer.
+    genuine, skilled, random : ndarray of int, (writers, test)
+        The questioned signatures of each judged writer: its own, skilled forgeries of them, and
+        genuine signatures of other judged writers.
+    train : ndarray of int, (development writers, K)
+        The rows of the development set that are paired.
+    partners : ndarray of int, (development writers, K // 2)
+        The rows of other writers with which each writer's first K - 1 rows are paired.
+    """
+
+    references: np.ndarray
+    genuine: np.ndarray
+    skilled: np.ndarray
+    random: np.ndarray
+    train: np.ndarray
+    partners: np.ndarray
+
+
+def draw_pair_splits(
+    genuine: Sequence[np.ndarray],
+    skilled: Sequence[np.ndarray],
+    development: Sequence[np.ndarray],
+    *,
+    references: int,
+    test: int,
+    development_references: int,
+    splits: int,
+    stream: np.random.RandomState,
+) -> Iterator[PairSplit]:
+    """Draw splits as the published evaluation does.
+
+    Parameters
+    ----------
+    genuine, skilled : sequence of ndarray of int
+        The rows of each judged writer's genuine signatures and skilled forgeries.
+    development : sequence of ndarray of int
+        The rows of each development writer's genuine signatures.
+    references, test, development_references, splits : int
+        The counts of :class:`fkd.verification.PairProtocol`.
+    stream : numpy.random.RandomState
+        The one random stream of all splits, which is moved on.
+
+    Yields
+    ------
+    PairSplit
+        The rows of one split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification.pairs import draw_pair_splits
+    >>> rows = np.arange(24).reshape(4, 6)
+    >>> counts = dict(references=2, test=1, development_references=3, splits=1)
+    >>> stream = np.random.RandomState(1234)
+    >>> split = next(draw_pair_splits(rows[:2], rows[:2], rows[2:], **counts, stream=stream))
+    >>> split.references.shape, split.train.shape, split.partners.shape
+    ((2, 2), (2, 3), (2, 1))
+    """
+    for _ in range(splits):
+        given, kept = [], []
+        for rows in genuine:
+            rows = stream.permutation(rows)
+            given.append(rows[:references])
+            kept.append(rows[-test:])
+        train = np.stack(
+            [stream.permutation(rows)[:development_references] for rows in development]
+        )
+        partners = []
+        for writer in range(len(train)):
+            others = np.delete(np.arange(len(train)), writer)
+            chosen = stream.choice(others, development_references // 2, replace=False)
+            # The published code leaves out the last row of the others' too.
+            partners.append(
+                [train[other, stream.randint(development_references - 1)] for other in chosen]
+            )
+        tested: list[list[np.ndarray]] = [[], [], []]
+        for writer in range(len(kept)):
+            others = np.delete(np.arange(len(kept)), writer)
+            forged = stream.choice(skilled[writer], test, replace=False)
+            own = stream.choice(kept[writer], test, replace=False)
+            chosen = stream.choice(others, test, replace=False)
+            random = np.array([stream.choice(kept[other]) for other in chosen])
+            for rows, drawn in zip(tested, (own, forged, random), strict=True):
+                rows.append(drawn)
+        yield PairSplit(
+            np.stack(given), *map(np.stack, tested), train=train, partners=np.array(partners)
+        )
+
+
+def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the development writers' signatures.
+
+    Parameters
+    ----------
+    x : ndarray of float, (n, F)
+        The development features.
+    split : PairSplit
+        Which of them are paired.
+
+    Returns
+    -------
+    pairs : ndarray of float, (p, F)
+        The absolute differences of the features of each pair, in the precision of `x`: first
+        pairs of two writers, then pairs of one writer's signatures.
+    same : ndarray of bool, (p,)
+        Whether both signatures are of one writer.
+    """
+    count, kept = split.train.shape
+    first, second = np.triu_indices(kept, 1)
+    between, within = (kept - 1) * split.partners.shape[1], len(first)
+    pairs = np.empty((count * (between + within), x.shape[1]), x.dtype)
+    other, own = np.split(pairs, [count * between])
+    for writer, (rows, partners) in enumerate(zip(split.train, split.partners, strict=True)):
+        mine = x[rows]
+        # For one partner after the other, all rows of the writer but the last.
+        at = other[writer * between : (writer + 1) * between].reshape(len(partners), kept - 1, -1)
+        np.subtract(mine[:-1], x[partners][:, None], out=at)
+        np.subtract(mine[first], mine[second], out=own[writer * within : (writer + 1) * within])
+    np.abs(pairs, out=pairs)
+    return pairs, np.arange(len(pairs)) >= count * between
+
+
+def check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
+    """Refuse features, writers and forgery flags that do not fit together.
+
+    Raises
+    ------
+    FkdError
+        If their shapes differ from (n, F), (n,) and (n,), or a feature is NaN or infinite.
+    """
+    x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg)
+    if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
+        raise FkdError(
+            "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
+            f"{x.shape}, {y.shape} and {yforg.shape}. Extract the features again."
+        )
+    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(broken):
+        raise FkdError(
+            f"{len(broken)} of {len(x)} rows of features hold NaN or infinity, the first is row "
+            f"{broken[0]}. Check the training of the model that made them."
+        )
