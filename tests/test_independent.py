@@ -308,10 +308,13 @@ def test_scores_do_not_depend_on_threads():
         (dict(test=6, references=1), r"6 other judged writers, so it needs 7 of them; found 6"),
         (dict(development=[6, 7]), r"2 other development writers"),
         (dict(development=[5, 6, 7]), r"either judged or developed with: 5 are both"),
-        (dict(fusion="sum"), r"fusion is one of max, mean, min, median, found 'sum'"),
-        (dict(comparison="L1"), r"comparison is one of svm, cosine, euclidean, found 'L1'"),
-        (dict(development_references=1), r"development_references from 2, found 3, 4, 10 and 1"),
-        (dict(seed=-1), "seed is a number"),
+        (dict(fusion="sum"), r"fusion: expected one of max, mean, min, median, found 'sum'"),
+        (dict(comparison="L1"), r"comparison: expected one of svm, cosine, euclidean, found 'L1'"),
+        (
+            dict(development_references=1),
+            r"development_references: expected an integer, at least 2, found 1",
+        ),
+        (dict(seed=-1), "seed: expected an integer, at least 0"),
         (dict(threads=0), "threads count from 1"),
     ],
 )

@@ -315,9 +315,9 @@ def test_rates_by_hand():
     [
         (dict(references=6), r"12 genuine signatures.*writer 0 has 11.*writer 3 has 11"),
         (dict(test_skilled=9), r"9 skilled forgeries.*writer 2 has 8"),
-        (dict(splits=0), "counts from 1"),
-        (dict(negatives=0), r"negatives counts from 1 .* references, 5; found 0"),
-        (dict(negatives=6), "negatives counts from 1 .* found 6"),
+        (dict(splits=0), "splits: expected an integer, at least 1"),
+        (dict(negatives=0), "negatives: expected an integer, at least 1, found 0"),
+        (dict(negatives=6), "negatives: expected at most .* references, 5, found 6"),
         (dict(threads=0), "threads count from 1"),
     ],
 )
@@ -412,3 +412,26 @@ def test_the_stage_names_file_and_writer(tmp_path, features):
     with pytest.raises(FkdError, match=r"features\.h5: .*writer w0 has 9"):
         evaluate_wd(**files, protocol=Protocol(6, 4, 5))
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("kind", ["genuine", "skilled", "random"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_give_no_rates(kind, value):
+    """NaN gave an EER of 0 and an AUC of 1."""
+    scores = {name: np.arange(4.0).reshape(2, 2) for name in ("genuine", "skilled", "random")}
+    scores[kind][1, 1] = value
+    with pytest.raises(FkdError, match=f"1 {kind} scores are not finite"):
+        metrics.error_rates(**scores)
+
+
+def test_a_low_cost_tells_signatures_apart_as_a_high_one_does():
+    """All scores were rounded to the same number, which gave an EER of exactly 50 %."""
+    draw = np.random.default_rng(5)
+    centers = draw.normal(0, 3, (6, 8))
+    y, yforg = np.repeat(np.arange(6), 8), np.tile([0] * 5 + [1] * 3, 6)
+    x = centers[y] + draw.normal(0, 0.3, (48, 8)) + yforg[:, None] * draw.normal(0, 2, (48, 8))
+    protocol = {"references": 3, "test_genuine": 2, "test_skilled": 3, "splits": 2}
+    low, usual = (evaluate(x, y, yforg, **protocol, C=cost, gamma=0.1) for cost in (1e-12, 1e-3))
+    for one, other in zip(low, usual, strict=True):
+        assert one["EER_userthresholds"] == other["EER_userthresholds"] < 0.4
+        assert one["mean_AUC"] == pytest.approx(other["mean_AUC"])

@@ -6,6 +6,8 @@ errors are counted. A score at or above the threshold accepts a signature as gen
 
 import numpy as np
 
+from fkd.errors import FkdError
+
 
 def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the receiver operating characteristic, at the corners of the curve only.
@@ -189,6 +191,11 @@ def error_rates(
         threshold for each writer, where errors are counted over all writers. Rates are shares
         from 0 to 1.
 
+    Raises
+    ------
+    FkdError
+        If a score is not finite.
+
     Examples
     --------
     Two writers, two genuine signatures and two skilled forgeries each. One forgery is above
@@ -209,6 +216,13 @@ def error_rates(
     EER_userthresholds 0.250
     global_threshold 0.400
     """
+    for kind, scores in (("genuine", genuine), ("skilled", skilled), ("random", random)):
+        broken = int((~np.isfinite(scores)).sum())
+        if broken:
+            raise FkdError(
+                f"{broken} {kind} scores are not finite, so no rate can be computed. Check the "
+                "model and its features."
+            )
     threshold = equal_error_threshold(genuine.ravel(), skilled.ravel())
     at = threshold if fixed is None else fixed
     writers = list(zip(genuine, skilled, strict=True))

@@ -149,7 +149,7 @@ class WriterModels:
             return self.dual @ rbf(self.rows, self._scale(x[part]), self.gamma)
 
         scores = np.concatenate(list(each(score, _tiles(len(x)))), axis=1)
-        return (scores + self.intercept[:, None]).round(DECIMALS)
+        return self._rounded(scores + self.intercept[:, None])
 
     def decide_own(self, x: np.ndarray, each: Map = map) -> np.ndarray:
         """Score rows under the model of one writer each.
@@ -177,7 +177,16 @@ class WriterModels:
             return kernel @ self.dual[writer, support]
 
         scores = np.stack(list(each(score, range(len(x)))))
-        return (scores + self.intercept[:, None]).round(DECIMALS)
+        return self._rounded(scores + self.intercept[:, None])
+
+    def _rounded(self, scores: np.ndarray) -> np.ndarray:
+        """Round off what depends on the order of sums, so that equal scores are equal.
+
+        At a low cost C, all coefficients are small, and so are the differences of scores.
+        """
+        largest = np.abs(self.dual).max()
+        more = max(0, int(-np.log10(largest)) - 1) if largest else 0
+        return scores.round(DECIMALS + more)
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
         """Scale features in their own precision, and continue in double precision."""
