@@ -58,6 +58,7 @@ onstart:
     workflow.began = time()
     claim_results(RESULTS_FOLDER, RECORDS)
     clear_leftovers(RESULTS_FOLDER, workflow.local_exec)
+    check_before_first_job()
 
 
 onsuccess:

@@ -5,6 +5,7 @@ Snakemake announces them. Every edit is undone after its dry run.
 """
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -153,6 +154,7 @@ APPEARANCE = {"Comparing crops with signatures"}
 RESPONSES = shards("Asking the teacher's responses")
 TREES = shards("Spanning the teacher's maps by trees")
 TEACHER = {"Training the teacher", "Exporting teacher"} | judged("teacher") | RESPONSES | TREES
+COMPARED = {"Comparing the sets of signatures"}
 CHECK = {"Counting what was set aside of the text"}
 CROPS = shards("Cutting stripes into crops") | CHECK | APPEARANCE | RESPONSES | TREES
 CROPS |= trained(*TRAINED)
@@ -244,6 +246,7 @@ SETTINGS = {
             },
         },
         {"Drawing the signatures of more", "Preparing the signatures of more"}
+        | COMPARED
         | judged(*MODELS, name="more")
         | APPEARANCE
         | TABLES,
@@ -251,12 +254,183 @@ SETTINGS = {
     "the size of a set": (
         {"signatures": {"synthetic": {"draw": {"writers": 6}}}},
         {"Drawing the signatures of synthetic", "Preparing the signatures of synthetic"}
+        | COMPARED
         | judged(*MODELS)
         | APPEARANCE
         | TABLES,
     ),
-    "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK),
+    "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK | COMPARED),
 }
+
+
+TRAINING = {
+    "epochs": 3,
+    "batch": 5,
+    "learning_rate": 0.005,
+    "schedule": "steps",
+    "milestones": [1],
+    "momentum": 0.8,
+    "nesterov": False,
+    "weight_decay": 0.001,
+    "precision": "bfloat16",
+    "compile": True,
+}
+LEAVES: dict[str, Any] = {
+    "title": "Another title",
+    "license": "MIT",
+    "seed": 2,
+    "device": "cpu",
+    "shards": 3,
+    "max_pixels": 10**8,
+    "quarantine.max_share": 0.02,
+    "pages.draw.writers": 7,
+    "pages.draw.pages": 3,
+    "pages.draw.lines": 4,
+    "pages.validation_share": 0.4,
+    "pages.min_rows": 21,
+    "pages.min_columns": 221,
+    "pages.ink_gray": None,
+    "crops.canvases": [[952, 1360]],
+    "crops.ratios": [1.7, 2.7],
+    "crops.ratio_per": "stripe",
+    "crops.max_per_page": 7,
+    "signatures.synthetic.threshold": "blurred",
+    "signatures.synthetic.draw.first": 3001,
+    "signatures.synthetic.draw.writers": 7,
+    "signatures.synthetic.draw.genuine": 9,
+    "signatures.synthetic.draw.skilled": 7,
+    "networks.width": 0.07,
+    "networks.features": 24,
+    "networks.initialization": "xavier",
+    "teacher.architecture": "resnet18",
+    "teacher.half_precision": True,
+    **{f"teacher.training.{key}": value for key, value in TRAINING.items()},
+    "geometry.radius": 4,
+    "geometry.half": False,
+    "geometry.connections.signet.conv3": "conv3",
+    "geometry.connections.resnet18.conv5": "stage3_block1",
+    **{f"training.{key}": value for key, value in TRAINING.items()},
+    "students.signet_cl.classification": 2.0,
+    "students.signet_cl_geom.geometry.conv2": 11.0,
+    "students.signet_cl_bt.response.loss": "barlow_colleagues",
+    "students.signet_cl_bt.response.weight": 0.001,
+    "students.signet_cl_tce.response.parameters.temperature": 5.0,
+    "students.signet_cl_tce.response.parameters.standardized": True,
+    "students.signet_cl_tce.response.parameters.scaled": True,
+    "students.signet_cl_bt.response.parameters.lambda_": 0.001,
+    "students.signet_random.architecture": "resnet18",
+    "evaluation.sets.synthetic.0.references": [4],
+    "evaluation.sets.synthetic.0.test_genuine": 2,
+    "evaluation.sets.synthetic.0.test_skilled": 3,
+    "evaluation.sets.synthetic.0.negatives": 2,
+    "evaluation.splits": 3,
+    "evaluation.seed": 7,
+    "evaluation.C": 2.0,
+    "evaluation.gamma": 0.001,
+}
+"""A change of each setting that some result depends on."""
+
+UNTRACKED = {
+    "data": "the folder from which paths start; what lies there counts, not its name",
+    "threads": "results do not depend on it but for rounding",
+    "memory": "results do not depend on it",
+    "size": "chooses other settings, which count",
+    "sizes.*": "other settings, which count",
+    "pages.layout": "of the user's data, which this study has none of; see test_outside",
+    "pages.path": "of the user's data",
+    "signatures.*.layout": "of the user's data",
+    "signatures.*.path": "of the user's data",
+    "signatures.*.genuine": "of the user's data",
+    "signatures.*.skilled": "of the user's data",
+    "signatures.*.expected.writers": "of the user's data",
+    "signatures.*.expected.genuine": "of the user's data",
+    "signatures.*.expected.skilled": "of the user's data",
+    "teacher.weights": "of the user's data; the content counts",
+    "models.*.onnx": "of the user's data; the content counts",
+    "teacher.development": "which sets are inputs of the teacher",
+    "geometry.connections.*.*": "those of the two networks that there are stand above",
+    "students.*.response.parameters.*": "of a loss of one's own; those that there are stand above",
+}
+"""The settings that need not redo anything here, and why."""
+
+PLANS = """
+import json, os, sys
+from snakemake.cli import main
+
+for config, plan in json.load(sys.stdin):
+    os.replace(config, "config.yaml")
+    if (child := os.fork()) == 0:
+        os.dup2(os.open(plan, os.O_WRONLY | os.O_CREAT), 1)
+        os.dup2(1, 2)
+        try:
+            main(["-n", "--cores", "1"])
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Dry runs of many configs by one process, which loads Snakemake once."""
+
+
+def leaves_of_the_schema() -> set[str]:
+    schema = yaml.safe_load(
+        (ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
+    )
+
+    def leaves(rule: Mapping[str, Any], path: tuple[str, ...] = ()) -> set[str]:
+        if "$ref" in rule:
+            rule = schema["$defs"][rule["$ref"].rpartition("/")[2]]
+        if rule.get("type") == "array" and "properties" in rule.get("items", {}):
+            return leaves(rule["items"], path)
+        inner = dict(rule.get("properties", {}))
+        if isinstance(rule.get("additionalProperties"), dict):
+            inner["*"] = rule["additionalProperties"]
+        parts = [leaves(part, (*path, key)) for key, part in inner.items()]
+        return set().union(*parts) or {".".join(path)}
+
+    return leaves(schema)
+
+
+def set_at(config: Any, path: str, value: Any) -> Any:
+    """A copy of a config with one value replaced."""
+    key, _, rest = path.partition(".")
+    if isinstance(config, list):
+        return [
+            set_at(item, rest, value) if str(at) == key else item for at, item in enumerate(config)
+        ]
+    inner = config.get(key) if isinstance(config, dict) else None
+    return (config or {}) | {key: set_at(inner, rest, value) if rest else value}
+
+
+def test_every_setting_is_known_to_some_job(project, tmp_path):
+    """A setting that no job depends on is either dead or not obeyed after a first run."""
+    named = re.compile(
+        r"(?<=signatures\.)synthetic|(?<=students\.)signet_\w+|(?<=sets\.)synthetic(?=\.)"
+    )
+    known = {named.sub("*", leaf).replace(".0.", ".") for leaf in LEAVES}
+    known = {re.sub(r"students\.\*\.geometry\.conv2", "students.*.geometry.*", k) for k in known}
+    known = {re.sub(r"(connections\.(signet|resnet18))\..*", r"\1.*", leaf) for leaf in known}
+    assert known | set(UNTRACKED) == leaves_of_the_schema()
+    runs = []
+    for leaf, value in LEAVES.items():
+        config, plan = tmp_path / f"{leaf}.yaml", tmp_path / f"{leaf}.txt"
+        config.write_text(yaml.safe_dump(set_at(project.study, leaf, value)), encoding="utf-8")
+        runs.append((str(config), str(plan)))
+    done = subprocess.run(
+        [sys.executable, "-c", PLANS],
+        input=json.dumps(runs),
+        cwd=project.folder,
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(project.folder)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    plans = {leaf: (tmp_path / f"{leaf}.txt").read_text(encoding="utf-8") for leaf in LEAVES}
+    refused = {leaf: plan for leaf, plan in plans.items() if "rror" in plan}
+    assert refused == {}
+    unseen = [leaf for leaf, plan in plans.items() if not re.search(r"^total +\d+$", plan, re.M)]
+    assert unseen == []
 
 
 @pytest.mark.parametrize("what", SETTINGS)

@@ -47,8 +47,9 @@ RESULTS_FOLDER = Path("results")
 RECORDS = Path(".snakemake")
 
 SHARDS = range(config["shards"])
-# The models that the study exports.
+# The models that the study exports, and those of others.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
+FOREIGN = study.models_of(Kind.FOREIGN)
 RESULTS = ["eer", "table4", "table5", "table7"]
 
 # The set in figures that show only one: the first.
@@ -192,7 +193,7 @@ def needed_data():
     if config["teacher"]["weights"]:
         weights = data_path(config["teacher"]["weights"])
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
-    for name in study.models_of(Kind.FOREIGN):
+    for name in FOREIGN:
         needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
     for name in config["signatures"]:
         if name in study.used and name not in study.drawn_signatures:
@@ -349,8 +350,34 @@ insufficient = [
 if insufficient:
     raise WorkflowError(printable_lines("\n".join(insufficient)))
 
-if not (workflow.dag_settings and workflow.dag_settings.forceall):
-    try:
+try:
+    if not (workflow.dag_settings and workflow.dag_settings.forceall):
         refuse_results_of_others(RESULTS_FOLDER, RECORDS, everything)
+    # Jobs run this file again, but need not check again.
+    if FOREIGN and workflow.is_main_process:
+        from fkd.models.onnx_file import read_onnx  # takes half a second to load
+
+        for name in FOREIGN:
+            read_onnx(onnx_file(name))
+except FkdError as error:
+    raise WorkflowError(printable_lines(str(error))) from None
+
+
+def check_before_first_job():
+    """Stop at once where a job would stop after all training.
+
+    Models of others are tried on a few drawn images. A GPU that is required must be there, unless
+    jobs run on other machines.
+    """
+    try:
+        if FOREIGN:
+            from fkd.models.trial import try_out  # takes half a second to load
+
+            for name in FOREIGN:
+                try_out(onnx_file(name))
+        if GPU and workflow.local_exec:
+            from fkd.device import set_up  # loads PyTorch, which takes seconds
+
+            set_up(config["device"])
     except FkdError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(printable_lines(str(error))) from None
