@@ -1,10 +1,13 @@
 """The study in one picture shows the study's own page, crops, scores and rates."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 from fkd import models
 from fkd.figures.pipeline import figure_pipeline
@@ -13,6 +16,7 @@ from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
 from fkd.preprocess import center_crop
 from fkd.storage import shards
+from fkd.study import style
 from fkd.study.parts import Networks
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_pages
@@ -24,6 +28,11 @@ from fkd.verification import Protocol, evaluate_wd
 STUDENTS = {name: PAPER[name] for name in ("resnet18_cl", "resnet18_cl_geom_bc")}
 SHOWN = "resnet18_cl_geom_bc"
 NETWORKS = Networks(width=0.05, features=16)
+
+
+def texts(figure):
+    """All that stands in a figure."""
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +99,7 @@ def drawn(tmp_path_factory):
                 metrics=metrics,
                 student=SHOWN,
                 students=STUDENTS,
+                is_drawn=False,
                 **to,
             )
             files.append([path.read_bytes() for path in to.values()])
@@ -130,6 +140,48 @@ def test_scores_and_rates_are_the_models(drawn):
     assert [text.get_text().strip() for text in rates.texts if "ea" in text.get_text()] == [
         "Teacher"
     ]
+
+
+def test_rates_come_with_set_nref_and_spread(drawn):
+    folder, figure, _ = drawn
+    rates = figure.axes[7]
+    assert rates.get_xlabel() == "mine\nNREF 2; mean ± deviation over 2 splits"
+    for name in ("teacher", SHOWN):
+        eer = 100 * pd.read_csv(folder / f"{name}.csv")["EER_userthresholds"]
+        assert f"{eer.mean():.1f} ± {eer.std(ddof=0):.1f}" in texts(rates)
+    assert "the student's features" in texts(figure)
+
+
+def test_without_trained_students_the_teacher_is_named_and_others_have_bars(drawn, monkeypatch):
+    """The signatures are said to be drawn, too."""
+    folder, _, _ = drawn
+    theirs = pd.read_csv(folder / "teacher.csv").assign(model="theirs", EER_userthresholds=0.25)
+    theirs.to_csv(folder / "theirs.csv", index=False)
+    kept = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: kept.append(self))
+    monkeypatch.setattr(style, "writing", lambda path: nullcontext(path))
+    figure_pipeline(
+        pages=folder / "pages.csv",
+        crops=[folder / "crops.h5"],
+        teacher=folder / "teacher.safetensors",
+        signatures=folder / "signatures.h5",
+        features=folder / "teacher.features.h5",
+        scores=folder / "teacher.scores.h5",
+        metrics=[folder / "teacher.csv", folder / "theirs.csv"],
+        student="teacher",
+        students={"resnet18_random": PAPER["resnet18_random"]},
+        is_drawn=True,
+        svg=folder / "f.svg",
+        png=folder / "f.png",
+    )
+    said = texts(kept[0])
+    assert "the teacher's features" in said
+    assert not [text for text in said if "student's" in text]
+    assert "could guide a student; this study trains none" in said
+    rates = kept[0].axes[7]
+    assert [bar.get_width() for bar in rates.containers[0]][1] == 25
+    assert {"25.0 ± 0.0", " theirs"} <= set(texts(rates))
+    assert rates.get_xlabel().startswith("mine, drawn by a program\nNREF 2;")
 
 
 def test_every_panel_shows_something(drawn):

@@ -1,6 +1,7 @@
 """Figures of results: what they show is what the study found, and two runs draw the same files."""
 
 import re
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
@@ -17,13 +18,14 @@ from sklearn.svm import SVC
 from fkd import losses
 from fkd.errors import FkdError
 from fkd.figures.correlations import (
+    _draw_histogram,
     correlations,
     figure_correlations,
     twins_and_colleagues,
 )
 from fkd.figures.curves import curve_of, figure_curves
 from fkd.figures.hardest import figure_hardest, hardest
-from fkd.figures.losses import figure_losses, terms_over_epochs
+from fkd.figures.losses import figure_losses, limits_without_spikes, terms_over_epochs
 from fkd.figures.references import figure_references
 from fkd.figures.splits import figure_splits, rates_of_splits
 from fkd.storage import shards
@@ -178,10 +180,60 @@ def looks_of(models):
 def test_columns_part_the_networks():
     students = {name: PAPER[name] for name in NAMES}
     columns = by_network(["teacher", *NAMES, "theirs"], students)
-    assert list(columns) == ["SigNet", "ResNet-18"]
-    assert columns["SigNet"] == ["teacher", "signet_cl_tce", "theirs"]
-    assert columns["ResNet-18"] == ["teacher", *NAMES[1:], "theirs"]
+    assert list(columns) == ["SigNet", "ResNet-18", "models of others"]
+    assert columns["SigNet"] == ["teacher", "signet_cl_tce"]
+    assert columns["ResNet-18"] == ["teacher", *NAMES[1:]]
+    assert columns["models of others"] == ["teacher", "theirs"]
     assert by_network(["teacher", "theirs"], students) == {"": ["teacher", "theirs"]}
+    assert by_network(["teacher"], {}) == {"": ["teacher"]}
+    # The column of others is the last, wherever their names stand.
+    assert list(by_network(["a", "signet_cl_tce"], students)) == ["SigNet", "models of others"]
+
+
+def spiked(path, column, epoch, value):
+    """Put a value into the losses of a training."""
+    table = pd.read_csv(path)
+    table.loc[(table["epoch"] == epoch) & (table["subset"] == "training"), column] = value
+    table.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("epochs", [3, 12])
+@pytest.mark.parametrize(("epoch", "value"), [(1, 900.0), (2, 1e7), (3, 5e4), (2, -800.0)])
+def test_a_spike_flattens_no_panel_and_is_told(tmp_path, drawn, epochs, epoch, value):
+    """At the start, in the middle, or at the end of the shorter training."""
+    file = losses_csv(tmp_path / "resnet18_cl", ["classification", "mine"], epochs=epochs)
+    spiked(file, "classification", epoch, value)
+    to = {kind: tmp_path / f"losses.{kind}" for kind in ("svg", "png")}
+    figure_losses(losses=[file], students=STUDENTS, **to)
+    training, validation = drawn[0].axes[:2]
+    low, high = training.get_ylim()
+    assert -1 < low < 0.9 and 0.1 < high < 2  # the other values lie between 0.1 and 0.9
+    word = "down" if value < 0 else "up"
+    told = [text.get_text() for text in training.texts]
+    assert told == [f"{word} to {value:.3g} at epoch {epoch}"]
+    assert not validation.texts
+    assert all(not axis.texts for axis in drawn[0].axes[2:])
+
+
+def test_a_spike_on_a_logarithmic_axis_is_cut_too(tmp_path, drawn):
+    file = losses_csv(tmp_path / "resnet18_cl", ["geometry_conv2"], epochs=20)
+    table = pd.read_csv(file)
+    table["geometry_conv2"] = np.geomspace(1, 0.05, len(table))
+    table.to_csv(file, index=False)
+    spiked(file, "geometry_conv2", 9, 1e12)
+    to = {kind: tmp_path / f"losses.{kind}" for kind in ("svg", "png")}
+    figure_losses(losses=[file], students=STUDENTS, **to)
+    (axis, _, *_) = drawn[0].axes
+    assert axis.get_yscale() == "log" and axis.get_ylim()[1] < 10
+    assert [text.get_text() for text in axis.texts] == ["up to 1e+12 at epoch 9"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[6, 4, 3], [5.9, 5.5], [6, 3, 2, 1.5, 1.2, 1.0], [6, 2, 0.8, 0.3, 0.12], [1, 1, 1], [7]],
+)
+def test_training_that_goes_well_is_shown_whole(values):
+    assert limits_without_spikes([pd.Series(values, range(1, len(values) + 1))], False) is None
 
 
 # Curves
@@ -225,6 +277,7 @@ def test_curves_are_drawn_with_their_points(tmp_path, drawn):
         points[model] = curve_of(score, forgery)
         scores.append(scores_file(tmp_path / f"{model}.h5", model, score, forgery))
     twice(lambda **to: figure_curves(scores=scores, students=STUDENTS, **to), tmp_path)
+    assert drawn[0].get_suptitle() == "cedar, NREF 3"
     trade_off, characteristic = drawn[0].axes[1], drawn[0].axes[3]
     for axis, point in (
         (trade_off, lambda c: (c.eer_far, c.eer_frr)),
@@ -493,7 +546,7 @@ def test_the_hardest_cases_are_the_extremes(verified):
         assert len({case.row for case in found}) == 4
     writer = shards.read(verified["signatures"], names=["writer"])["writer"]
     for case in rejected + accepted:
-        assert writer[case.row] == f"name{case.writer}"  # by number, 2 before 10
+        assert writer[case.row] == case.writer
 
 
 def test_references_are_those_that_the_model_was_trained_with(verified):
@@ -504,9 +557,9 @@ def test_references_are_those_that_the_model_was_trained_with(verified):
     drawn = splits_of(y, features["forgery"], Protocol(3, 3, 4, splits=4))
     trained = [split.train for split in drawn]
     for case in rejected + accepted:
-        assert case.references == tuple(trained[case.split][case.writer - 1])
+        assert case.references == tuple(trained[case.split][number[case.writer]])
         assert case.row not in case.references
-        assert {y[row] for row in case.references} == {case.writer - 1}
+        assert {y[row] for row in case.references} == {number[case.writer]}
         # A model of these references, against those of all other writers, gives this score.
         others = np.delete(
             shards.read(verified["scores"])["references"][case.split], y[case.row], 0
@@ -534,7 +587,7 @@ def test_a_model_without_errors_has_no_hard_cases(verified, tmp_path):
     assert to["png"].stat().st_size > 0
 
 
-def test_hardest_cases_are_drawn_without_names(verified, tmp_path, drawn):
+def test_hardest_cases_name_their_writers(verified, tmp_path, drawn):
     to = {key: verified[key] for key in ("signatures", "scores")}
     twice(lambda **paths: figure_hardest(**to, cases=2, references=2, **paths), tmp_path)
     _, (rejected, accepted) = read_cases(verified, 2)
@@ -543,7 +596,7 @@ def test_hardest_cases_are_drawn_without_names(verified, tmp_path, drawn):
         grid = np.array(part.axes).reshape(2, 3)
         for axes, case in zip(grid, found, strict=True):
             said = axes[0].get_title(loc="left")
-            assert re.fullmatch(r"writer \d+, split \d: [−+]\d+\.\d\d", said)
+            assert re.fullmatch(r"writer name\d+, split \d: [−+]\d+\.\d\d", said)
             assert said.startswith(f"writer {case.writer}, split {case.split}:")
             # The gray of each picture says its row: the darkest of the case is black.
             rows = np.array([case.row, *case.references[:2]])
@@ -563,6 +616,39 @@ def test_scores_of_other_signatures_are_refused(verified, tmp_path):
         figure_hardest(signatures=other, scores=verified["scores"], **to)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a-b", "a-b"),
+        ("Ünal Жук سعيد", "Ünal Жук سعيد"),
+        ("署名 x", "U+7F72U+540D x"),
+        ("\u231a x", "\u231a x"),  # from another of the fonts that matplotlib brings along
+        ("$x^2$ _y_ \\alpha", "$x^2$ _y_ \\alpha"),
+        ("\x1b[31m\n\u202ex", r"\x1b[31m\n\u202ex"),
+        ("n" * 60, "n" * 23 + "…"),
+    ],
+)
+def test_names_of_writers_are_legible_in_any_script(verified, tmp_path, drawn, name, said):
+    """No character becomes a box, whatever fonts are installed; nothing in a name is markup."""
+    paths = {}
+    for kind in ("signatures", "scores"):
+        shard = shards.read(verified[kind])
+        writer = np.array([w.replace("name", name) for w in shard["writer"]], object)
+        attributes = dict(shard.attributes)
+        if kind == "scores":
+            attributes["writers"] = [w.replace("name", name) for w in attributes["writers"]]
+        paths[kind] = tmp_path / f"{kind}.h5"
+        shards.write(paths[kind], kind, dict(shard.arrays, writer=writer), attributes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where a glyph is missing
+        twice(lambda **to: figure_hardest(**paths, cases=1, references=1, **to), tmp_path)
+    titles = [part.axes[0].get_title(loc="left") for part in drawn[0].subfigs]
+    for title in titles:
+        # A letter that an installed font has is not spelled out.
+        expected = [said, name] if "U+" in said else [said]
+        assert any(title.startswith(f"writer {text}") for text in expected), title
+
+
 # All models of the paper
 
 
@@ -573,3 +659,87 @@ def test_eighteen_models_and_more_are_told_apart():
     for first, second in pairwise(models):
         assert found[first] != found[second]
     assert Student("signet") == PAPER["signet_random"]
+
+
+def lines_alone(found):
+    """What tells lines apart where they have no markers, as in curves and losses."""
+    return [(to_hex(look["color"]), str(look["linestyle"])) for look in found.values()]
+
+
+def test_no_two_models_have_the_same_line():
+    """Not those of the paper, nor any number of students with the same terms, nor others."""
+    weights = (0.5, 2.0, 3.0, 4.0, 5.0)
+    alike = {f"mine_{w}": replace(PAPER["resnet18_cl"], classification=w) for w in weights}
+    alike |= {f"other_{w}": replace(PAPER["signet_cl_geom"], classification=w) for w in weights}
+    students = PAPER | alike
+    models = ["teacher", *students, *(f"theirs{n}" for n in range(9))]
+    found = lines_alone(looks(models, students))
+    assert len(set(found)) == len(models)
+
+
+def test_a_model_looks_the_same_whichever_models_a_figure_shows():
+    students = {"mine": replace(PAPER["resnet18_cl"], classification=2.0)} | STUDENTS
+    students |= {"a": students["mine"]}
+    whole = looks(["teacher", *students, "theirs"], students)
+    for shown in (["mine"], ["a", "teacher"], list(STUDENTS)):
+        assert looks(shown, students) == {name: whole[name] for name in shown}
+
+
+def test_constant_elements_are_gray_and_in_no_histogram(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    forgery = np.arange(40) >= 30
+    teacher = rng.normal(size=(40, 6)).astype(np.float32)
+    student = -1e-3 * teacher + rng.normal(size=(40, 6)).astype(np.float32)
+    student[:30, [1, 4]], teacher[:30, 2] = 0.5, 0.0  # the forgeries do not count
+    paths = {
+        model: features_file(tmp_path / f"{model}.h5", model, feature, forgery)
+        for model, feature in (("teacher", teacher), ("resnet18_cl", student))
+    }
+    to = {"svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}
+    figure_correlations(
+        teacher=paths["teacher"], features=[paths["resnet18_cl"]], students=STUDENTS, **to
+    )
+    by_number, by_colleague, histogram = drawn[0].axes[:3]
+    assert by_number.get_title().endswith("\n(gray: 2 of its own 6, 1 of the teacher's 6 constant)")
+    image = by_number.images[0]
+    dead = np.ma.getmaskarray(image.get_array())
+    assert dead[[1, 4]].all() and dead[:, 2].all() and dead.sum() == 6 * 2 + 4
+    assert to_hex(image.get_cmap().get_bad()) != to_hex(image.get_cmap()(0.5))
+    assert np.ma.getmaskarray(by_colleague.images[0].get_array())[[1, 4]].all()
+    heights = {patch.get_label().split()[0]: patch.get_xy() for patch in histogram.patches}
+    shares = {
+        name: 100 * len(values) / 6
+        for name, values in (("twins", [0, 3, 5]), ("colleagues", [0, 2, 3, 5]))
+    }
+    for name, outline in heights.items():
+        steps = np.unique(outline[:, 0])
+        assert len(steps) == 41
+        tops = [outline[np.isclose(outline[:, 0], x), 1].max() for x in steps]
+        assert max(tops) <= shares[name] + 1e-9
+
+
+def test_the_legend_of_correlations_hides_no_bar(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    forgery = np.zeros(30, bool)
+    teacher = rng.normal(size=(30, 60)).astype(np.float32)
+    # The twins' correlations are all near -1, below the place where the legend once was.
+    paths = {
+        model: features_file(tmp_path / f"{model}.h5", model, feature, forgery)
+        for model, feature in (("teacher", teacher), ("resnet18_cl", -teacher))
+    }
+    to = {"svg": tmp_path / "f.svg", "png": tmp_path / "f.png"}
+    figure_correlations(
+        teacher=paths["teacher"], features=[paths["resnet18_cl"]], students=STUDENTS, **to
+    )
+    histogram = drawn[0].axes[2]
+    drawn[0].draw_without_rendering()
+    legend, panel = histogram.get_legend().get_window_extent(), histogram.get_window_extent()
+    assert legend.y0 >= panel.y1 - 1
+    for patch in histogram.patches:
+        assert not legend.overlaps(patch.get_window_extent())
+
+
+def test_a_mean_of_almost_nothing_has_no_sign():
+    axis = matplotlib.figure.Figure().subplots()
+    _draw_histogram(axis, "twins", np.array([-0.004, 0.001]), 2, "k")
+    assert axis.patches[0].get_label() == "twins 0.00"

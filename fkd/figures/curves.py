@@ -53,7 +53,7 @@ def figure_curves(
         The students of the study.
     svg : Path
         The figure: the detection error trade-off above, the receiver operating
-        characteristic below, with a column for each network.
+        characteristic below, with a column for each network, and one for models of others.
     png : Path
         The same figure.
 
@@ -77,7 +77,7 @@ def figure_curves(
     with styled():
         side = 6.4 / max(2, len(columns))  # inches of a square panel
         drawing = figure(
-            height=2 * side + 0.6 + legend_height(len(models)), width=side * len(columns) + 0.6
+            height=2 * side + 0.8 + legend_height(len(models)), width=side * len(columns) + 0.6
         )
         grid = drawing.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False)
         # All panels of a row share the axes of the first one.
@@ -103,6 +103,8 @@ def figure_curves(
                 axis.set_xlabel("FAR of skilled forgeries (%)")
         grid[0, 0].set_ylabel("FRR (%)")
         grid[1, 0].set_ylabel("genuine signatures accepted (%)")
+        name, protocol = protocols[0]
+        drawing.suptitle(f"{name}, NREF {protocol['references']}", fontsize=8)
         legend(drawing, {label(model, students): look[model] for model in models})
         save(drawing, svg, png)
 

@@ -11,11 +11,15 @@ from matplotlib.figure import SubFigure
 from fkd.errors import FkdError
 from fkd.ranges import Count, checked
 from fkd.storage import shards
+from fkd.storage.files import printable
 from fkd.study.style import FORGED, GENUINE, GRAY, WIDTH, figure, frame_image, save, styled
 from fkd.verification.metrics import equal_error_threshold
 
 ASPECT = 2
 """The ratio of width to height of the window that shows the signatures of a case."""
+
+LEGIBLE = 24
+"""The largest number of characters of a writer's name above a case."""
 
 MARGIN = 2
 """The number of pixels around the ink in that window."""
@@ -29,8 +33,8 @@ class Case:
     ----------
     row : int
         The signature's row in the shard of the set.
-    writer : int
-        The writer's number from 1, with the writers in natural order.
+    writer : str
+        The writer's name in the set.
     split : int
         The number of the split, from 0.
     margin : float
@@ -40,7 +44,7 @@ class Case:
     """
 
     row: int
-    writer: int
+    writer: str
     split: int
     margin: float
     references: tuple[int, ...]
@@ -152,7 +156,7 @@ def hardest(
         return [
             Case(
                 row=int(case.row),
-                writer=int(case.writer) + 1,
+                writer=str(writers[case.writer]),
                 split=int(case.split),
                 margin=float(case.margin),
                 references=tuple(map(int, references[case.split, case.writer])),
@@ -196,7 +200,10 @@ def _draw(
             axis.imshow(image, vmin=0, vmax=1)
         axes[0].set_axis_on()
         frame_image(axes[0], color, linewidth=1.2)
-        title = f"writer {case.writer}, split {case.split}: {case.margin:+.2f}".replace("-", "−")
+        name = printable(case.writer)
+        name = name if len(name) <= LEGIBLE else f"{name[: LEGIBLE - 1]}…"
+        margin = f"{case.margin:+.2f}".replace("-", "−")
+        title = f"writer {name}, split {case.split}: {margin}"
         axes[0].set_title(title, loc="left", fontsize=6, pad=2)
     if pictures:
         grid[0, -1].set_title("references", loc="right", fontsize=6, pad=2, color=GRAY)

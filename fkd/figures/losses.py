@@ -1,8 +1,9 @@
 """The course of training: each term of the loss over the epochs, in training and validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -14,6 +15,12 @@ from fkd.study.style import GRAY, by_network, figure, legend, legend_height, loo
 
 ROW = 1.2
 """The height of a row of panels, in inches."""
+
+WINDOW = 5
+"""The number of epochs over whose median a value may stand out as a spike."""
+
+FLATTENED = 5
+"""How many times as much as without its spikes a term spans where its axis is cut."""
 
 _SUBSETS = ("training", "validation")
 _NOT_TERMS = ("images", "total", "seconds")
@@ -58,12 +65,13 @@ def figure_losses(
             axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         for axes, (term, series) in zip(grid, terms.items(), strict=True):
             axes[0].set_ylabel(term)
-            _scale(axes[0], list(series.values()))
+            shown = _scale(axes[0], list(series.values()))
             for axis, (_, subset, members) in zip(axes, columns, strict=True):
-                for model in members:
-                    if (model, subset) in series:
-                        values = series[model, subset]
-                        axis.plot(values.index, values, markevery=[-1], **look[model])
+                drawn = {m: series[m, subset] for m in members if (m, subset) in series}
+                for model, values in drawn.items():
+                    axis.plot(values.index, values, markevery=[-1], **look[model])
+                if shown:
+                    _tell_of_spikes(axis, shown, [*drawn.values()])
                 if not axis.lines:
                     axis.grid(False)
                     axis.text(0.5, 0.5, "none", transform=axis.transAxes, color=GRAY, ha="center")
@@ -122,14 +130,92 @@ def _name(column: str, student: Student | None) -> str:
     return _NAMES.get(column, column)
 
 
-def _scale(axis: Axes, series: list[pd.Series]) -> None:
+def limits_without_spikes(
+    series: Sequence[pd.Series], is_logarithmic: bool
+) -> tuple[float, float] | None:
+    """Find the limits of an axis that single epochs far from all others would flatten.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        The values of a term by epoch, of all models and subsets that share the axis.
+    is_logarithmic : bool
+        Whether the axis is logarithmic.
+
+    Returns
+    -------
+    (float, float) or None
+        The limits, which hold all values near the medians over :data:`WINDOW` epochs; None if
+        all values together span no more than :data:`FLATTENED` times as much as these.
+    """
+    taken = np.log if is_logarithmic else np.asarray
+    usual, every = (
+        taken(np.concatenate([np.asarray(one, float) for one in values]))
+        for values in (map(_without_spikes, series), series)
+    )
+    every = every[np.isfinite(every)]
+    low, high = usual.min(), usual.max()
+    # Values that are all the same have limits a little apart, too.
+    span = max(high - low, 0.05 * abs(high), 1e-9)
+    near = every[(every >= low - 2 * span) & (every <= high + 2 * span)]
+    span = max(span, np.ptp(near))
+    if np.ptp(every) <= FLATTENED * span:
+        return None
+    ends = near.min() - 0.1 * span, near.max() + 0.1 * span
+    return tuple(map(float, np.exp(ends) if is_logarithmic else ends))
+
+
+def _without_spikes(values: pd.Series) -> pd.Series:
+    """Take the median over neighboring epochs, which a spike of one or two does not change.
+
+    A training of fewer epochs than that keeps its values, but those of more than ten times its
+    median.
+    """
+    values = values[np.isfinite(values)]
+    if len(values) < WINDOW:
+        return values[values.abs() <= 10 * values.abs().median()]
+    return values.rolling(WINDOW, center=True, min_periods=WINDOW // 2 + 1).median()
+
+
+def _tell_of_spikes(axis: Axes, shown: tuple[float, float], series: Sequence[pd.Series]) -> None:
+    """Say at the edge of a panel which values lie beyond it: how far, and at which epoch."""
+    values = pd.concat(series) if series else pd.Series(dtype=float)
+    for beyond, word, furthest, height in (
+        (values[values > shown[1]], "up", pd.Series.idxmax, 0.98),
+        (values[values < shown[0]], "down", pd.Series.idxmin, 0.12),
+    ):
+        if len(beyond):
+            values_of_epochs = beyond.reset_index(drop=True)
+            at = furthest(values_of_epochs)
+            others = f", and {len(beyond) - 1} more" if len(beyond) > 1 else ""
+            axis.text(
+                0.98,
+                height,
+                f"{word} to {values_of_epochs[at]:.3g} at epoch {beyond.index[at]}{others}",
+                transform=axis.transAxes,
+                ha="right",
+                va="top",
+                fontsize=6,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                zorder=3,
+            )
+
+
+def _scale(axis: Axes, series: list[pd.Series]) -> tuple[float, float] | None:
     """Take a logarithmic axis for a term that spans more than a factor of 5.
 
-    Cross-entropy and accuracy keep linear axes.
+    Cross-entropy and accuracy keep linear axes. If spikes would flatten the axis, it is cut,
+    and the result is its limits.
     """
-    least, most = min(map(min, series)), max(map(max, series))
-    if axis.get_ylabel() not in _NAMES.values() and 0 < least < most / 5:
+    usual = pd.concat([_without_spikes(values) for values in series])
+    least, most = min(map(min, series)), usual.max()
+    is_logarithmic = axis.get_ylabel() not in _NAMES.values() and 0 < least < most / 5
+    shown = limits_without_spikes(series, is_logarithmic)
+    if is_logarithmic:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
+    if shown:
+        axis.set_ylim(*shown)
+    return shown

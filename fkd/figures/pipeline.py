@@ -40,6 +40,7 @@ def figure_pipeline(
     metrics: list[Path],
     student: str,
     students: dict[str, Student],
+    is_drawn: bool,
     svg: Path,
     png: Path,
     maps: list[str] = MAPS,
@@ -60,15 +61,18 @@ def figure_pipeline(
     signatures : Path
         Shard of kind "signatures".
     features : Path
-        Shard of kind "features" of these signatures by the student.
+        Shard of kind "features" of these signatures by the model that is shown.
     scores : Path
         Shard of kind "scores" of these features.
     metrics : list of Path
         The rates of each model on this set, with as many references, in the order to show.
     student : str
-        The student to which the features and scores belong.
+        The model to which the features and scores belong: a student, or the teacher where no
+        student is trained.
     students : dict of str to Student
         The students of the study.
+    is_drawn : bool
+        Whether a program drew these signatures, which the figure then says.
     svg : Path
         The figure.
     png : Path
@@ -101,10 +105,16 @@ def figure_pipeline(
         text[3].imshow(contrast, cmap=COLORS, extent=(0, INPUT[1], INPUT[0], 0))
         text[3].set_title("and contrast (NAC)")
         _show_stack(signature[0], genuine_signatures(signatures, CROPS, seed), "signatures")
-        _show_features(signature[1], shards.read(features, "features"))
+        whose = "teacher" if student == TEACHER else "student"
+        _show_features(signature[1], shards.read(features, "features"), whose)
         _show_scores(signature[2], shards.read(scores, "scores", ["score", "forgery"]))
-        _show_rates(signature[3], metrics, students)
-        above.supxlabel("guide a student, which also learns who wrote the text", fontsize=8)
+        _show_rates(signature[3], metrics, students, is_drawn)
+        guided = (
+            "guide a student, which also learns who wrote the text"
+            if any(student.is_trained for student in students.values())
+            else "could guide a student; this study trains none"
+        )
+        above.supxlabel(guided, fontsize=8)
         for axis in (*text, *signature[:2]):
             frame_image(axis)
         for row in (text, signature):
@@ -138,7 +148,7 @@ def _show_tree(axis: Axes, image: np.ndarray, tree: Tree) -> None:
     axis.set_title("the teacher's tree")
 
 
-def _show_features(axis: Axes, shard: shards.Shard) -> None:
+def _show_features(axis: Axes, shard: shards.Shard, whose: str) -> None:
     """Show the features of genuine signatures of a few writers: the elements that vary most."""
     writers = list(dict.fromkeys(shard["writer"]))[:6]
     rows = np.isin(shard["writer"], writers) & ~shard["forgery"].astype(bool)
@@ -148,7 +158,7 @@ def _show_features(axis: Axes, shard: shards.Shard) -> None:
     axis.imshow(values / np.maximum(values.max(axis=0), 1e-9), cmap="Greys", aspect="auto")
     changes = np.flatnonzero(shard["writer"][rows][1:] != shard["writer"][rows][:-1])
     axis.hlines(changes + 0.5, -0.5, values.shape[1] - 0.5, GENUINE, linewidth=0.6)
-    axis.set_title("the student's features")
+    axis.set_title(f"the {whose}'s features")
     axis.set_xlabel("a row each, by writer", fontsize=6)
 
 
@@ -164,13 +174,18 @@ def _show_scores(axis: Axes, shard: shards.Shard) -> None:
     axis.legend(fontsize=6, handlelength=1, borderpad=0)
 
 
-def _show_rates(axis: Axes, metrics: list[Path], students: dict[str, Student]) -> None:
-    """Show the mean equal error rate of each model over the splits, as a bar."""
+def _show_rates(
+    axis: Axes, metrics: list[Path], students: dict[str, Student], is_drawn: bool
+) -> None:
+    """Show the equal error rate of each model, mean and deviation over the splits, as a bar."""
     splits = read_splits(metrics)
     models = list(dict.fromkeys(splits["model"]))
-    rates = 100 * splits.groupby("model")["EER_userthresholds"].mean()[models]
-    bars = axis.barh(range(len(models)), rates, color=GRAY, height=0.35)
-    axis.bar_label(bars, fmt="%.1f", padding=2, fontsize=6)
+    by_model = splits.groupby("model")["EER_userthresholds"]
+    means, spreads = 100 * by_model.mean()[models], 100 * by_model.std(ddof=0)[models]
+    bars = axis.barh(range(len(models)), means, color=GRAY, height=0.35)
+    texts = [f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(means, spreads, strict=True)]
+    axis.bar_label(bars, texts, padding=2, fontsize=6)
+    axis.set_xlim(right=1.6 * max(1, means.max()))  # room for the texts
     for at, model in enumerate(models):
         axis.text(0, at - 0.25, f" {label(model, students)}", va="bottom", fontsize=6)
     axis.set_ylim(len(models) - 0.6, -0.75)
@@ -179,6 +194,12 @@ def _show_rates(axis: Axes, metrics: list[Path], students: dict[str, Student]) -
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
     axis.set_title("equal error rates (%)")
+    name, references = splits["set"].iloc[0], splits["references"].iloc[0]
+    axis.set_xlabel(
+        f"{name}{', drawn by a program' * is_drawn}\nNREF {references}; mean ± deviation over "
+        f"{splits['split'].nunique()} splits",
+        fontsize=6,
+    )
 
 
 def _join(drawing: Figure, left: Axes, right: Axes) -> None:

@@ -3,17 +3,21 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import cycle, product
+from functools import cache
+from itertools import count, cycle
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from fkd.storage.atomic import writing
-from fkd.study.models import Kind, model_of, network_label
+from fkd.storage.files import printable_lines
+from fkd.study.models import TEACHER, Kind, in_order, model_of, network_label
 from fkd.study.students import Student
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
@@ -58,6 +62,7 @@ STYLE = {
     "image.cmap": "gray",
     "path.simplify_threshold": 0.5,  # simplifies long curves, for smaller files
     "savefig.dpi": DPI,
+    "text.parse_math": False,  # a name may contain dollar signs
     "svg.hashsalt": "fkd",  # makes the ids in SVG files the same in every run
 }
 
@@ -67,7 +72,21 @@ _RESPONSE_COLORS = {
     "barlow_twins": PURPLE,
     "barlow_colleagues": GREEN,
 }
-_NETWORK_LINES = {"resnet18": "-", "signet": "--"}
+
+Line = str | tuple[float, tuple[float, ...]]
+"""A line's style as matplotlib takes it: by name, or as an offset and lengths on and off."""
+
+_NETWORK_LINES: dict[str, tuple[Line, Line]] = {
+    "resnet18": ((0, (4.0, 1.6)), "-"),
+    "signet": ((0, (1.0, 1.2)), "-."),
+}
+"""The lines of students without and with a geometric loss, by network."""
+
+_OTHER_LINES: tuple[Line, Line] = ((0, (2.0, 2.0)), (0, (9.0, 2.0)))
+"""The same for networks that the paper does not have."""
+
+OTHERS = "models of others"
+"""The title of the column of models that are trained elsewhere."""
 
 LEGEND_COLUMNS = 3
 """The largest number of columns of a legend."""
@@ -99,12 +118,46 @@ def save(drawing: Figure, *paths: Path) -> None:
     paths : Path
         The files to write. Their endings, ``.svg`` or ``.png``, give the formats.
     """
+    for text in drawing.findobj(Text):
+        _make_legible(text)
     _settle(drawing)
     for path in paths:
         # By default an SVG file contains the date on which it was written.
         metadata = {"Date": None} if Path(path).suffix == ".svg" else None
         with writing(path) as part:
             drawing.savefig(part, metadata=metadata)
+
+
+def _make_legible(text: Text) -> None:
+    """Let no character of a text become an empty box.
+
+    Characters that the figures' font lacks are taken from the first installed font that has
+    them, or else spelled out, such as ``U+7F72``.
+    """
+    shown, families = "", list(STYLE["font.sans-serif"])
+    for character in printable_lines(text.get_text()):
+        family = "" if character == "\n" else _family_with(character)
+        shown += f"U+{ord(character):04X}" if family is None else character
+        families += [family] if family and family not in families else []
+    if (shown, len(families)) != (text.get_text(), 1):
+        text.set_text(shown)
+        text.set_fontfamily(families)
+
+
+@cache
+def _family_with(character: str) -> str | None:
+    """Find a font that has a character: the figures' own, or the first installed one by name."""
+    own = STYLE["font.sans-serif"][0]
+    upright = {
+        font.name: font.fname
+        for font in font_manager.fontManager.ttflist
+        if (font.style, font.weight, font.stretch) == ("normal", 400, "normal")
+    }
+    for name in (own, *sorted(set(upright) - {own})):
+        has_character = font_manager.get_font(upright[name]).get_char_index(ord(character))
+        if has_character and "Last Resort" not in name:  # that font has a box for any character
+            return name
+    return None
 
 
 def _settle(drawing: Figure) -> None:
@@ -145,18 +198,19 @@ def frame_image(axis: Axes, color: str = GRAY, linewidth: float = 0.5) -> None:
 def looks(models: list[str], students: Mapping[str, Student]) -> dict[str, dict]:
     """Choose colors, lines and markers for models.
 
-    A student's color stands for its response loss, and its line for its network: solid for
-    ResNet-18, dashed for SigNet. Its marker is filled if it has a geometric loss. The teacher
-    is black, and random weights are gray. So each model of the paper has its own look, which
-    is the same in every figure. Students that would look like an earlier one, and models
-    trained by others, take their markers and colors from a list of other ones.
+    A student's color stands for its response loss, and its line for its network and whether it
+    has a geometric loss: solid and dashed for ResNet-18, dash-dotted and dotted for SigNet. Its
+    marker is filled if it has a geometric loss. The teacher is black, and random weights are
+    gray. Students that would have the line of an earlier one, and models trained by others, take
+    a line from a list that has no end. So no two models have the same line, even where it has no
+    marker, and each of the study's models has the same look in every figure.
 
     Parameters
     ----------
     models : list of str
         The names of the models.
     students : mapping of str to Student
-        The students among the models.
+        The students of the study.
 
     Returns
     -------
@@ -164,49 +218,59 @@ def looks(models: list[str], students: Mapping[str, Student]) -> dict[str, dict]
         For each model the keyword arguments of ``Axes.plot``: color, linestyle, marker and
         markerfacecolor.
     """
-    unused = cycle(product(("^", "D", "v", "P"), (BLUE, RED, YELLOW)))
-    taken: set[tuple] = set()
-    looks_of = {}
-    for name in models:
+    looks_of, taken, further = {}, set(), _further_lines()
+    # Students first, all of them: which figure shows which models makes no difference to them.
+    for name in dict.fromkeys([*in_order(students), *models]):
         model = model_of(name, students)
+        marker, is_filled = "o", True
         match model.kind:
             case Kind.TEACHER:
-                color, line, marker, filled = BLACK, "-", "s", True
+                color, line, marker = BLACK, "-", "s"
             case Kind.FOREIGN:
-                marker, color = next(unused)
-                line, filled = ":", True
+                color, line, marker = next(further)
             case Kind.STUDENT:
-                color, line, marker, filled = _student_look(model.student)
-                if (color, line, filled) in taken:  # another student has the same kinds of terms
-                    marker, color = next(unused)
-                taken.add((color, line, filled))
+                color, line = _student_line(model.student)
+                if (color, line) in taken:
+                    color, line, marker = next(further)
+                taken.add((color, line))
+                is_filled = bool(model.student.guiding_maps)
         looks_of[name] = {
             "color": color,
             "linestyle": line,
             "marker": marker,
-            "markerfacecolor": color if filled else "white",
+            "markerfacecolor": color if is_filled else "white",
         }
-    return looks_of
+    return {name: looks_of[name] for name in models}
 
 
-def _student_look(student: Student) -> tuple[str, str, str, bool]:
-    """Give a student's color, line and marker, and whether the marker is filled."""
+def _further_lines() -> Iterator[tuple[str, Line, str]]:
+    """Yield colors, lines and markers that no student of the paper has, each only once.
+
+    The lines are a dash and one dot, a dash and two dots, and so on.
+    """
+    markers = cycle("^DvP")
+    for dots in count(1):
+        line = (0, (5.0, 1.5, *(1.0, 1.5) * dots))
+        for color in (BLUE, RED, YELLOW):
+            yield color, line, next(markers)
+
+
+def _student_line(student: Student) -> tuple[str, Line]:
+    """Give the color and the line of a student by its losses and its network."""
     color = _RESPONSE_COLORS.get(student.response.loss if student.response else None, BLUE)
-    color = color if student.is_trained else GRAY
-    line = _NETWORK_LINES.get(student.architecture, "-.")
-    return color, line, "o", bool(student.guiding_maps)
+    lines = _NETWORK_LINES.get(student.architecture, _OTHER_LINES)
+    return color if student.is_trained else GRAY, lines[bool(student.guiding_maps)]
 
 
 def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, list[str]]:
-    """Divide models into the columns of a figure, one for each network of the students.
+    """Divide models into the columns of a figure: the students' networks, and models of others.
 
     Parameters
     ----------
     models : list of str
         The names of the models.
     students : mapping of str to Student
-        The students among the models. All other models, such as the teacher, appear in
-        every column for comparison.
+        The students among the models. The teacher appears in every column for comparison.
 
     Returns
     -------
@@ -214,13 +278,15 @@ def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, 
         The models of each column, by its title. Columns and models keep the order of
         `models`. Without students there is one column, with an empty title.
     """
-    networks = dict.fromkeys(students[m].architecture for m in models if m in students)
-    return {
-        network_label(network): [
-            m for m in models if m not in students or students[m].architecture == network
-        ]
-        for network in networks
-    } or {"": models}
+    title_of = {
+        m: network_label(students[m].architecture) if m in students else OTHERS
+        for m in models
+        if m != TEACHER
+    }
+    titles = sorted(dict.fromkeys(title_of.values()), key=lambda title: title == OTHERS)
+    if not set(titles) - {OTHERS}:
+        return {"": models}
+    return {title: [m for m in models if title_of.get(m, title) == title] for title in titles}
 
 
 def legend(drawing: Figure, entries: Mapping[str, Mapping]) -> None:

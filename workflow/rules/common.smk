@@ -56,8 +56,11 @@ RESULTS = ["eer", "table4", "table5", "table7"]
 JUDGED = study.judged[0]
 # The model in figures that show only one: the last trained student in the tables.
 SHOWN = study.shown
-# The models in the overview: the teacher, students that differ in their geometric loss, and SHOWN.
-COMPARED = list(dict.fromkeys([TEACHER, *study.contrasted, SHOWN]))
+# The models in the overview: the teacher, students that differ in their geometric loss, SHOWN, and
+# models of others.
+COMPARED = list(
+    dict.fromkeys([TEACHER, *study.contrasted, SHOWN, *study.models_of(Kind.FOREIGN)])
+)
 
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained

@@ -33,6 +33,7 @@ rule figure_pipeline:
         code=code_of("figure_pipeline", networks=[TEACHER]),
         settings=dict(
             student=SHOWN,
+            is_drawn=JUDGED in study.drawn_signatures,
             students=config["students"],
             maps=study.guiding_maps or ["conv2"],
             radius=config["geometry"]["radius"],
