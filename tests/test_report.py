@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
@@ -59,11 +60,26 @@ ALONE = (
 )
 
 
+TITLE = """A *study* of a_b_, `c` and |d|
+
+.. include:: config.yaml
+
+.. raw:: html
+
+   <script>document.title = "owned"</script><img src="x" onerror="document.title = 'owned'">
+
+[click](javascript:document.title='owned') <b>bold</b> </script><script>document.title = "owned"
+"""
+"""A title that tries what Markdown, reStructuredText and HTML would obey."""
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the smallest study, written without a network."""
+    """The report of the smallest study under such a title, written without a network."""
     folder = tmp_path_factory.mktemp("study")
-    shutil.copy2(ROOT / "config.yaml", folder)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = config | {"title": TITLE, "license": TITLE}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     nowhere = "http://127.0.0.1:9"  # where a request of any library would end
     offline = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""}
     offline |= {name.upper(): value for name, value in offline.items()}
@@ -192,6 +208,34 @@ def test_a_table_is_shown(opened, table):
         assert "| --" not in text and "|:--" not in text  # no Markdown is left
     finally:
         opened.browser.switch_to.default_content()
+
+
+def test_markup_in_the_title_is_text_everywhere(opened):
+    """On the first page, and in the tables and paragraphs that it heads."""
+    title = " ".join(TITLE.split())
+    opened.browser.refresh()
+    shown = opened.wait.until(lambda b: title in b.find_element(By.TAG_NAME, "body").text and b)
+    page = shown.find_element(By.TAG_NAME, "body")
+    for what in (".system-message", ".problematic", "#app b", "#app img[onerror]"):
+        assert not page.find_elements(By.CSS_SELECTOR, what)
+    assert "sizes:" not in page.text  # nothing of the file that the title names
+    assert opened.browser.title == "Snakemake Report"
+    for table, category, heads in (
+        ("eer", "Results", f"{title}"),
+        ("table5", "Results", f"Ours: {title}."),
+        ("methods", "Methods", f"Methods: {title}"),
+    ):
+        row = [name for name, *_ in opened.categories[category]].index(table)
+        opened.show(category, row, 0)
+        frame = opened.wait.until(lambda b: b.find_element(By.TAG_NAME, "iframe"))
+        opened.browser.switch_to.frame(frame)
+        try:
+            said = opened.wait.until(lambda b: b.find_element(By.TAG_NAME, "body").text)
+            assert heads in said
+            assert not opened.browser.find_elements(By.CSS_SELECTOR, "script, img, a, h1 em, h1 b")
+        finally:
+            opened.browser.switch_to.default_content()
+    assert opened.browser.title == "Snakemake Report"
 
 
 def test_nothing_went_wrong_in_the_console(opened):
