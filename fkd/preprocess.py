@@ -70,7 +70,7 @@ def normalize(
     Raises
     ------
     FkdError
-        Where the image is blank or no ink is left.
+        Where the image has another type or shape, is blank, or no ink is left.
     ValueError
         Where `threshold` is neither of the two.
 
@@ -131,6 +131,13 @@ def prepare(
     """
     if threshold not in ("image", "blurred"):
         raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 2:
+        raise FkdError(
+            f"a scan of the type {image.dtype} and shape {image.shape}; expected gray levels as "
+            "uint8 (0 is black, 255 is white), shape (height, width). Make colors gray, and of "
+            "levels from 0 to 1 take (255 * image).round().astype(numpy.uint8)."
+        )
     level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
     ink = image[top:bottom, left:right]
     # Pixels are integers, for which <= level and <= int(level) are the same; integers
@@ -260,6 +267,11 @@ def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray
     ndarray, shape (..., *size)
         A view of `images`.
 
+    Raises
+    ------
+    FkdError
+        Where the images are smaller than `size`.
+
     Examples
     --------
     >>> import numpy as np
@@ -267,6 +279,8 @@ def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray
     >>> center_crop(np.arange(20).reshape(4, 5), size=(2, 3)).tolist()
     [[6, 7, 8], [11, 12, 13]]
     """
+    if len(images.shape) < 2 or any(f < p for f, p in zip(images.shape[-2:], size, strict=True)):
+        raise FkdError(f"images of shape {images.shape} are smaller than {size[0]} x {size[1]}")
     top, left = ((full - part) // 2 for full, part in zip(images.shape[-2:], size, strict=True))
     return images[..., top : top + size[0], left : left + size[1]]
 

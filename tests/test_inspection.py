@@ -542,7 +542,7 @@ FAULTS = {
     "huge archive": (
         "a.npz",
         huge_npz,
-        "content takes 300,000,000 bytes, more than 100 times the file. Weights, images and "
+        "content takes 300,000,000 bytes, more than 100 times the file. Images and "
         "features do not shrink so much; if it holds them, save it without compression",
     ),
     "another archive": (

@@ -1,6 +1,7 @@
 """Files made to read other files, to fill the memory, to stall, or to mislead compiled code."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,21 @@ import torch
 from foreign import linear
 from onnx import TensorProto, helper
 
+from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, neighborhoods
+from fkd.inspection import describe
+from fkd.models import published
 from fkd.models.extractor import Extractor
 from fkd.models.features import describe_images
 from fkd.models.onnx_file import read_onnx
+from fkd.models.pickled import read_pickled
 from fkd.models.published import read_public_weights
 from fkd.models.trial import refuse_fickle, try_out
+from fkd.preprocess import center_crop, normalize
+from fkd.signatures.npz import read_npz
 from fkd.storage import shards
+from fkd.study.parts import Networks
 from fkd.text.crops import make_crops
 from fkd.training.text_crops import TextCrops
 
@@ -456,3 +464,132 @@ def test_a_model_above_2_gb_is_refused_before_its_weights_are_read(tensors, size
     path = outside(tmp_path / "big.onnx", tensors, size)
     with pytest.raises(FkdError, match=r"big\.onnx: more than 2 GB with its weights"):
         read_onnx(path)
+
+
+# Weights
+
+
+FIRST, SECOND = "conv_layers.conv1.conv.weight", "conv_layers.conv2.conv.weight"
+
+
+def numbers(folder: Path, content: object) -> Path:
+    torch.save(content, folder / "a.pth")
+    return folder / "a.pth"
+
+
+def spread(elements: int) -> torch.Tensor:
+    """A tensor that repeats one number."""
+    return torch.zeros(1).expand(elements)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {FIRST: spread(1 << 28)},
+        {f"{number}": spread(1 << 20) for number in range(99)},
+        ([{FIRST: [spread(1 << 28)]}],),
+    ],
+)
+@pytest.mark.parametrize("read", [read_public_weights, describe])
+def test_tensors_that_repeat_one_number_are_counted_by_their_elements(content, read, tmp_path):
+    with pytest.raises(FkdError, match=r"a\.pth: its content takes .* more than 4 times the file"):
+        read(numbers(tmp_path, content))
+
+
+def test_nested_lists_are_entered_once(tmp_path):
+    nested: list = [torch.zeros(1)]
+    for _ in range(60):
+        nested = [nested] * 10
+    assert read_pickled(numbers(tmp_path, nested))
+
+
+SMALL = Networks(width=0.05, features=16)
+
+
+@pytest.fixture
+def small_signet(monkeypatch):
+    monkeypatch.setattr(published, "SigNet", lambda: models.build("signet", None, SMALL))
+    return models.build("signet", None, SMALL, seed=3)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module.", "model."])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: (state, torch.zeros(3)),
+        lambda state: {"epoch": 3, "optimizer": {"state": {}}, "state_dict": state},
+        lambda state: {"ema": {"a": torch.zeros(2)}, "net": state, "best": 0.3},
+    ],
+    ids=["alone", "tuple", "checkpoint", "checkpoint with others"],
+)
+def test_weights_are_found_in_what_wraps_them(prefix, wrap, small_signet, tmp_path, caplog):
+    caplog.set_level("INFO")
+    state = {f"{prefix}{name}": value for name, value in small_signet.state_dict().items()}
+    found = read_public_weights(numbers(tmp_path, wrap(state)))
+    assert models.checksum(found) == models.checksum(small_signet)
+    assert (f"read without '{prefix}'" in caplog.text) == bool(prefix)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (torch.nn.Linear(2, 2), r"\(it holds torch.nn.modules.linear.Linear besides tensors\)"),
+        (b"no archive", r"\(it is damaged, cut short, or no file of PyTorch\)"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_public_weights, describe])
+def test_no_words_of_pytorch_reach_the_user(content, reason, read, tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(FkdError, match=rf"a\.pth: .*code in it is never run {reason}\.$") as error:
+        read(path)
+    assert str(error.value).isprintable()
+
+
+# Archives of arrays
+
+
+@pytest.mark.parametrize("kind", ["|S0", "<U0"])
+def test_a_billion_strings_of_no_length_are_refused_before_they_are_read(kind, tmp_path):
+    path = tmp_path / "a.npz"
+    header = {"descr": kind, "fortran_order": False, "shape": (10**9,)}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x", "y", "yforg", "filenames", "features"):
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array_header_1_0(stream, header)
+    for read in (read_npz, describe):
+        with pytest.raises(FkdError, match=r"a\.npz: its content takes .* more than 100 times"):
+            read(path)
+
+
+# Images of another range or shape
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((60, 90), 0.5),
+        np.zeros((60, 90, 3), np.uint8),
+        np.zeros(60, np.uint8),
+        np.zeros((60, 90), np.int64),
+        np.zeros((60, 90), bool),
+    ],
+)
+def test_a_scan_is_gray_levels_of_8_bits(image):
+    with pytest.raises(FkdError, match="expected gray levels as uint8"):
+        normalize(image)
+
+
+def test_networks_are_not_given_levels_that_are_divided_already():
+    with pytest.raises(FkdError, match=r"torch\.float32 .*expected gray levels as uint8"):
+        models.as_input(np.zeros((1, 150, 220), np.float32))
+    with pytest.raises(FkdError, match="expected gray levels as uint8"):
+        models.as_input(np.zeros((150, 220), np.uint8))
+
+
+def test_a_center_is_not_cut_from_less():
+    with pytest.raises(
+        FkdError, match=r"images of shape \(2, 100, 300\) are smaller than 150 x 220"
+    ):
+        center_crop(np.zeros((2, 100, 300), np.uint8))

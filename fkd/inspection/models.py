@@ -1,8 +1,6 @@
 """Descriptions of weights, checkpoints, ONNX models and prepared sets."""
 
 import json
-import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,10 +19,11 @@ from fkd.errors import FkdError
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
 from fkd.models.onnx_file import read_onnx
+from fkd.models.pickled import find_state, read_pickled
 from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import printable
-from fkd.storage.sizes import refuse_unfolding, unfolded_size
+from fkd.storage.sizes import refuse_unfolding, size_of_arrays
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
 
@@ -74,17 +73,7 @@ def describe_weights(file: Path) -> Finding:
 
 def describe_pth(file: Path) -> Finding:
     """Describe a checkpoint of a training, or SigNet's weights as its authors publish them."""
-    _check_size(file)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about how the file was pickled
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling a foreign file fails in any way
-        reason = plain(str(error).partition("\n")[0])
-        raise FkdError(
-            f"{printable(file)}: cannot be loaded as weights alone, and code in it is never run "
-            f"({reason}). Expected a checkpoint of a training, or weights as PyTorch saves them."
-        ) from None
+    content = read_pickled(file)
     try:
         if isinstance(content, dict) and {"about", "epoch", "network", "log"} <= set(content):
             return _checkpoint(file, content)
@@ -93,8 +82,7 @@ def describe_pth(file: Path) -> Finding:
             f"{printable(file)}: not a whole checkpoint ({plain(repr(error))}). Remove it, and the "
             "training starts anew."
         ) from None
-    state = content[0] if isinstance(content, tuple | list) and content else content
-    tensors = state if isinstance(state, dict) else {"": state}
+    tensors = find_state(file, content) or {"": content}
     tensors = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     if not tensors:
         raise FkdError(
@@ -181,8 +169,9 @@ def describe_onnx(file: Path) -> Finding:
 def describe_archive(file: Path) -> Finding:
     """Describe a prepared set, or features, in the ``.npz`` format."""
     try:
-        _check_size(file)
         with np.load(file, allow_pickle=False) as opened:
+            remedy = "Images and features do not shrink so much; if it holds them, save it without compression."
+            refuse_unfolding(file, size_of_arrays(opened.zip), MOST_SHRUNK, remedy)
             names = opened.files
             if set(names) == {"features", "filenames"}:
                 return _features(file, opened["features"], opened["filenames"])
@@ -228,18 +217,6 @@ def _features(file: Path, features: np.ndarray, names: np.ndarray) -> Finding:
         if features.size
         else None,
     )
-
-
-def _check_size(file: Path) -> None:
-    """Refuse an archive that would fill the memory, before anything in it is read."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            size = unfolded_size(archive)
-        remedy = (
-            "Weights, images and features do not shrink so much; if it holds them, save it without "
-            "compression."
-        )
-        refuse_unfolding(file, size, MOST_SHRUNK, remedy)
 
 
 def _trained(about: Mapping[str, Any]) -> str:

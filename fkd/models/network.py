@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fkd.errors import FkdError
 from fkd.seeding import entropy
 from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
 
@@ -127,8 +128,19 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
     -------
     Tensor, (B, 1, H, W), float32
         Gray levels in [0, 1].
+
+    Raises
+    ------
+    FkdError
+        If the images have another type or shape. Those in [0, 1] would be divided by 255 again.
     """
-    return torch.as_tensor(images).unsqueeze(1).to(torch.float32).div(255)
+    images = torch.as_tensor(images)
+    if images.dtype != torch.uint8 or images.ndim != 3:
+        raise FkdError(
+            f"images of the type {images.dtype} and shape {tuple(images.shape)}; expected gray "
+            "levels as uint8, (B, H, W)."
+        )
+    return images.unsqueeze(1).to(torch.float32).div(255)
 
 
 def initialize(

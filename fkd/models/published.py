@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from fkd.errors import FkdError
 from fkd.models.extractor import Extractor
 from fkd.models.onnx_file import read_onnx, refuse_control_flow
+from fkd.models.pickled import find_state, read_pickled
 from fkd.models.signet import SigNet
 from fkd.models.trial import try_out
 from fkd.models.weights import check_tensors
 from fkd.preprocess import INPUT
 from fkd.seeding import generator
-from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
 """The largest allowed difference between the features of an ONNX file and those of the SigNet that
@@ -36,7 +36,9 @@ def read_public_weights(path: Path | str) -> SigNet:
     ----------
     path : Path or str
         Either ``signet.pth``, a tuple whose first member is the state of the network without
-        classifiers, or the network as ``*.onnx``. No code in either is ever run.
+        classifiers, or the network as ``*.onnx``. Of a checkpoint or a wrapped network, the state
+        is found by the names of the weights. Objects in it are never unpickled; the graph of an
+        ONNX file is run on a few drawn images, if it holds nothing but operators in a row.
 
     Returns
     -------
@@ -63,18 +65,13 @@ def read_public_weights(path: Path | str) -> SigNet:
 
 def _read_pth(path: Path | str) -> dict[str, Tensor]:
     """Read a network's state from a PyTorch file, without unpickling any objects."""
-    check_file(path, "It is what teacher.weights names.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling an unknown file can raise any error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    state = find_state(path, read_pickled(path, "It is what teacher.weights names."))
+    if state is None:
         raise FkdError(
-            f"{path}: cannot be loaded as weights alone, and code in it is never run ({reason})."
-        ) from None
-    state = content[0] if isinstance(content, tuple | list) and content else content
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise FkdError(f"{path}: expected a tuple whose first member maps names to tensors.")
-    return state
+            f"{path}: expected a tuple whose first member maps names to tensors, or a checkpoint "
+            "with an entry that does."
+        )
+    return dict(state)
 
 
 @dataclass

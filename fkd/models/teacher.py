@@ -10,6 +10,7 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.models.features import prepare_image
 from fkd.models.network import as_input
+from fkd.models.pickled import read_pickled
 from fkd.storage.files import check_file
 
 TOLERANCE = 1e-4
@@ -24,7 +25,8 @@ def import_teacher(*, weights: Path, out: Path) -> None:
     Parameters
     ----------
     weights : Path
-        ``signet.pth``, or the same network as ``*.onnx``. No code in it is ever run.
+        ``signet.pth``, or the same network as ``*.onnx``, see
+        :func:`fkd.models.read_public_weights`. Objects in it are never unpickled.
     out : Path
         The safetensors file to write.
 
@@ -82,12 +84,14 @@ def _read_feature(path: Path) -> np.ndarray:
     check_file(path)
     try:
         if Path(path).suffix == ".pth":
-            stored = torch.load(path, map_location="cpu", weights_only=True).numpy()
+            stored = read_pickled(path).numpy()
         else:
             stored = np.load(path, allow_pickle=False)
+        if stored.dtype.kind not in "biuf":
+            raise ValueError(f"found the type {stored.dtype}")
         vector = np.asarray(stored, np.float32)
     except Exception as error:  # reading a damaged or unknown file can raise any error
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
         raise FkdError(
             f"{path}: expected a vector of numbers as *.npy or *.pth; pickled objects are never "
             f"read ({reason})."

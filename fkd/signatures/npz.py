@@ -18,7 +18,7 @@ from fkd.preprocess import SIZE
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import check_file, natural_order, printable
-from fkd.storage.sizes import refuse_unfolding, unfolded_size
+from fkd.storage.sizes import refuse_unfolding, size_of_arrays
 
 SIMPLE = 2
 """What ``yforg`` says of a simple forgery, which no protocol here uses."""
@@ -63,7 +63,7 @@ def read_npz(source: Path) -> tuple[list[SignatureFile], Iterator[np.ndarray]]:
         with np.load(source, allow_pickle=False) as file:
             refuse_unfolding(
                 source,
-                unfolded_size(file.zip),
+                size_of_arrays(file.zip),
                 MOST_SHRUNK,
                 "No set of signatures shrinks so much; if it is one, save it without compression.",
             )
@@ -155,9 +155,10 @@ def _decoded(source: Path, key: str, names: np.ndarray) -> np.ndarray:
     """Turn names that are bytes into text; refuse those that no list can hold."""
     if names.dtype.kind not in "US":
         return names
-    if names.dtype.kind == "S":
+    too_long = names.dtype.itemsize > 4 * LONGEST_NAME  # 4 bytes a character
+    if names.dtype.kind == "S" and not too_long:
         names = np.char.decode(names, "utf-8", "surrogateescape")
-    if any(len(name) > LONGEST_NAME or "\0" in name for name in names.ravel().tolist()):
+    if too_long or any(len(name) > LONGEST_NAME or "\0" in name for name in names.ravel().tolist()):
         raise FkdError(
             f"{source}: {key} holds a name of more than {LONGEST_NAME} characters, or with a null "
             "in it."
