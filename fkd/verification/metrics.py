@@ -1,12 +1,51 @@
 """Error rates of one split.
 
-Every threshold here is a posteriori, as in the paper: it is chosen on the very scores whose
-errors are counted. A score at or above the threshold accepts a signature as genuine.
+Every threshold that is chosen here is a posteriori, as in the paper: it is chosen on the very scores
+whose errors are counted. A score at or above the threshold accepts a signature as genuine.
+Thresholds that are set beforehand are in :mod:`fkd.verification.thresholds`.
 """
 
 import numpy as np
 
 from fkd.errors import FkdError
+
+
+def plain_scores(genuine: np.ndarray, forged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Check scores that come from outside.
+
+    Parameters
+    ----------
+    genuine, forged : array_like of float, (n,) and (m,)
+        Scores, higher for genuine.
+
+    Returns
+    -------
+    ndarray of float64, (n,) and (m,)
+        The same scores.
+
+    Raises
+    ------
+    FkdError
+        If one of the arrays is empty, is not one-dimensional, or holds NaN or infinity.
+    """
+    checked = []
+    for kind, given in (("genuine signatures", genuine), ("forgeries", forged)):
+        try:
+            scores = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            raise FkdError(f"Scores of {kind} are one number each.") from None
+        if scores.ndim != 1 or not len(scores):
+            raise FkdError(
+                f"Scores of {kind} are an array of shape (n,) with n from 1, found {scores.shape}."
+            )
+        broken = np.flatnonzero(~np.isfinite(scores))
+        if len(broken):
+            raise FkdError(
+                f"{len(broken)} of {len(scores)} scores of {kind} are NaN or infinite, the first "
+                f"is number {broken[0]}. A score that is missing is to be left out."
+            )
+        checked.append(scores)
+    return checked[0], checked[1]
 
 
 def roc(genuine: np.ndarray, skilled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

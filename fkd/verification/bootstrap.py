@@ -1,0 +1,321 @@
+"""Intervals over writers: how far a rate would move with other writers of the same kind.
+
+Writers are the independent units; signatures of one writer, and splits of one set, are not. So
+writers are drawn anew, with replacement and with all their scores in all splits (B. Efron and
+R. Tibshirani, An Introduction to the Bootstrap, 1993). Two models that judge the same writers are
+compared on the same draws. Where a model was trained under several seeds, these are drawn anew too.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fkd.errors import FkdError
+from fkd.verification.metrics import plain_scores, roc
+from fkd.verification.significance import DECIMALS
+
+RESAMPLES = 1000
+"""Draws of writers."""
+
+Statistic = Callable[..., Any]
+"""Takes genuine and forged scores, and where there is development what was set on it; gives a
+number or an array, such as :func:`fkd.verification.equal_error_rate` does."""
+
+
+class WriterScores:
+    """The scores of one split, by writer.
+
+    Parameters
+    ----------
+    genuine, forged : sequence of array_like of float, (writers,) of (n,)
+        Each writer's scores, higher for genuine. Writers may have different numbers of them, and
+        some may have none. Rows of a matrix will do.
+
+    Raises
+    ------
+    FkdError
+        If the two differ in the number of writers, there are no scores at all, or one is NaN or
+        infinite.
+
+    Notes
+    -----
+    Forgeries are skilled ones. Scores of random forgeries depend on two writers, and drawing one
+    of them understates how uncertain their rates are.
+    """
+
+    def __init__(self, genuine: Sequence[np.ndarray], forged: Sequence[np.ndarray]) -> None:
+        if len(genuine) != len(forged):
+            raise FkdError(
+                f"Scores are listed by writer, found {len(genuine)} writers with genuine "
+                f"signatures and {len(forged)} with forgeries."
+            )
+        self.writers = len(genuine)
+        scores = plain_scores(*(np.concatenate([*kind, []]) for kind in (genuine, forged)))
+        self._kinds = []
+        for kind, flat in zip((genuine, forged), scores, strict=True):
+            writer = np.repeat(np.arange(self.writers), [len(own) for own in kind])
+            order = np.argsort(-flat, kind="stable")  # sorted scores are ranked faster later
+            self._kinds.append((flat[order], writer[order]))
+
+    def drawn(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return all scores with each writer as often as it was drawn.
+
+        Parameters
+        ----------
+        times : ndarray of int, (writers,)
+            How often each writer was drawn.
+
+        Returns
+        -------
+        genuine, forged : ndarray of float64, (n,) and (m,)
+            The scores, descending.
+        """
+        genuine, forged = (np.repeat(scores, times[writer]) for scores, writer in self._kinds)
+        return genuine, forged
+
+    def suffices(self, times: np.ndarray) -> bool:
+        """Tell whether a draw holds both genuine signatures and forgeries."""
+        return all(times[writer].any() for _, writer in self._kinds)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The scores of one model, trained under one seed.
+
+    Attributes
+    ----------
+    splits : sequence of WriterScores
+        The judged writers' scores in each split. A statistic is averaged over the splits.
+    development : WriterScores, optional
+        The scores of development writers, on which thresholds or a calibration are set.
+    """
+
+    splits: Sequence[WriterScores]
+    development: WriterScores | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its interval.
+
+    Attributes
+    ----------
+    value : float or ndarray
+        The statistic of the scores as they are.
+    low, high : float or ndarray
+        The ends of the percentile interval.
+    p : float, optional
+        For a difference of two models, how probable one as large is if there is none: twice the
+        share of draws on the other side of 0, two-sided.
+    """
+
+    value: Any
+    low: Any
+    high: Any
+    p: float | None = None
+
+
+def interval(
+    statistic: Statistic,
+    model: Sequence[Trial],
+    *,
+    setting: Callable[[np.ndarray, np.ndarray], Any] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Compute the interval of a statistic over writers, and over training seeds if several.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes ``(genuine, forged)``, or with `setting` ``(genuine, forged, set)``.
+    model : sequence of Trial
+        The scores under each training seed. With one, the interval does not hold the noise of
+        training.
+    setting : callable, optional
+        Takes the development scores ``(genuine, forged)`` and gives what `statistic` needs, such
+        as a threshold. Development writers are drawn anew too.
+    resamples, seed : int
+        The number of draws, and the seed of their random stream.
+    level : float
+        The share of the draws that the interval holds.
+
+    Returns
+    -------
+    Interval
+        The statistic and its interval.
+
+    Raises
+    ------
+    FkdError
+        If the trials differ in their writers, development scores are missing, or a setting is
+        out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fkd.verification import Trial, WriterScores, equal_error_rate, interval
+    >>> stream = np.random.default_rng(0)
+    >>> genuine = stream.normal(2, 1, size=(55, 10)) + stream.normal(size=(55, 1))
+    >>> split = WriterScores(genuine, stream.normal(size=(55, 10)))
+    >>> found = interval(equal_error_rate, [Trial([split])])
+    >>> f"{found.value:.3f}, from {found.low:.3f} to {found.high:.3f}"
+    '0.205, from 0.161 to 0.242'
+    """
+    (value,), (draws,) = _drawn(statistic, [model], setting, resamples, seed)
+    return _percentiles(value, draws, level)
+
+
+def difference(
+    statistic: Statistic,
+    model: Sequence[Trial],
+    other: Sequence[Trial],
+    *,
+    setting: Callable[[np.ndarray, np.ndarray], Any] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Compute the interval of the difference of two models that judge the same writers.
+
+    Parameters
+    ----------
+    statistic, setting, resamples, seed, level
+        As for :func:`interval`.
+    model, other : sequence of Trial
+        The scores of both, with the same writers in the same order. Each draw takes the same
+        writers for both, and training seeds for each on its own.
+
+    Returns
+    -------
+    Interval
+        The statistic of `model` minus that of `other`, with its interval and its p-value.
+
+    Raises
+    ------
+    FkdError
+        As for :func:`interval`.
+    """
+    values, draws = _drawn(statistic, [model, other], setting, resamples, seed)
+    change = draws[0] - draws[1]
+    found = _percentiles(values[0] - values[1], change, level)
+    p = None
+    if change.ndim == 1:
+        change = change.round(DECIMALS)
+        # The scores as they are count as one of the draws, so that p is never 0.
+        one_side = (1 + min(np.sum(change <= 0), np.sum(change >= 0))) / (1 + resamples)
+        p = float(min(1, 2 * one_side))
+    return Interval(found.value, found.low, found.high, p)
+
+
+def det_band(
+    model: Sequence[Trial],
+    far: np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Compute a DET curve with the band of its FRR at each FAR.
+
+    Parameters
+    ----------
+    model : sequence of Trial
+        As for :func:`interval`. FRRs are averaged over splits at equal FAR.
+    far : ndarray of float, (k,)
+        The FARs, from 0 to 1, ascending.
+    resamples, seed, level
+        As for :func:`interval`.
+
+    Returns
+    -------
+    Interval
+        FRRs, arrays of shape (k,).
+
+    Raises
+    ------
+    FkdError
+        As for :func:`interval`.
+    """
+    far = np.asarray(far, np.float64)
+
+    def missed(genuine: np.ndarray, forged: np.ndarray) -> np.ndarray:
+        accepted, tpr, _ = roc(genuine, forged)
+        # At a FAR that no threshold gives, that of the next stricter threshold counts.
+        return 1 - tpr[np.searchsorted(accepted, far, side="right") - 1]
+
+    return interval(missed, model, resamples=resamples, seed=seed, level=level)
+
+
+def _percentiles(value: np.ndarray, draws: np.ndarray, level: float) -> Interval:
+    """Make the interval of a value's draws, (resamples, ...)."""
+    if not 0 < level < 1:
+        raise FkdError(f"A level of confidence is between 0 and 1, found {level}.")
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return Interval(
+        *(end if end.ndim else float(end) for end in map(np.asarray, (value, low, high)))
+    )
+
+
+def _drawn(
+    statistic: Statistic,
+    models: Sequence[Sequence[Trial]],
+    setting: Callable[[np.ndarray, np.ndarray], Any] | None,
+    resamples: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the statistic of each model: (models, ...), and of draws (models, resamples, ...)."""
+    if resamples < 1:
+        raise FkdError(f"resamples count from 1, found {resamples}.")
+    judged = _same_writers([split for model in models for trial in model for split in trial.splits])
+    developed = None
+    if setting is not None:
+        given = [trial.development for model in models for trial in model]
+        if None in given:
+            raise FkdError("What is set on development writers needs their scores in each trial.")
+        developed = _same_writers(given)
+
+    def value(trial: Trial, times: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+        made = () if own is None else (setting(*trial.development.drawn(own)),)
+        return np.mean([statistic(*split.drawn(times), *made) for split in trial.splits], axis=0)
+
+    stream = np.random.default_rng(seed)
+    # The first draw is the scores as they are.
+    draws: list[list[np.ndarray]] = [[] for _ in models]
+    for number in range(1 + resamples):
+        times = _draw(stream, judged, number)
+        own = None if developed is None else _draw(stream, developed, number)
+        for model, kept in zip(models, draws, strict=True):
+            of = np.arange(len(model))
+            if number:
+                of = stream.integers(len(model), size=len(model))
+            values = {trial: value(model[trial], times, own) for trial in set(of.tolist())}
+            kept.append(np.mean([values[trial] for trial in of], axis=0))
+    found = np.array(draws)
+    return found[:, 0], found[:, 1:]
+
+
+def _same_writers(scores: Sequence[WriterScores]) -> Sequence[WriterScores]:
+    """Refuse scores that cannot be of the same writers."""
+    counts = sorted({one.writers for one in scores})
+    if len(counts) != 1:
+        raise FkdError(
+            "Splits, training seeds and models are compared on the same writers in the same order, "
+            f"found {' and '.join(map(str, counts)) or 'no'} writers."
+        )
+    return scores
+
+
+def _draw(stream: np.random.Generator, scores: Sequence[WriterScores], number: int) -> np.ndarray:
+    """Draw as many writers as there are: how often each, (writers,). Number 0 is each once."""
+    writers = scores[0].writers
+    times = np.ones(writers, np.int64)
+    while number:
+        times = np.bincount(stream.integers(writers, size=writers), minlength=writers)
+        if all(one.suffices(times) for one in scores):
+            break  # few writers may have all the forgeries; a draw without any has no rates
+    return times
