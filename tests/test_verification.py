@@ -387,7 +387,7 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
     assert scores.attributes == {
         "model": "student",
         "set": "drawn",
-        "protocol": counts | cost,
+        "protocol": counts | cost | {"writers": "all"},
         "writers": [f"w{number}" for number in range(11)],
     }
     assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score", "references"}

@@ -10,3 +10,4 @@ from .significance import average_ranks, critical_difference, friedman, nemenyi,
 from .stage import evaluate_wd
 from .thresholds import Threshold, equal_error_rate, far_threshold, rates_at, set_thresholds
 from .tradeoff import DetCurve, det_curve
+from .writers import judged_writers

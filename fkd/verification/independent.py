@@ -17,12 +17,13 @@ from fkd.verification import svm
 from fkd.verification.pairs import (
     Development,
     PairSplit,
-    check_arrays,
     draw_pair_splits,
     training_pairs,
 )
 from fkd.verification.protocol import GAMMA, C, PairProtocol
-from fkd.verification.scoring import MEMORY, SplitScores, check_counts
+from fkd.verification.scoring import MEMORY, SplitScores
+from fkd.verification.splits import ByWriter
+from fkd.verification.writers import check_arrays, check_counts, rows_of_writers
 
 ACCEPTED = 0.0
 """The published threshold of FRR and FARs, at which the machine itself accepts a pair."""
@@ -86,8 +87,8 @@ def scores_of_pair_splits(
     Yields
     ------
     SplitScores
-        The scores of one split, one row per exploitation writer, and ``random`` of the shape of
-        ``genuine``. Its ``fixed`` threshold is 0, as published, unless a distance is compared.
+        The scores of one split, one row per judged writer
+        (:func:`fkd.verification.judged_writers`), and ``random`` of the shape of ``genuine``. Its ``fixed`` threshold is 0, as published, unless a distance is compared.
 
     Raises
     ------
@@ -117,20 +118,14 @@ def scores_of_pair_splits(
             f"Development features have {development.x.shape[1]} elements and the judged ones "
             f"{x.shape[1]}: extract both with one model."
         )
-    genuine, skilled = (_rows(y, writers, yforg == forged) for forged in (False, True))
-    real = ~np.asarray(development.yforg).astype(bool)
-    developed = _rows(np.asarray(development.y), theirs, real)
-    names = writers if names is None else names
-    needed = protocol.references + protocol.test
-    check_counts("genuine signatures", genuine, names, needed)
-    check_counts("skilled forgeries", skilled, names, protocol.test)
-    check_counts("genuine signatures", developed, theirs, protocol.development_references)
-    _check_others("judged", len(writers), protocol.test, "test")
+    kinds = rows_of_writers(y, yforg, writers, protocol, names)
+    developed = _developed(development, theirs, protocol)
+    if not isinstance(protocol.test, str):
+        _check_others("judged", len(kinds[0]), protocol.test, "test")
     partners = protocol.development_references // 2
-    _check_others("development", len(theirs), partners, "half of development_references")
+    _check_others("development", len(developed), partners, "half of development_references")
     drawn = draw_pair_splits(
-        genuine,
-        skilled,
+        *kinds,
         developed,
         references=protocol.references,
         test=protocol.test,
@@ -246,7 +241,7 @@ def _score(
     compare: Compare,
     fuse: Callable[..., np.ndarray],
     each: svm.Map,
-) -> list[np.ndarray]:
+) -> list[ByWriter]:
     """Score the questioned signatures of each writer: scores and rows, kind by kind."""
     kinds = (split.genuine, split.skilled, split.random)
 
@@ -254,14 +249,26 @@ def _score(
         rows = np.concatenate([kind[writer] for kind in kinds])
         return fuse(compare(x[rows], x[split.references[writer]]), axis=1)
 
-    scores = np.stack(list(each(score, range(len(split.references)))))
-    parts = np.split(scores, np.cumsum([kind.shape[1] for kind in kinds])[:-1], axis=1)
-    return [array for pair in zip(parts, kinds, strict=True) for array in pair]
+    whole = isinstance(split.genuine, np.ndarray)
+    parts = []
+    for writer, scores in enumerate(each(score, range(len(split.references)))):
+        ends = np.cumsum([len(kind[writer]) for kind in kinds])[:-1]
+        parts.append(np.split(scores, ends))
+    found = [np.stack(kind) if whole else list(kind) for kind in zip(*parts, strict=True)]
+    return [array for pair in zip(found, kinds, strict=True) for array in pair]
 
 
-def _rows(y: np.ndarray, writers: np.ndarray, kept: np.ndarray) -> list[np.ndarray]:
-    """Find the rows of each writer."""
-    return [np.flatnonzero((y == writer) & kept) for writer in writers]
+def _developed(
+    development: Development, writers: np.ndarray, protocol: PairProtocol
+) -> list[np.ndarray]:
+    """Find the genuine rows of the development writers, and refuse or leave out those with few."""
+    y, real = np.asarray(development.y), ~np.asarray(development.yforg).astype(bool)
+    rows = [np.flatnonzero((y == writer) & real) for writer in writers]
+    needed = protocol.development_references
+    if protocol.writers == "enough":
+        return [own for own in rows if len(own) >= needed]
+    check_counts("genuine signatures", rows, writers, needed)
+    return rows
 
 
 def _check_others(kind: str, writers: int, others: int, key: str) -> None:
@@ -286,7 +293,7 @@ def evaluate_independent(
     exploitation: Sequence[int],
     development: Sequence[int] | Development,
     references: int,
-    test: int,
+    test: int | str,
     development_references: int = 12,
     fusion: str = "max",
     comparison: str = "svm",
@@ -296,6 +303,7 @@ def evaluate_independent(
     gamma: float = GAMMA,
     threads: int | None = None,
     memory: float = MEMORY,
+    writers: str = "all",
 ) -> list[dict[str, float]]:
     """Compute the writer-independent error rates of a model's features in each split.
 
@@ -310,7 +318,7 @@ def evaluate_independent(
         threshold. Errors under the writers' own thresholds are summed over the writers.
     """
     counts = (references, test, development_references)
-    protocol = PairProtocol(*counts, fusion, comparison, splits, seed)
+    protocol = PairProtocol(*counts, fusion, comparison, splits, seed, writers)
     scored = scores_of_pair_splits(
         x,
         y,

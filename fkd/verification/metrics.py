@@ -5,6 +5,8 @@ whose errors are counted. A score at or above the threshold accepts a signature 
 Thresholds that are set beforehand are in :mod:`fkd.verification.thresholds`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fkd.errors import FkdError
@@ -206,17 +208,20 @@ def half_total_error(
 
 
 def error_rates(
-    genuine: np.ndarray, skilled: np.ndarray, random: np.ndarray, fixed: float | None = None
+    genuine: Sequence[np.ndarray],
+    skilled: Sequence[np.ndarray],
+    random: Sequence[np.ndarray],
+    fixed: float | None = None,
 ) -> dict[str, float]:
     """Compute the rates of one split from the scores of all writers.
 
     Parameters
     ----------
-    genuine : ndarray of float, (writers, test genuine)
-        Scores of genuine signatures under their writer's model.
-    skilled : ndarray of float, (writers, test skilled)
+    genuine : ndarray of float, (writers, test genuine), or sequence of ndarray
+        Scores of genuine signatures under their writer's model: a matrix, or one array per writer.
+    skilled : ndarray of float, (writers, test skilled), or sequence of ndarray
         Scores of skilled forgeries under the model of the writer they imitate.
-    random : ndarray of float, any shape
+    random : ndarray of float, any shape, or sequence of ndarray
         Scores of other writers' genuine signatures (random forgeries).
     fixed : float, optional
         A threshold at which FRR and FARs are counted, in place of the global one.
@@ -228,7 +233,7 @@ def error_rates(
         is the ``global_threshold``, or at `fixed`; ``EER``, the mean of FRR and FAR_skilled at
         the global threshold; ``mean_AUC`` over the writers; ``EER_userthresholds`` with one
         threshold for each writer, where errors are counted over all writers. Rates are shares
-        from 0 to 1.
+        from 0 to 1. The last two leave out writers without forgeries.
 
     Raises
     ------
@@ -256,22 +261,30 @@ def error_rates(
     global_threshold 0.400
     """
     for kind, scores in (("genuine", genuine), ("skilled", skilled), ("random", random)):
-        broken = int((~np.isfinite(scores)).sum())
+        broken = int((~np.isfinite(_flat(scores))).sum())
         if broken:
             raise FkdError(
                 f"{broken} {kind} scores are not finite, so no rate can be computed. Check the "
                 "model and its features."
             )
-    threshold = equal_error_threshold(genuine.ravel(), skilled.ravel())
+    judged = [pair for pair in zip(genuine, skilled, strict=True) if all(map(len, pair))]
+    own = [equal_error_threshold(*scores) for scores in judged]
+    # A score less its writer's threshold is negative exactly where it is below this threshold.
+    above = [[scores - t for scores in pair] for pair, t in zip(judged, own, strict=True)]
+    genuine, skilled, random = map(_flat, (genuine, skilled, random))
+    threshold = equal_error_threshold(genuine, skilled)
     at = threshold if fixed is None else fixed
-    writers = list(zip(genuine, skilled, strict=True))
-    own = np.array([[equal_error_threshold(*scores)] for scores in writers])
     return {
         "FRR": false_rejection_rate(genuine, at),
         "FAR_random": false_acceptance_rate(random, at),
         "FAR_skilled": false_acceptance_rate(skilled, at),
-        "mean_AUC": float(np.mean([area_under_curve(*scores) for scores in writers])),
+        "mean_AUC": float(np.mean([area_under_curve(*scores) for scores in judged])),
         "EER": half_total_error(genuine, skilled, threshold),
-        "EER_userthresholds": half_total_error(genuine, skilled, own),
+        "EER_userthresholds": half_total_error(*map(np.concatenate, zip(*above, strict=True)), 0),
         "global_threshold": threshold,
     }
+
+
+def _flat(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Join the scores of all writers."""
+    return scores.ravel() if isinstance(scores, np.ndarray) else np.concatenate(scores)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkd.errors import FkdError
+from fkd.verification.splits import ByWriter
+from fkd.verification.writers import check_arrays
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ class PairSplit:
     ----------
     references : ndarray of int, (writers, references)
         The references of each judged writer.
-    genuine, skilled, random : ndarray of int, (writers, test)
+    genuine, skilled, random : ndarray of int, (writers, test), or list of ndarray
         The questioned signatures of each judged writer: its own, skilled forgeries of them, and
-        genuine signatures of other judged writers.
+        genuine signatures of other judged writers. Lists by writer if ``all`` are tested.
     train : ndarray of int, (development writers, K)
         The rows of the development set that are paired.
     partners : ndarray of int, (development writers, K // 2)
@@ -82,9 +83,9 @@ class PairSplit:
     """
 
     references: np.ndarray
-    genuine: np.ndarray
-    skilled: np.ndarray
-    random: np.ndarray
+    genuine: ByWriter
+    skilled: ByWriter
+    random: ByWriter
     train: np.ndarray
     partners: np.ndarray
 
@@ -95,7 +96,7 @@ def draw_pair_splits(
     development: Sequence[np.ndarray],
     *,
     references: int,
-    test: int,
+    test: int | str,
     development_references: int,
     splits: int,
     stream: np.random.RandomState,
@@ -108,7 +109,8 @@ def draw_pair_splits(
         The rows of each judged writer's genuine signatures and skilled forgeries.
     development : sequence of ndarray of int
         The rows of each development writer's genuine signatures.
-    references, test, development_references, splits : int
+    references, development_references, splits : int
+    test : int or "all"
         The counts of :class:`fkd.verification.PairProtocol`.
     stream : numpy.random.RandomState
         The one random stream of all splits, which is moved on.
@@ -129,12 +131,13 @@ def draw_pair_splits(
     >>> split.references.shape, split.train.shape, split.partners.shape
     ((2, 2), (2, 3), (2, 1))
     """
+    uneven = isinstance(test, str)
     for _ in range(splits):
         given, kept = [], []
         for rows in genuine:
             rows = stream.permutation(rows)
             given.append(rows[:references])
-            kept.append(rows[-test:])
+            kept.append(rows[references:] if uneven else rows[-test:])
         train = np.stack(
             [stream.permutation(rows)[:development_references] for rows in development]
         )
@@ -148,16 +151,17 @@ def draw_pair_splits(
             )
         tested: list[list[np.ndarray]] = [[], [], []]
         for writer in range(len(kept)):
-            others = np.delete(np.arange(len(kept)), writer)
-            forged = stream.choice(skilled[writer], test, replace=False)
-            own = stream.choice(kept[writer], test, replace=False)
-            chosen = stream.choice(others, test, replace=False)
+            chosen = np.delete(np.arange(len(kept)), writer)
+            forged, own = skilled[writer], kept[writer]
+            if not uneven:
+                forged = stream.choice(forged, test, replace=False)
+                own = stream.choice(own, test, replace=False)
+                chosen = stream.choice(chosen, test, replace=False)
             random = np.array([stream.choice(kept[other]) for other in chosen])
             for rows, drawn in zip(tested, (own, forged, random), strict=True):
                 rows.append(drawn)
-        yield PairSplit(
-            np.stack(given), *map(np.stack, tested), train=train, partners=np.array(partners)
-        )
+        whole = tested if uneven else map(np.stack, tested)
+        yield PairSplit(np.stack(given), *whole, train=train, partners=np.array(partners))
 
 
 def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndarray]:
@@ -191,25 +195,3 @@ def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndar
         np.subtract(mine[first], mine[second], out=own[writer * within : (writer + 1) * within])
     np.abs(pairs, out=pairs)
     return pairs, np.arange(len(pairs)) >= count * between
-
-
-def check_arrays(x: np.ndarray, y: np.ndarray, yforg: np.ndarray) -> None:
-    """Refuse features, writers and forgery flags that do not fit together.
-
-    Raises
-    ------
-    FkdError
-        If their shapes differ from (n, F), (n,) and (n,), or a feature is NaN or infinite.
-    """
-    x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg)
-    if x.ndim != 2 or y.shape != (len(x),) or yforg.shape != (len(x),):
-        raise FkdError(
-            "Features must have shape (n, F) and writers and forgery flags shape (n,), found "
-            f"{x.shape}, {y.shape} and {yforg.shape}. Extract the features again."
-        )
-    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(broken):
-        raise FkdError(
-            f"{len(broken)} of {len(x)} rows of features hold NaN or infinity, the first is row "
-            f"{broken[0]}. Check the training of the model that made them."
-        )

@@ -16,6 +16,10 @@ SplitsSeed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
 """A seed of the published code's generator of random numbers."""
 
 
+Writers = Literal["all", "enough"]
+"""Which writers are judged: all, or those who have enough signatures."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A protocol, which describes how a set of signatures is divided into references and tests.
@@ -25,10 +29,11 @@ class Protocol:
     references : int
         The number of genuine references per writer, NREF, with which the writer's model is
         trained.
-    test_genuine : int
-        The number of tested genuine signatures per writer.
-    test_skilled : int
-        The number of tested skilled forgeries per writer.
+    test_genuine : int or "rest"
+        The number of tested genuine signatures per writer, or all that are not references.
+    test_skilled : int or "all"
+        The number of tested skilled forgeries per writer, or all that there are. Then a writer
+        without forgeries serves with genuine signatures and random forgeries.
     splits : int
         The number of random splits into references and tests.
     seed : int
@@ -38,6 +43,8 @@ class Protocol:
         The number of each other writer's references that serve as random forgeries when a
         writer's model is trained; by default all, as published. With fewer, each writer has a
         training set, a scaling and a class weight of its own.
+    writers : {"all", "enough"}
+        Whether a writer with too few signatures is an error, or is left out.
 
     Raises
     ------
@@ -46,11 +53,12 @@ class Protocol:
     """
 
     references: Count
-    test_genuine: Count
-    test_skilled: Count
+    test_genuine: Count | Literal["rest"]
+    test_skilled: Count | Literal["all"]
     splits: Count = 10
     seed: SplitsSeed = 1234
     negatives: Count | None = None
+    writers: Writers = "all"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -64,6 +72,13 @@ class Protocol:
     def refused(self) -> int:
         """The number of each other writer's references that a model is trained to reject."""
         return self.references if self.negatives is None else self.negatives
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """The least numbers of a writer's genuine signatures and skilled forgeries."""
+        genuine = 1 if isinstance(self.test_genuine, str) else self.test_genuine
+        skilled = 0 if isinstance(self.test_skilled, str) else self.test_skilled
+        return self.references + genuine, skilled
 
 
 Fusion = Literal["max", "mean", "min", "median"]
@@ -81,9 +96,11 @@ class PairProtocol:
     ----------
     references : int
         The number of genuine references per judged writer, NREF, from 1.
-    test : int
+    test : int or "all"
         The number of tested signatures per judged writer of each kind: genuine ones, skilled
-        and random forgeries.
+        and random forgeries. Or all genuine signatures that are not references, all skilled
+        forgeries, and one random forgery by each other writer. Then a writer without skilled
+        forgeries serves with the others.
     development_references : int
         The number of genuine signatures per development writer that are paired, K. With 12, as
         published, each writer gives 66 pairs of its own and as many with other writers.
@@ -98,6 +115,9 @@ class PairProtocol:
     seed : int
         The seed of the random stream from which all splits are drawn. The default results in the
         published splits.
+    writers : {"all", "enough"}
+        Whether a writer with too few signatures, judged or of development, is an error, or is
+        left out.
 
     Raises
     ------
@@ -106,12 +126,19 @@ class PairProtocol:
     """
 
     references: Count
-    test: Count
+    test: Count | Literal["all"]
     development_references: CountFromTwo = 12
     fusion: Fusion = "max"
     comparison: Comparison = "svm"
     splits: Count = 10
     seed: SplitsSeed = 1234
+    writers: Writers = "all"
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """The least numbers of a judged writer's genuine signatures and skilled forgeries."""
+        genuine, skilled = (1, 0) if isinstance(self.test, str) else (self.test, self.test)
+        return self.references + genuine, skilled

@@ -13,9 +13,9 @@ from fkd.errors import FkdError
 from fkd.threads import cores
 from fkd.verification import svm
 from fkd.verification.metrics import error_rates
-from fkd.verification.pairs import check_arrays
 from fkd.verification.protocol import GAMMA, C, Protocol
-from fkd.verification.splits import Split, draw_splits
+from fkd.verification.splits import ByWriter, Split, draw_splits
+from fkd.verification.writers import check_arrays, judged_writers, rows_of_writers
 
 MEMORY = 1.0
 """The default memory, in gigabytes, of splits that are computed at the same time. It is enough for
@@ -24,15 +24,18 @@ five splits of GPDS300GRAY with 2048 features."""
 
 @dataclass(frozen=True)
 class SplitScores:
-    """The scores of one split. All arrays have one row per writer, in ascending order.
+    """The scores of one split, by writer in ascending order.
+
+    Scores and rows are matrices with one row per writer, or, where the protocol tests ``rest`` or
+    ``all``, lists with one array per writer.
 
     Attributes
     ----------
-    genuine, genuine_rows : ndarray, (writers, test_genuine)
+    genuine, genuine_rows : ndarray, (writers, test_genuine), or list of ndarray
         The scores of the tested genuine signatures, and their rows in `x`.
-    skilled, skilled_rows : ndarray, (writers, test_skilled)
+    skilled, skilled_rows : ndarray, (writers, test_skilled), or list of ndarray
         The scores of the tested skilled forgeries, and their rows in `x`.
-    random, random_rows : ndarray, (writers, (writers - 1) * test_genuine)
+    random, random_rows : ndarray, (writers, (writers - 1) * test_genuine), or list of ndarray
         The scores of the random forgeries, and their rows in `x`. A writer's random forgeries are
         the tested genuine signatures of all other writers, scored by this writer's model.
     reference_rows : ndarray, (writers, references)
@@ -42,12 +45,12 @@ class SplitScores:
         threshold.
     """
 
-    genuine: np.ndarray
-    genuine_rows: np.ndarray
-    skilled: np.ndarray
-    skilled_rows: np.ndarray
-    random: np.ndarray
-    random_rows: np.ndarray
+    genuine: ByWriter
+    genuine_rows: ByWriter
+    skilled: ByWriter
+    skilled_rows: ByWriter
+    random: ByWriter
+    random_rows: ByWriter
     reference_rows: np.ndarray
     fixed: float | None = None
 
@@ -97,18 +100,21 @@ def scores_of_splits(
     Raises
     ------
     FkdError
-        If the arrays do not fit together, the features contain NaN or infinity, or a writer has
-        too few signatures.
+        If the arrays do not fit together, the features contain NaN or infinity, a writer has too
+        few signatures, or no writer is left with whom rates could be computed.
+
+    Notes
+    -----
+    Which writers the scores are of, :func:`judged_writers` tells.
     """
     x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
     check_arrays(x, y, yforg)
-    _check_writers(y)
     if (threads is not None and threads < 1) or memory <= 0:
         raise FkdError(
             f"threads count from 1 and memory is over 0, found {threads} and {memory:g} GB."
         )
     splits = splits_of(y, yforg, protocol, names)
-    writers = len(np.unique(y))
+    writers = len(judged_writers(y, yforg, protocol))
     rows = protocol.references + (writers - 1) * protocol.refused
     affordable = max(1, int(memory * 1e9) // _memory(rows, x.shape[1]))
     threads = threads or cores()
@@ -148,15 +154,7 @@ def splits_of(
     FkdError
         If a writer has too few signatures.
     """
-    yforg = np.asarray(yforg).astype(bool)
-    writers = np.unique(y)
-    names = writers if names is None else names
-    genuine = [np.flatnonzero((y == writer) & ~yforg) for writer in writers]
-    skilled = [np.flatnonzero((y == writer) & yforg) for writer in writers]
-    needed = protocol.references + protocol.test_genuine
-    check_counts("genuine signatures", genuine, names, needed)
-    check_counts("skilled forgeries", skilled, names, protocol.test_skilled)
-    return draw_splits(genuine, skilled, protocol)
+    return draw_splits(*rows_of_writers(y, yforg, np.unique(y), protocol, names), protocol)
 
 
 def _memory(rows: int, features: int) -> int:
@@ -167,6 +165,7 @@ def _memory(rows: int, features: int) -> int:
 def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
     """Train and test every writer's model in one split."""
     writers, references = split.train.shape
+    tested, tests = np.concatenate(list(split.test)), np.array([len(own) for own in split.test])
     if split.negatives.shape[2] == references:
         # All writers' models are trained with the same rows, the references of all writers. Only
         # their order differs, so the models can share scaling and kernel matrix.
@@ -177,57 +176,37 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
         place = np.argsort(rows)
         orders = place[np.searchsorted(rows, ordered, sorter=place)]  # (writers, len(rows))
         models = svm.fit_shared(x[rows], orders, C, gamma, each)
-        all_scores = models.decide(x[split.test.ravel()], each)  # (writers, writers * tests)
-        skilled = models.decide_own(x[split.forged], each)
+        all_scores = models.decide(x[tested], each)  # (writers, tested)
+        skilled = models.decide_own(x, split.forged, each)
     else:
         # Each writer has negatives of its own, and so a training set that no other shares.
 
         def score(writer: int) -> np.ndarray:
             rows = np.append(split.train[writer], split.negatives[writer])
             model = svm.fit_own(x[rows], references, C, gamma)
-            return model.decide(x[np.append(split.test, split.forged[writer])])[0]
+            return model.decide(x[np.append(tested, split.forged[writer])])[0]
 
-        scores = np.stack(list(each(score, range(writers))))
-        all_scores, skilled = np.split(scores, [split.test.size], axis=1)
-    # Scores by model, writer of the tested signature, and signature. On the diagonal, the model
-    # is the writer's own, so the signatures are genuine; elsewhere, they are random forgeries.
-    all_scores = all_scores.reshape(writers, *split.test.shape)
-    diagonal = np.eye(writers, dtype=bool)
-    others = np.broadcast_to(split.test, all_scores.shape)[~diagonal].reshape(writers, -1)
+        scores = list(each(score, range(writers)))
+        all_scores = np.stack([own[: len(tested)] for own in scores])
+        skilled = [own[len(tested) :] for own in scores]
+    # Where the model is the writer's own, the signatures are genuine; elsewhere, they are random
+    # forgeries.
+    own = np.arange(writers)[:, None] == np.repeat(np.arange(writers), tests)
+    others = np.broadcast_to(tested, own.shape)[~own]
+
+    def by_writer(values: np.ndarray, counts: np.ndarray) -> ByWriter:
+        parts = np.split(values, np.cumsum(counts)[:-1])
+        return np.stack(parts) if isinstance(split.test, np.ndarray) else parts
+
     return SplitScores(
-        genuine=all_scores[diagonal],
+        genuine=by_writer(all_scores[own], tests),
         genuine_rows=split.test,
-        skilled=skilled,
+        skilled=np.stack(skilled) if isinstance(split.forged, np.ndarray) else skilled,
         skilled_rows=split.forged,
-        random=all_scores[~diagonal].reshape(others.shape),
-        random_rows=others,
+        random=by_writer(all_scores[~own], tests.sum() - tests),
+        random_rows=by_writer(others, tests.sum() - tests),
         reference_rows=split.train,
     )
-
-
-def _check_writers(y: np.ndarray) -> None:
-    """Check that each writer has others, who serve as its negatives."""
-    if len(np.unique(y)) < 2:
-        raise FkdError(
-            f"Verification needs at least 2 writers, found {len(np.unique(y))}: the others' "
-            "references are each writer's negatives."
-        )
-
-
-def check_counts(what: str, rows: list[np.ndarray], names: Sequence[object], needed: int) -> None:
-    """Check that every writer has enough signatures of a kind."""
-    short = [
-        f"writer {name} has {len(writer_rows)}"
-        for name, writer_rows in zip(names, rows, strict=True)
-        if len(writer_rows) < needed
-    ]
-    if short:
-        more = f" and {len(short) - 10} writers more" if len(short) > 10 else ""
-        raise FkdError(
-            f"The protocol needs {needed} {what} of every writer; {', '.join(short[:10])}{more}. "
-            "Lower references or the tests of this set, or complete the set. Files of these "
-            "writers may have been set aside, see results/quarantine."
-        )
 
 
 def evaluate(
@@ -235,8 +214,8 @@ def evaluate(
     y: np.ndarray,
     yforg: np.ndarray,
     references: int,
-    test_genuine: int,
-    test_skilled: int,
+    test_genuine: int | str,
+    test_skilled: int | str,
     splits: int = 10,
     seed: int = 1234,
     C: float = C,
@@ -244,6 +223,7 @@ def evaluate(
     negatives: int | None = None,
     threads: int | None = None,
     memory: float = MEMORY,
+    writers: str = "all",
 ) -> list[dict[str, float]]:
     """Compute the error rates of a model's features of one set in each split.
 
@@ -255,6 +235,7 @@ def evaluate(
     list of dict of str to float
         One dict per split, see :func:`fkd.verification.metrics.error_rates`.
     """
-    protocol = Protocol(references, test_genuine, test_skilled, splits, seed, negatives)
+    counts = (references, test_genuine, test_skilled, splits, seed, negatives)
+    protocol = Protocol(*counts, writers)
     scored = scores_of_splits(x, y, yforg, protocol, C, gamma, threads=threads, memory=memory)
     return [scores.rates() for scores in scored]

@@ -7,6 +7,9 @@ import numpy as np
 
 from fkd.verification.protocol import Protocol
 
+ByWriter = np.ndarray | list[np.ndarray]
+"""Rows or scores by writer: a matrix, or a list of arrays if writers differ in their number."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -19,16 +22,16 @@ class Split:
     negatives : ndarray of int, (writers, writers - 1, negatives)
         The random forgeries with which each writer's model is trained: references of every
         other writer, in ascending order of the writers.
-    test : ndarray of int, (writers, test_genuine)
-        The genuine signatures to test.
-    forged : ndarray of int, (writers, test_skilled)
-        The skilled forgeries to test.
+    test : ndarray of int, (writers, test_genuine), or list of ndarray
+        The genuine signatures to test; a list by writer if the protocol says ``rest``.
+    forged : ndarray of int, (writers, test_skilled), or list of ndarray
+        The skilled forgeries to test; a list by writer if the protocol says ``all``.
     """
 
     train: np.ndarray
     negatives: np.ndarray
-    test: np.ndarray
-    forged: np.ndarray
+    test: ByWriter
+    forged: ByWriter
 
 
 def draw_splits(
@@ -67,6 +70,7 @@ def draw_splits(
     # The published code's generator. Every draw below moves the stream on as that code does,
     # so that the splits are the published ones.
     stream = np.random.RandomState(protocol.seed)
+    uneven = isinstance(protocol.test_genuine, str)
     for _ in range(protocol.splits):
         train, test = [], []
         for rows in genuine:
@@ -74,17 +78,16 @@ def draw_splits(
             stream.shuffle(rows)
             train.append(rows[: protocol.references])
             # The published code takes references from the front and tests from the end.
-            test.append(rows[-protocol.test_genuine :])
+            first = protocol.references if uneven else -protocol.test_genuine
+            test.append(rows[first:])
         train = np.stack(train)
         # Negatives come before forgeries in the published order. The published code chooses
         # among the scores of forgeries, which takes the same draws as choosing rows.
         yield Split(
             train=train,
             negatives=_draw_negatives(stream, train, protocol.refused),
-            test=np.stack(test),
-            forged=np.stack(
-                [stream.choice(rows, protocol.test_skilled, replace=False) for rows in skilled]
-            ),
+            test=test if uneven else np.stack(test),
+            forged=_draw_forged(stream, skilled, protocol.test_skilled),
         )
 
 
@@ -115,3 +118,12 @@ def _draw_negatives(stream: np.random.RandomState, train: np.ndarray, negatives:
             stream.shuffle(block)
         drawn[writer] = others[:, :negatives]
     return drawn
+
+
+def _draw_forged(
+    stream: np.random.RandomState, skilled: list[np.ndarray], count: int | str
+) -> ByWriter:
+    """Draw `count` of each writer's skilled forgeries, or take all."""
+    if isinstance(count, str):
+        return list(skilled)
+    return np.stack([stream.choice(rows, count, replace=False) for rows in skilled])

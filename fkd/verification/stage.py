@@ -13,6 +13,7 @@ from fkd.storage.atomic import writing
 from fkd.storage.files import natural_order
 from fkd.verification.protocol import GAMMA, C, Protocol
 from fkd.verification.scoring import MEMORY, scores_of_splits
+from fkd.verification.writers import judged_writers
 
 
 @checked
@@ -41,7 +42,9 @@ def evaluate_wd(
         The shard of kind ``scores`` to write, with one row per tested signature: ``split``,
         ``writer`` str, ``row`` (in `features`), ``forgery`` bool and ``score``. The array
         ``references`` (splits, writers, NREF) holds the rows of each writer's references. The
-        attributes give model, set and protocol, and the order of the writers in ``writers``.
+        attributes give model, set and protocol, the order of the judged writers in ``writers``,
+        and in ``left_out`` the writers with too few signatures where the protocol says
+        ``writers: enough``.
     protocol : Protocol
         The numbers of references, tests and splits.
     C : float
@@ -83,9 +86,12 @@ def evaluate_wd(
                 (scored.genuine_rows, scored.genuine),
                 (scored.skilled_rows, scored.skilled),
             ):
-                tested.append((np.full(rows.size, split), rows.ravel(), values.ravel()))
+                row, score = (np.concatenate(list(kind)) for kind in (rows, values))
+                tested.append((np.full(len(row), split), row, score))
     except FkdError as error:
         raise FkdError(f"{features}: {error}") from None
+    judged = names[judged_writers(y, shard["forgery"], protocol)]
+    left_out = [name for name in names if name not in set(judged)]
     split, row, score = (np.concatenate(column) for column in zip(*tested, strict=True))
     shards.write(
         scores,
@@ -101,8 +107,9 @@ def evaluate_wd(
         origin
         | {
             "protocol": asdict(protocol) | {"negatives": protocol.refused, "C": C, "gamma": gamma},
-            "writers": list(names),
-        },
+            "writers": list(judged),
+        }
+        | ({"left_out": left_out} if left_out else {}),
     )
     with writing(metrics) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, rates[0], lineterminator="\n")

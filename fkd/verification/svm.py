@@ -8,7 +8,7 @@ Work is cut into parts by its size alone, and each part is done by one thread, s
 not depend on the number of threads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,7 +151,9 @@ class WriterModels:
         scores = np.concatenate(list(each(score, _tiles(len(x)))), axis=1)
         return self._rounded(scores + self.intercept[:, None])
 
-    def decide_own(self, x: np.ndarray, each: Map = map) -> np.ndarray:
+    def decide_own(
+        self, x: np.ndarray, rows: Sequence[np.ndarray], each: Map = map
+    ) -> list[np.ndarray]:
         """Score rows under the model of one writer each.
 
         Only the kernel with the writer's support vectors is computed, which takes less than
@@ -159,25 +161,28 @@ class WriterModels:
 
         Parameters
         ----------
-        x : ndarray, (writers, m, F)
-            Features, not scaled. ``x[w]`` is scored under the model of writer w.
+        x : ndarray, (n, F)
+            Features, not scaled.
+        rows : sequence of ndarray of int, (writers,) of (m,)
+            ``x[rows[w]]`` is scored under the model of writer w.
         each : Map
             What the parts of the work are given to.
 
         Returns
         -------
-        ndarray of float64, (writers, m)
+        list of ndarray of float64, (writers,) of (m,)
             Signed distances, positive for genuine.
         """
-        scaled = self._scale(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
         def score(writer: int) -> np.ndarray:
+            if not len(rows[writer]):
+                return np.empty(0)
             support = np.flatnonzero(self.dual[writer])
-            kernel = rbf(scaled[writer], self.rows[support], self.gamma)
-            return kernel @ self.dual[writer, support]
+            kernel = rbf(self._scale(x[rows[writer]]), self.rows[support], self.gamma)
+            scores = kernel @ self.dual[writer, support]
+            return self._rounded(scores + self.intercept[writer])
 
-        scores = np.stack(list(each(score, range(len(x)))))
-        return self._rounded(scores + self.intercept[:, None])
+        return list(each(score, range(len(rows))))
 
     def _rounded(self, scores: np.ndarray) -> np.ndarray:
         """Round off what depends on the order of sums, so that equal scores are equal.
