@@ -28,6 +28,7 @@ include: "workflow/rules/signatures.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/students.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/verifiers.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/benchmarks.smk"
 

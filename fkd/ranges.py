@@ -135,19 +135,24 @@ def _faults(name: str, value: Any, hint: Any) -> Iterator[str]:
     if kind in (Union, UnionType):
         if value is None and NoneType in options:
             return
-        # The value fits if any option has no fault with it; the first option names the faults.
-        found = [list(_faults(name, value, option)) for option in options if option is not NoneType]
-        yield from () if [] in found else found[0]
+        options = [option for option in options if option is not NoneType]
+        found = [list(_faults(name, value, option)) for option in options]
+        if [] in found:  # one option has no fault with it
+            return
+        if len(options) > 1 and all(map(_expected, options)):
+            expected = ", or ".join(map(_expected, options))
+            yield f"{name}: expected {expected}, found {value!r}"
+        else:
+            yield from found[0]
     elif kind is Literal:
         if value not in options:
-            yield f"{name}: expected one of {', '.join(map(str, options))}, found {value!r}"
+            yield f"{name}: expected {_expected(hint)}, found {value!r}"
     elif kind is Annotated:
         base, *limits = options
         limits = [limit for limit in limits if isinstance(limit, Range)]
         fits = not list(_faults(name, value, base)) and all(value in limit for limit in limits)
         if not fits:
-            expected = ", ".join([_NUMBERS.get(base, base.__name__), *map(repr, limits)])
-            yield f"{name}: expected {expected}, found {value!r}"
+            yield f"{name}: expected {_expected(hint)}, found {value!r}"
     elif hint in _NUMBERS:
         if not _is_number(value, hint):
             yield f"{name}: expected {_NUMBERS[hint]}, found {value!r}"
@@ -156,6 +161,17 @@ def _faults(name: str, value: Any, hint: Any) -> Iterator[str]:
             yield from _faults(f"{name}.{key}", inner, options[1])
     elif isinstance(kind, type) and issubclass(kind, Sequence) and isinstance(value, list | tuple):
         yield from _faults_of_items(name, value, kind, options)
+
+
+def _expected(hint: Any) -> str:
+    """Describe a type of numbers or words; empty for other types."""
+    if get_origin(hint) is Literal:
+        words = get_args(hint)
+        return "one of " * (len(words) > 1) + ", ".join(map(str, words))
+    if get_origin(hint) is Annotated:
+        base, *limits = get_args(hint)
+        return ", ".join([_NUMBERS[base], *(repr(e) for e in limits if isinstance(e, Range))])
+    return _NUMBERS.get(hint, "")
 
 
 def _faults_of_items(name: str, value: Sequence[Any], kind: type, options: tuple) -> Iterator[str]:

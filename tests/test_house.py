@@ -197,7 +197,15 @@ def _opens_text(node: ast.Call) -> bool:
     if name not in ("open", "read_text", "write_text"):
         return False
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        if node.func.value.id in ("os", "Image", "shards", "h5py", "TextCrops", "webbrowser"):
+        if node.func.value.id in (
+            "os",
+            "Image",
+            "archive",
+            "shards",
+            "h5py",
+            "TextCrops",
+            "webbrowser",
+        ):
             return False
     texts = [value.value for value in node.args if isinstance(value, ast.Constant)]
     texts += [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]

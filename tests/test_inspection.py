@@ -38,7 +38,7 @@ from fkd.text.stripes import segment_pages
 from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
 from fkd.training.targets import cache_geometry, cache_responses
-from fkd.verification import Protocol, evaluate_wd
+from fkd.verification import Protocol, evaluate_wd, set_verifier
 
 COUNT = 6
 SMALL = Networks(width=0.05, features=8)
@@ -134,10 +134,30 @@ SHARDS = {
             "split": np.arange(COUNT) % 2,
             "row": np.arange(COUNT),
             "score": draw.random(COUNT),
+            "random_split": np.zeros(2, np.int32),
+            "random_writer": np.arange(2, dtype=np.int32),
+            "random_score": draw.random(2),
             "references": np.zeros((2, 2, 3), np.int32),
         },
         {"model": "resnet18_cl", "set": "mine", "protocol": {"references": 3}},
         "6 scores in 2 splits, 4 of genuine signatures and 2 of skilled forgeries",
+    ),
+    "verifier": lambda: (
+        {
+            "score": draw.random(COUNT),
+            "forgery": np.arange(COUNT) % 2 == 1,
+            "person": np.arange(COUNT) // 2,
+            "knot_score": np.array([0.0, 1.0]),
+            "knot_log10_lr": np.array([-0.5, 0.5]),
+        },
+        {
+            "model": "resnet18_cl",
+            "verifier": "cosine",
+            "protocol": {"references": 3},
+            "measured_on": {"sets": ["theirs"], "writers": 3, "genuine": 3, "forged": 3},
+            "thresholds": {"EER": {"value": 0.5, "frr": 0.25, "far": 0.25, "note": ""}},
+        },
+        "The verifier cosine of the model resnet18_cl with 3 references, set on 3 writers of theirs",
     ),
 }
 LOSSES = {
@@ -262,6 +282,14 @@ def written(tmp_path_factory):
         metrics=folder / "metrics.csv",
         scores=path["scores"],
         protocol=Protocol(2, 1, 2, splits=2),
+        threads=1,
+    )
+    set_verifier(
+        development=[path["features"]],
+        out=path["verifier"],
+        verifier="wd",
+        protocol=Protocol(2, 1, 2),
+        calibration="isotonic",
         threads=1,
     )
     return path
@@ -502,7 +530,7 @@ def sparse_weights(path):
 
 FAULTS = {
     "missing": ("a.h5", lambda path: None, "no such file"),
-    "a folder": ("a.h5", lambda path: path.mkdir(), "not a regular file"),
+    "a folder": ("a.h5", lambda path: path.mkdir(), "a folder. Give one file"),
     "empty": ("a.csv", lambda path: path.touch(), "the file is empty; expected a shard"),
     "unknown ending": ("a.docx", text_of("x"), "unknown by its ending; expected a shard (*.h5)"),
     "no shard": ("a.h5", text_of("x"), "not a whole HDF5 file"),

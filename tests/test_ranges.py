@@ -97,7 +97,7 @@ def limits_of_type(hint: Any) -> Any:
 
 def ranged(rule: dict, path: tuple[str, ...] = ()) -> dict[str, dict]:
     """The settings of the schema that have a range or a list of words."""
-    if "$ref" in rule and "training" not in rule["$ref"]:
+    if "$ref" in rule and limits_of_schema(rule) != (None,) * 4:
         return {".".join(path): rule}
     if rule.get("type") == "array" and "properties" in rule.get("items", {}):
         return ranged(rule["items"], path)

@@ -31,7 +31,9 @@ WHAT = {
     "features": "Features: what one model says of each signature of a set. Made by "
     "extract_features.",
     "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
-    "evaluate_wd.",
+    "evaluate_wd or evaluate_wi.",
+    "verifier": "A verifier: thresholds and a calibration to likelihood ratios, set on development "
+    "writers. Made by set_verifier.",
 }
 """What a shard of each kind is."""
 
@@ -60,6 +62,12 @@ ARRAYS = {
     "split": "the random split into references and tests",
     "row": "row of the signature in its set",
     "score": "decision of the writer's verifier; genuine where high",
+    "random_split": "the split of a random forgery",
+    "random_writer": "the number of the writer whose verifier judges it",
+    "random_score": "its score",
+    "person": "the number of the development writer",
+    "knot_score": "the scores at which the calibration bends",
+    "knot_log10_lr": "the log10 likelihood ratios there",
     "references": "rows in the set of each writer's references, by split and writer",
     r"tree_\w+": "the next node on the way to node 0, on the map's spanning tree",
     r"nac_\w+": "affinity contrast of each node, 0 to 1",
@@ -240,6 +248,22 @@ def _scores(arrays: dict, about: dict) -> Told:
     ) else None
 
 
+def _verifier(arrays: dict, about: dict) -> Told:
+    score, forged, measured = arrays["score"], arrays["forgery"].astype(bool), about["measured_on"]
+    facts = [
+        f"The verifier {about['verifier']} of the model {about['model']} with "
+        f"{counted(about['protocol']['references'], 'reference')}, set on "
+        f"{counted(measured['writers'], 'writer')} of {', '.join(measured['sets'])}: "
+        f"{measured['genuine']:,} genuine signatures and {measured['forged']:,} forgeries."
+    ]
+    for aim, threshold in about["thresholds"].items():
+        facts.append(
+            f"{aim}: threshold {threshold['value']:.4g}, FRR {threshold['frr']:.4f} and FAR "
+            f"{threshold['far']:.4f} there. {threshold['note']}".rstrip()
+        )
+    return facts, partial(pictures.draw_scores, score[~forged], score[forged])
+
+
 _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "stripes": _stripes,
     "crops": _crops,
@@ -248,4 +272,5 @@ _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "geometry": _geometry,
     "features": _features,
     "scores": _scores,
+    "verifier": _verifier,
 }

@@ -17,6 +17,7 @@ from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import files_below, natural_order, printable
+from fkd.storage.manifest import sha256
 
 
 @checked
@@ -41,7 +42,8 @@ def extract_features(
         A shard of kind "signatures".
     out : Path
         The shard of kind "features" to write, with ``feature`` (n, F) float32, ``writer`` and
-        ``forgery``, in the order of `signatures`.
+        ``forgery``, in the order of `signatures`. Attributes give model and set, the SHA-256
+        digest of the model's file in ``onnx``, and the ``preprocessing`` of the signatures.
     name : str, optional
         The model's name in the tables; by default, the name of its file.
     foreign : bool
@@ -64,7 +66,12 @@ def extract_features(
             "writer": shard["writer"],
             "forgery": shard["forgery"],
         },
-        {"model": name or Path(model).stem, "set": shard.attributes["set"]},
+        {
+            "model": name or Path(model).stem,
+            "set": shard.attributes["set"],
+            "onnx": sha256(Path(model)),
+            "preprocessing": shard.attributes.get("settings", {}),
+        },
     )
 
 

@@ -41,7 +41,9 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
     unfit = _files_that_fit_no_pattern(Path(entry["path"]), {row.file for row in rows})
     messages = []
     for protocol in protocols:
-        needed = (protocol.references + protocol.test_genuine, protocol.test_skilled)
+        if protocol.writers == "enough":
+            continue
+        needed = protocol.needed
         short = [
             f"writer {printable(writer)} has {counts[writer, False]} and {counts[writer, True]}"
             for writer in writers
@@ -55,7 +57,7 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
                 f"{protocol.test_genuine} genuine tests and {protocol.test_skilled} skilled "
                 f"forgeries need {needed[0]} genuine signatures and {needed[1]} forgeries of every "
                 f"writer of signatures.{name}; {named}. Complete these writers, lower the numbers, "
-                f"or leave the writers out by moving their files to another folder.{unfit}"
+                f"or leave the writers out by writers: enough in the protocol.{unfit}"
             )
     return messages
 

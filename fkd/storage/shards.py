@@ -43,6 +43,8 @@ DECLARED: dict[str, tuple[str, int]] = {
     "image": ("uint8", 3),
     "feature": ("float", 2),
     "references": ("integer", 3),
+    **dict.fromkeys(("random_split", "random_writer", "person"), ("integer", 1)),
+    **dict.fromkeys(("random_score", "knot_score", "knot_log10_lr"), ("float", 1)),
     "tree": ("uint16", 2),
     "nac": ("float", 2),
 }
@@ -52,6 +54,7 @@ Arrays of a teacher's map have its name after that of the array, such as ``tree_
 """
 
 BY_ITSELF = {"pixels", "columns", "references"}
+BY_ITSELF |= {"random_split", "random_writer", "random_score", "knot_score", "knot_log10_lr"}
 """The arrays whose number of rows is not that of the others in their shard."""
 
 MEND = "Remove it and run the workflow again, which recreates it."

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from fkd.errors import FkdError
@@ -10,7 +9,7 @@ from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.patterns import Patterns, compile_patterns
 from fkd.study.models import TEACHER
 from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
-from fkd.study.sources import same_place
+from fkd.study.sources import expanded, same_place
 from fkd.study.students import Student
 
 
@@ -91,6 +90,7 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
                     f"teacher.development: {name} has writers of evaluation.sets.{other}; "
                     "development writers are never evaluation writers"
                 )
+    yield from _impossible_verifiers(config)
     for name, protocols in tested.items():
         counts = _counts_per_writer(sets[name]) if name in sets else {}
         numbers = [number for protocol in protocols for number in protocol["references"]]
@@ -101,6 +101,28 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             if protocol.get("negatives", fewest) > fewest:
                 yield f"{key}.negatives: {protocol['negatives']} is more than {fewest} references"
             yield from _impossible_protocol(key, protocol, counts)
+
+
+def _impossible_verifiers(config: Mapping[str, Any]) -> Iterator[str]:
+    """Report verifiers that cannot be set, and sets that they cannot be set on."""
+    evaluation, sets = config["evaluation"], config["signatures"]
+    development = evaluation["development"]
+    if "wd" not in evaluation["verifiers"]:
+        yield "evaluation.verifiers: wd is missing; the paper's tables are its rates"
+    if "wi" in evaluation["verifiers"] and not development:
+        yield "evaluation.development: empty; the verifier wi learns from these sets"
+    for name in development:
+        if name not in sets:
+            yield f"evaluation.development: {name} is none of `signatures`: {', '.join(sets)}"
+            continue
+        if development.count(name) > 1:
+            yield f"evaluation.development: {name} is named twice"
+        for other in evaluation["sets"]:
+            if other in sets and _share_writers(sets[name], sets[other], config["data"]):
+                yield (
+                    f"evaluation.development: {name} has writers of evaluation.sets.{other}; "
+                    "thresholds are never set on judged writers"
+                )
 
 
 def _counted_twice(
@@ -133,12 +155,13 @@ def _impossible_protocol(
     if not counts:
         return
     most, genuine, skilled = max(protocol["references"]), counts["genuine"], counts["skilled"]
-    if most + protocol["test_genuine"] > genuine:
+    tests = 1 if protocol["test_genuine"] == "rest" else protocol["test_genuine"]
+    if most + tests > genuine:
         yield (
-            f"{key}: {most} references and {protocol['test_genuine']} tests are more than the "
-            f"{genuine} genuine signatures of a writer"
+            f"{key}: {most} references and {tests} tests are more than the {genuine} genuine "
+            "signatures of a writer"
         )
-    if protocol["test_skilled"] > skilled:
+    if protocol["test_skilled"] != "all" and protocol["test_skilled"] > skilled:
         yield (
             f"{key}.test_skilled: {protocol['test_skilled']} is more than the {skilled} skilled "
             "forgeries of a writer"
@@ -162,7 +185,7 @@ def _share_writers(one: dict[str, Any], other: dict[str, Any], folder: str) -> b
         return first.start < second.stop and second.start < first.stop
     if one["path"] is None or other["path"] is None:
         return False
-    return same_place(*(Path(folder).expanduser() / set_["path"] for set_ in (one, other)))
+    return same_place(*(expanded(folder) / set_["path"] for set_ in (one, other)))
 
 
 def _impossible_students(

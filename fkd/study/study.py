@@ -69,8 +69,15 @@ class Study:
 
     @property
     def used(self) -> list[str]:
-        """The names of all sets that are used, to evaluate models or to train the teacher."""
-        return sorted({*self.judged, *self.development})
+        """The names of all sets that are used: to judge models, or to learn or set thresholds."""
+        return sorted(
+            {*self.judged, *self.development, *self.settings["evaluation"]["development"]}
+        )
+
+    @property
+    def verifiers(self) -> list[str]:
+        """The names of the verifiers, such as ``wd``."""
+        return self.settings["evaluation"]["verifiers"]
 
     @property
     def drawn_signatures(self) -> list[str]:

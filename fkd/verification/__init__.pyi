@@ -2,12 +2,14 @@ from .bootstrap import Interval, Trial, WriterScores, det_band, difference, inte
 from .calibration import Calibration, calibrate
 from .evidence import Reliability, Tippett, cllr, cllr_min, reliability, tippett
 from .independent import evaluate_independent, scores_of_pair_splits
+from .judging import judge_verifier
 from .metrics import error_rates
 from .pairs import Development
 from .protocol import PairProtocol, Protocol
 from .scoring import SplitScores, evaluate, scores_of_splits
 from .significance import average_ranks, critical_difference, friedman, nemenyi, wilcoxon
-from .stage import evaluate_wd
+from .stage import evaluate_wd, evaluate_wi
 from .thresholds import Threshold, equal_error_rate, far_threshold, rates_at, set_thresholds
 from .tradeoff import DetCurve, det_curve
+from .verifier import Verifier, read_verifier, set_verifier
 from .writers import judged_writers

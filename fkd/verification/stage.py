@@ -1,8 +1,10 @@
-"""The stage of writer-dependent verification, which computes scores and error rates of features."""
+"""The stages of verification: scores and error rates of a model's features."""
 
 import csv
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +13,49 @@ from fkd.ranges import Count, Positive, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.files import natural_order
-from fkd.verification.protocol import GAMMA, C, Protocol
-from fkd.verification.scoring import MEMORY, scores_of_splits
+from fkd.verification.independent import scores_of_pair_splits
+from fkd.verification.pairs import Development
+from fkd.verification.protocol import GAMMA, C, PairProtocol, Protocol
+from fkd.verification.scoring import MEMORY, SplitScores, scores_of_splits
 from fkd.verification.writers import judged_writers
+
+WD = "wd"
+"""The writer-dependent verifier, in tables and attributes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A model's features of a set.
+
+    Attributes
+    ----------
+    x : ndarray of float32, (n, F)
+        The features.
+    y : ndarray of int, (n,)
+        The writer of each row, a position in `names`.
+    forgery : ndarray of bool, (n,)
+        Whether each row is a skilled forgery.
+    names : ndarray of str, (writers,)
+        The writers in natural order, with 2 before 10.
+    origin : dict of str to Any
+        The attributes of the shard: ``model``, ``set``, and where the features come from.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    forgery: np.ndarray
+    names: np.ndarray
+    origin: dict[str, Any]
+
+
+def read_features(path: Path) -> Features:
+    """Read a shard of kind "features"."""
+    shard = shards.read(path, "features", ("feature", "writer", "forgery"))
+    names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
+    index = {name: position for position, name in enumerate(names)}
+    y = np.array([index[name] for name in shard["writer"]], dtype=int)
+    forgery = shard["forgery"].astype(bool)
+    return Features(shard["feature"], y, forgery, names, shard.attributes)
 
 
 @checked
@@ -40,11 +82,12 @@ def evaluate_wd(
         ``references``, ``split`` (from 0) and the rates of :func:`evaluate`, at full precision.
     scores : Path
         The shard of kind ``scores`` to write, with one row per tested signature: ``split``,
-        ``writer`` str, ``row`` (in `features`), ``forgery`` bool and ``score``. The array
-        ``references`` (splits, writers, NREF) holds the rows of each writer's references. The
-        attributes give model, set and protocol, the order of the judged writers in ``writers``,
-        and in ``left_out`` the writers with too few signatures where the protocol says
-        ``writers: enough``.
+        ``writer`` str, ``row`` (in `features`), ``forgery`` bool and ``score``. The arrays
+        ``random_split``, ``random_writer`` (a position in ``writers``) and ``random_score`` have
+        one row per random forgery, one by each other writer. The array ``references`` (splits,
+        writers, NREF) holds the rows of each writer's references. The attributes give model, set,
+        verifier and protocol, the order of the judged writers in ``writers``, and in ``left_out``
+        the writers with too few signatures where the protocol says ``writers: enough``.
     protocol : Protocol
         The numbers of references, tests and splits.
     C : float
@@ -60,26 +103,108 @@ def evaluate_wd(
     -----
     Writers are sorted in natural order, with 2 before 10.
     """
-    shard = shards.read(features, "features", ("feature", "writer", "forgery"))
-    names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
-    index = {name: position for position, name in enumerate(names)}
-    y = np.array([index[name] for name in shard["writer"]], dtype=int)
-    origin = {key: shard.attributes[key] for key in ("model", "set")}
-    rates, tested, references = [], [], []
+    given = read_features(features)
+    splits = scores_of_splits(
+        given.x,
+        given.y,
+        given.forgery,
+        protocol,
+        C,
+        gamma,
+        names=given.names,
+        threads=threads,
+        memory=memory,
+    )
+    settings = asdict(protocol) | {"negatives": protocol.refused, "C": C, "gamma": gamma}
+    _write(
+        features, given, splits, protocol, {"verifier": WD, "protocol": settings}, metrics, scores
+    )
+
+
+@checked
+def evaluate_wi(
+    *,
+    features: Path,
+    metrics: Path,
+    scores: Path,
+    verifier: str,
+    protocol: PairProtocol,
+    development: list[Path] | None = None,
+    C: Positive = C,
+    gamma: Positive = GAMMA,
+    threads: Count | None = None,
+    memory: Positive = MEMORY,
+) -> None:
+    """Evaluate a model's features of one set by writer-independent verification.
+
+    Parameters
+    ----------
+    features : Path
+        The shard of kind ``features`` of the judged set.
+    metrics, scores : Path
+        The files to write, see :func:`evaluate_wd`. Metrics have a column ``verifier``.
+    verifier : str
+        The verifier's name in tables, such as ``wi``.
+    protocol : PairProtocol
+        The numbers of references, tests and splits, the fusion and the comparison.
+    development : list of Path, optional
+        The shards of kind ``features`` of the development sets, by the same model. Their writers
+        are no judged writers, and their pairs train the machine. Distances need none.
+    C, gamma, threads, memory
+        See :func:`evaluate_wd`.
+
+    Raises
+    ------
+    FkdError
+        If the machine has no development sets, or :func:`scores_of_pair_splits` raises it.
+    """
+    given = read_features(features)
+    if protocol.comparison == "svm" and not development:
+        raise FkdError("evaluation.development: empty; the verifier wi learns from these sets")
+    if development:
+        developed = join_sets([read_features(path) for path in development])
+    else:  # distances learn nothing, so any writers will do
+        developed = Development(given.x, given.y, given.forgery)
+    splits = scores_of_pair_splits(
+        given.x,
+        given.y,
+        given.forgery,
+        protocol,
+        exploitation=np.unique(given.y),
+        development=developed,
+        C=C,
+        gamma=gamma,
+        names=given.names,
+        threads=threads,
+        memory=memory,
+    )
+    settings = asdict(protocol) | {"C": C, "gamma": gamma}
+    about = {"verifier": verifier, "protocol": settings}
+    _write(features, given, splits, protocol, about, metrics, scores)
+
+
+def join_sets(sets: list[Features]) -> Development:
+    """Join the development sets, whose writers are all different people."""
+    return Development.of(*(Development(one.x, one.y, one.forgery) for one in sets))
+
+
+def _write(
+    features: Path,
+    given: Features,
+    splits: Iterator[SplitScores],
+    protocol: Protocol | PairProtocol,
+    about: Mapping[str, Any],
+    metrics: Path,
+    scores: Path,
+) -> None:
+    """Write the scores and the error rates of all splits."""
+    origin = {key: given.origin[key] for key in ("model", "set")}
+    is_wd = about["verifier"] == WD  # the published columns
+    rates, tested, random, references = [], [], [], []
     try:
-        split_scores = scores_of_splits(
-            shard["feature"],
-            y,
-            shard["forgery"],
-            protocol,
-            C,
-            gamma,
-            names=names,
-            threads=threads,
-            memory=memory,
-        )
-        for split, scored in enumerate(split_scores):
-            rated = origin | {"references": protocol.references, "split": split}
+        for split, scored in enumerate(splits):
+            rated = origin | ({} if is_wd else {"verifier": about["verifier"]})
+            rated |= {"references": protocol.references, "split": split}
             rates.append(rated | scored.rates())
             references.append(scored.reference_rows)
             for rows, values in (
@@ -88,30 +213,48 @@ def evaluate_wd(
             ):
                 row, score = (np.concatenate(list(kind)) for kind in (rows, values))
                 tested.append((np.full(len(row), split), row, score))
+            random += _one_random_forgery_by_each_writer(split, scored, given.y)
     except FkdError as error:
         raise FkdError(f"{features}: {error}") from None
-    judged = names[judged_writers(y, shard["forgery"], protocol)]
-    left_out = [name for name in names if name not in set(judged)]
+    judged = given.names[judged_writers(given.y, given.forgery, protocol)]
+    left_out = [name for name in given.names if name not in set(judged)]
     split, row, score = (np.concatenate(column) for column in zip(*tested, strict=True))
+    random_split, random_writer, random_score = (
+        np.concatenate(column) for column in zip(*random, strict=True)
+    )
     shards.write(
         scores,
         "scores",
         {
             "split": split,
-            "writer": shard["writer"][row],
+            "writer": given.names[given.y[row]],
             "row": row,
-            "forgery": shard["forgery"][row],
+            "forgery": given.forgery[row],
             "score": score,
+            "random_split": random_split,
+            "random_writer": random_writer,
+            "random_score": random_score,
             "references": np.stack(references).astype(np.int32),
         },
-        origin
-        | {
-            "protocol": asdict(protocol) | {"negatives": protocol.refused, "C": C, "gamma": gamma},
-            "writers": list(judged),
-        }
+        given.origin
+        | about
+        | {"writers": list(judged)}
         | ({"left_out": left_out} if left_out else {}),
     )
     with writing(metrics) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, rates[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rates)
+
+
+def _one_random_forgery_by_each_writer(
+    split: int, scored: SplitScores, y: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Choose the first random forgery by each other writer: all of them would fill the disk."""
+    for writer, (rows, values) in enumerate(zip(scored.random_rows, scored.random, strict=True)):
+        _, first = np.unique(y[rows], return_index=True)
+        yield (
+            np.full(len(first), split, np.int32),
+            np.full(len(first), writer, np.int32),
+            np.asarray(values)[first],
+        )

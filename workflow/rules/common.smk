@@ -51,6 +51,10 @@ SHARDS = range(config["shards"])
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
 FOREIGN = study.models_of(Kind.FOREIGN)
 RESULTS = ["eer", "table4", "table5", "table7"]
+RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
+RESULTS += ["verifiers"] * bool(config["evaluation"]["development"])
+# How each verifier of pairs compares signatures.
+COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
 # The set in figures that show only one: the first.
 JUDGED = study.judged[0]
@@ -78,6 +82,7 @@ wildcard_constraints:
     student=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
     references=r"\d+",
+    verifier="|".join(study.verifiers),
 
 
 def growing(first):
@@ -271,6 +276,79 @@ def evaluation_settings(wildcards):
         "protocol": asdict(protocol),
         **{key: config["evaluation"][key] for key in keys},
     }
+
+
+def pair_settings(wildcards):
+    """Collect the settings of a verifier of pairs, on which its rates on a set depend."""
+    settings = evaluation_settings(wildcards)
+    protocol, evaluation = settings["protocol"], config["evaluation"]
+    rest = protocol["test_genuine"] == "rest"
+    return settings | {
+        "protocol": {
+            "references": protocol["references"],
+            "test": "all" if rest else protocol["test_genuine"],
+            "development_references": evaluation["development_references"],
+            "fusion": evaluation["fusion"],
+            "comparison": COMPARISONS[wildcards.verifier],
+            "splits": protocol["splits"],
+            "seed": protocol["seed"],
+            "writers": protocol["writers"],
+        }
+    }
+
+
+def verifier_settings(wildcards):
+    """Collect the settings on which the thresholds of a verifier depend, but for the judged set."""
+    evaluation = config["evaluation"]
+    shared = {"references": int(wildcards.references), "seed": evaluation["seed"]}
+    if wildcards.verifier == "wd":
+        protocol = shared | {"test_genuine": "rest", "test_skilled": "all"}
+    else:
+        protocol = shared | {
+            "test": "all",
+            "development_references": evaluation["development_references"],
+            "fusion": evaluation["fusion"],
+            "comparison": COMPARISONS[wildcards.verifier],
+        }
+    keys = ("C", "gamma", "calibration")
+    return {"protocol": protocol, **{key: evaluation[key] for key in keys}}
+
+
+def development_features(wildcards):
+    """List a model's features of the sets on whose writers verifiers are set."""
+    sets = config["evaluation"]["development"]
+    return expand(
+        "results/features/{name}/{model}.h5", name=sets, model=wildcards.model
+    )
+
+
+def scores_of_verifier(wildcards):
+    """Return the file of a verifier's scores on a judged set."""
+    folder = "scores" if wildcards.verifier == "wd" else f"pairs/{wildcards.verifier}"
+    file = f"{wildcards.name}/{wildcards.model}-{wildcards.references}.h5"
+    return f"results/{folder}/{file}"
+
+
+def pair_metrics():
+    """List the files of the error rates of verifiers of pairs."""
+    return [
+        f"results/pairs/{verifier}/{name}/{model}-{protocol.references}.csv"
+        for verifier in study.verifiers
+        if verifier != "wd"
+        for name, protocols in study.protocols.items()
+        for protocol in protocols
+        for model in study.models
+    ]
+
+
+def evidence():
+    """List the files of what verifiers are worth, each set at its largest number of references."""
+    return [
+        f"results/evidence/{verifier}/{name}/{model}-{study.most_references(name)}.csv"
+        for verifier in study.verifiers
+        for name in study.judged
+        for model in study.models
+    ]
 
 
 def figure(place, **labels):

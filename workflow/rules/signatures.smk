@@ -76,7 +76,9 @@ rule check_signatures:
     params:
         code=code_of("check_signatures"),
         settings=dict(
-            development=study.development,
+            development=sorted(
+                {*study.development, *config["evaluation"]["development"]}
+            ),
             judged=list(study.judged),
             max_share=config["quarantine"]["max_share"],
         ),

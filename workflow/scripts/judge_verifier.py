@@ -1,0 +1,13 @@
+"""Measure a verifier's thresholds and evidence on a judged set."""
+
+from pathlib import Path
+
+from fkd.logs import stage
+from fkd.verification import judge_verifier
+
+with stage(snakemake.log[0]):
+    judge_verifier(
+        scores=Path(snakemake.input.scores),
+        verifier=Path(snakemake.input.verifier),
+        out=Path(snakemake.output[0]),
+    )
