@@ -200,11 +200,11 @@ def _opens_text(node: ast.Call) -> bool:
         if node.func.value.id in (
             "os",
             "Image",
-            "archive",
             "shards",
             "h5py",
             "TextCrops",
             "webbrowser",
+            "archive",
         ):
             return False
     texts = [value.value for value in node.args if isinstance(value, ast.Constant)]

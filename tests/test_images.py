@@ -1,11 +1,14 @@
 """Reading images: what formats and depths give, and what is refused."""
 
+import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
+from fkd import images
 from fkd.errors import FkdError
 from fkd.images import read_gray
 
@@ -64,6 +67,101 @@ def test_transparency_is_paper(tmp_path, mode):
     image = Image.new(mode, (2, 1), 0)
     image.putpixel((1, 0), (0,) * (len(mode) - 1) + (255,))
     assert read_gray(save(tmp_path / "scan.png", image)).tolist() == [[255, 0]]
+
+
+def png(row, width, depth, color, transparent):
+    """A PNG of one row of packed pixels, with a transparent value."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, 1, depth, color, 0, 0, 0)
+    parts = [
+        chunk(b"IHDR", header),
+        chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)),
+    ]
+    parts += [chunk(b"IDAT", zlib.compress(b"\0" + row)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+TRANSPARENT = {
+    "gray, 1 bit": (png(b"\x50", 4, 1, 0, [0]), [255, 255, 255, 255]),
+    "gray, 2 bits": (png(b"\x1b", 4, 2, 0, [1]), [0, 255, 170, 255]),
+    "gray, 4 bits": (png(b"\x03\xc9", 4, 4, 0, [3]), [0, 255, 204, 153]),
+    "gray, 8 bits": (png(b"\x00\x07\xc8\x09", 4, 8, 0, [7]), [0, 255, 200, 9]),
+    "gray, 16 bits": (
+        png(struct.pack(">4H", 0, 1799, 51400, 2313), 4, 16, 0, [1799]),
+        [0, 255, 200, 9],
+    ),
+    "black paper, 16 bits": (png(struct.pack(">3H", 0, 0, 51400), 3, 16, 0, [0]), [255, 255, 200]),
+    "color, 8 bits": (png(bytes([0, 0, 0, 7, 8, 9]), 2, 8, 2, [7, 8, 9]), [0, 255]),
+    "color, 16 bits": (
+        png(struct.pack(">6H", 0, 0, 0, 1799, 2056, 9), 2, 16, 2, [1799, 2056, 9]),
+        [0, 255],
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), TRANSPARENT.values(), ids=TRANSPARENT)
+def test_a_transparent_value_is_paper_at_all_depths(tmp_path, content, expected):
+    (tmp_path / "scan.png").write_bytes(content)
+    assert read_gray(tmp_path / "scan.png").tolist() == [expected]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGBA", "I;16", "P", "CMYK"])
+def test_images_are_converted_band_by_band(tmp_path, mode, monkeypatch):
+    """A conversion takes several times the memory of what is converted."""
+    draw = np.random.default_rng(1)
+    source = Image.fromarray(draw.integers(0, 256, (50, 7, 4), dtype=np.uint8), "RGBA")
+    image = (
+        Image.fromarray(PIXELS.astype(np.uint16) * 200) if mode == "I;16" else source.convert(mode)
+    )
+    path = save(tmp_path / "scan.tif", image)
+    whole = read_gray(path)
+    monkeypatch.setattr(images, "BAND", 40)
+    convert, sizes = Image.Image.convert, []
+    monkeypatch.setattr(Image.Image, "convert", lambda i, m: sizes.append(i.size) or convert(i, m))
+    assert np.array_equal(read_gray(path), whole)
+    assert all(width * height <= 40 for width, height in sizes)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "scan.png", Image.fromarray(PIXELS), exif=exif)
+    expected = {
+        1: PIXELS,
+        2: PIXELS[:, ::-1],
+        3: PIXELS[::-1, ::-1],
+        4: PIXELS[::-1],
+        5: PIXELS.T,
+        6: PIXELS[::-1].T,
+        7: PIXELS[::-1, ::-1].T,
+        8: PIXELS[:, ::-1].T,
+    }
+    assert np.array_equal(read_gray(path), expected[orientation])
+
+
+def test_of_a_tiff_only_a_second_image_is_looked_for(tmp_path, monkeypatch, caplog):
+    """Going through all of many directories takes quadratic time."""
+    monkeypatch.setattr(TiffImageFile, "n_frames", property(lambda _: pytest.fail("counted")))
+    page = Image.fromarray(PIXELS)
+    save(tmp_path / "one.tif", page)
+    assert np.array_equal(read_gray(tmp_path / "one.tif"), PIXELS) and not caplog.text
+    save(tmp_path / "many.tif", page, save_all=True, append_images=[Image.new("L", (9, 9))] * 3)
+    assert np.array_equal(read_gray(tmp_path / "many.tif"), PIXELS)
+    assert "many.tif: holds several images, the first is read" in caplog.text
+
+
+def test_pillows_own_limit_is_lifted_while_an_image_is_read(tmp_path, monkeypatch):
+    """It would refuse compressed TIFF files below `max_pixels`."""
+    path = save(tmp_path / "scan.tif", Image.fromarray(PIXELS), compression="tiff_adobe_deflate")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert np.array_equal(read_gray(path), PIXELS)
+    assert Image.MAX_IMAGE_PIXELS == 10
 
 
 def test_cmyk(tmp_path):
