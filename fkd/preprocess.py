@@ -7,6 +7,7 @@ images of a set share one, so their sizes stay comparable.
 """
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ BLUR_TRUNCATE = 4.0
 
 BLUR_REACH = int(BLUR_TRUNCATE * BLUR_SIGMA + 0.5)
 """Pixels to each side that the cut-off Gaussian reaches."""
+
+BAND = 1 << 23
+"""Pixels that are blurred at a time."""
 
 MOST_DARK = 0.5
 """The largest share of dark pixels that a scan of dark ink on light paper may have."""
@@ -196,13 +200,13 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     level = otsu(image) if threshold == "image" else None
     # A threshold at the darkest level means ink of a single level; see `normalize`.
     if level in (None, image.min()):
-        top, left, blurred = 0, 0, blur(image)
-        level = otsu(blurred)
+        top, left, bands = 0, 0, _blurred(image)
+        level = _otsu_of(bands)
     else:
         # The same ink as on the whole blurred image, for less work.
         top, left, bottom, right = _surroundings(image <= level)
-        blurred = blur(image[top:bottom, left:right])
-    ink = (blurred <= level).view(np.uint8)
+        bands = _blurred(image[top:bottom, left:right])
+    ink = np.concatenate([band <= level for band in bands()]).view(np.uint8)
     in_row, in_column = (
         cv2.reduce(ink, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (1, 0)
     )
@@ -312,17 +316,31 @@ def otsu(image: np.ndarray) -> float:
     12.0
     """
     if image.dtype == np.uint8:
-        bins, levels = image, np.arange(256.0)
-    else:
-        low, high = float(image.min()), float(image.max())
-        if low == high:
-            return low
-        bins = image - low
+        return _best_cut(_histogram(image), np.arange(256.0))
+    return _otsu_of(lambda: [image])
+
+
+def _otsu_of(bands: Callable[[], Iterable[np.ndarray]]) -> float:
+    """Find Otsu's threshold of an image of floats. Its bands are asked for twice."""
+    ends = np.array([(band.min(), band.max()) for band in bands()])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if low == high:
+        return low
+    counts = np.zeros(256)
+    for band in bands():
+        bins = band - low
         bins *= 256 / (high - low)
-        bins = np.minimum(bins, 255, out=bins).astype(np.uint8)
-        edges = np.linspace(low, high, 257)
-        levels = (edges[:-1] + edges[1:]) / 2
-    counts = cv2.calcHist([bins], [0], None, [256], [0, 256]).ravel().astype(float)
+        counts += _histogram(np.minimum(bins, 255, out=bins).astype(np.uint8))
+    edges = np.linspace(low, high, 257)
+    return _best_cut(counts, (edges[:-1] + edges[1:]) / 2)
+
+
+def _histogram(bins: np.ndarray) -> np.ndarray:
+    return cv2.calcHist([bins], [0], None, [256], [0, 256]).ravel().astype(float)
+
+
+def _best_cut(counts: np.ndarray, levels: np.ndarray) -> float:
+    """Find the threshold by the number of pixels at each level."""
     # Without the empty bins at the ends, neither class is ever empty.
     used = np.flatnonzero(counts)
     counts, levels = counts[used[0] : used[-1] + 1], levels[used[0] : used[-1] + 1]
@@ -355,6 +373,26 @@ def blur(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(
         image.astype(np.float64), (width, width), BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE
     )
+
+
+def _blurred(image: np.ndarray) -> Callable[[], Iterable[np.ndarray]]:
+    """Blur an image. The result gives its bands from top to bottom, whenever it is called.
+
+    The blurred copy takes eight times the memory of the image, so that of a large image is made
+    band by band.
+    """
+    if image.size <= BAND:
+        whole = [blur(image)]
+        return lambda: whole
+
+    def bands() -> Iterator[np.ndarray]:
+        rows = max(1, BAND // image.shape[1])
+        for top in range(0, len(image), rows):
+            # With the rows that the blur reaches, the band is that of the whole image.
+            first = max(top - BLUR_REACH, 0)
+            yield blur(image[first : top + rows + BLUR_REACH])[top - first :][:rows]
+
+    return bands
 
 
 def _surroundings(dark: np.ndarray) -> tuple[int, int, int, int]:

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from fkd import preprocess
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.preprocess import (
@@ -297,3 +298,17 @@ def test_center_crop():
     images = np.arange(2 * 170 * 242).reshape(2, 1, 170, 242)
     assert np.array_equal(center_crop(images), images[..., 10:160, 11:231])
     assert np.array_equal(center_crop(images[0, 0], (2, 2)), images[0, 0, 84:86, 120:122])
+
+
+@pytest.mark.parametrize("threshold", ["image", "blurred"])
+@pytest.mark.parametrize("levels", [2, 256])
+def test_a_large_image_is_blurred_band_by_band(threshold, levels, monkeypatch):
+    """The ink is that of the whole image, which takes much more memory."""
+    image = scan()
+    image = image if levels == 256 else np.where(image < 128, np.uint8(0), np.uint8(255))
+    whole, blurred = find_ink(image, threshold), []
+    monkeypatch.setattr(preprocess, "BAND", 20 * image.shape[1])
+    monkeypatch.setattr(preprocess, "blur", lambda i: blurred.append(i.size) or blur(i))
+    assert find_ink(image, threshold) == whole
+    most = preprocess.BAND + 2 * preprocess.BLUR_REACH * image.shape[1]
+    assert max(blurred) <= most < image.size and len(blurred) > 1
