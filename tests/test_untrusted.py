@@ -30,6 +30,7 @@ from fkd.signatures.npz import read_npz
 from fkd.storage import shards
 from fkd.study.parts import Networks
 from fkd.text.crops import make_crops
+from fkd.text.lines import find_lines
 from fkd.training.text_crops import TextCrops
 
 # HDF5
@@ -593,3 +594,11 @@ def test_a_center_is_not_cut_from_less():
         FkdError, match=r"images of shape \(2, 100, 300\) are smaller than 150 x 220"
     ):
         center_crop(np.zeros((2, 100, 300), np.uint8))
+
+
+def test_a_strip_of_many_pages_is_not_searched_for_lines():
+    """It takes little memory itself, but its lines would take hundreds of times as much."""
+    strip = np.full((50_000, 100), 255, np.uint8)
+    strip[::40, 20:60] = 0
+    with pytest.raises(FkdError, match="a strip of 50000 x 100 pixels, no page"):
+        find_lines(strip)

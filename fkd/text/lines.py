@@ -18,6 +18,9 @@ from fkd.preprocess import otsu
 SMALL_WIDTH = 600
 """About how many columns the small copy has. At 300 dpi, four pixels become one."""
 
+LARGEST_SMALL = 1 << 22
+"""The most pixels of the small copy. An ordinary page has half a million, a strip of paper more."""
+
 MIN_CONTRAST = 16
 """Gray levels by which ink must be darker than the paper around it."""
 
@@ -68,10 +71,15 @@ def find_lines(page: np.ndarray) -> list[Line]:
     Raises
     ------
     FkdError
-        Where no line is found.
+        Where no line is found, or the page is a strip many times as high as wide.
     """
     step = max(1, round(page.shape[1] / SMALL_WIDTH))
     height, width = (max(1, round(side / step)) for side in page.shape)
+    if height * width > LARGEST_SMALL:
+        # Lines are sought in arrays that take hundreds of times the memory of the small copy.
+        raise FkdError(
+            f"a strip of {page.shape[0]} x {page.shape[1]} pixels, no page. Cut it into pages."
+        )
     small = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
     paper = _paper_around(small)
     ink = _ink_on(paper, small)
