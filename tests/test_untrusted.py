@@ -138,6 +138,14 @@ ODD: dict[str, tuple[Callable[[h5py.File], object], str]] = {
         "more is stored in chunks of 1,073,741,824 bytes",
     ),
     "a chunk that unfolds": (unfolding_chunk, "more has a chunk that is not compressed as shards"),
+    "a chunk that is not compressed": (
+        lambda file: file["image"].id.write_direct_chunk((0, 0, 0), bytes(9), filter_mask=3),
+        "image has a chunk that is not compressed as shards",
+    ),
+    "more elements than can be counted": (
+        put("more", shape=(1 << 30,) * 3, dtype="u1", chunks=(1,) * 3),
+        "its content takes 1,237,940,039,285,380,274,899,125,892 bytes",
+    ),
     "one string many times": (repeated_string, "more holds more strings than the file has room"),
     "images that are no bytes": (
         put("image", data=np.zeros((4, 17, 24)), chunks=True),

@@ -6,6 +6,7 @@ never have been written, be compressed many times over, or consist of strings th
 string. All of this is checked before any array is read.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -62,7 +63,7 @@ def plain_arrays(path: Path, file: h5py.File) -> dict[str, h5py.Dataset]:
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise ValueError("addresses that do not have 8 bytes")
     arrays = {name: _plain_array(file, name) for name in file}
-    size = sum(array.nbytes for array in arrays.values())
+    size = sum(_bytes(array.shape, array) for array in arrays.values())
     refuse_unfolding(path, size, MOST_SHRUNK, "No shard of a study shrinks so much.")
     with Path(path).open("rb") as stream:
         for array in arrays.values():
@@ -121,6 +122,11 @@ def _plain_array(file: h5py.File, name: str) -> h5py.Dataset:
     return array
 
 
+def _bytes(shape: tuple[int, ...], array: h5py.Dataset) -> int:
+    """Count the bytes of a part of an array; the product may be larger than NumPy's integers."""
+    return math.prod(shape) * array.dtype.itemsize
+
+
 def _chunks(array: h5py.Dataset) -> list:
     """List the chunks of an array: where each of them is stored."""
     chunks: list = []
@@ -135,23 +141,21 @@ def _check_strings(array: h5py.Dataset, stream: BinaryIO) -> None:
         # Strings are not compressed, so their references can be read as they are stored.
         stored = array.id.read_direct_chunk(chunk.chunk_offset)[1]
         characters += int(np.frombuffer(stored, _REFERENCE)["length"].sum(dtype=np.int64))
-    if array.size * _REFERENCE.itemsize + characters > stream.seek(0, os.SEEK_END):
+    if math.prod(array.shape) * _REFERENCE.itemsize + characters > stream.seek(0, os.SEEK_END):
         raise ValueError(f"{array.name[1:]} holds more strings than the file has room for")
 
 
 def _check_chunks(array: h5py.Dataset, stream: BinaryIO) -> None:
     """Refuse chunks that are vast, or that unfold to more than a chunk holds."""
-    row = array.nbytes // max(len(array), 1)
-    size = int(np.prod(array.chunks, dtype=object)) * array.dtype.itemsize
+    row, size = _bytes(array.shape[1:], array), _bytes(array.chunks, array)
     if len(array) and size > max(row, LARGEST_CHUNK):
         raise ValueError(f"{array.name[1:]} is stored in chunks of {size:,} bytes")
     if not array.id.get_create_plist().get_nfilters():
         return
     for chunk in _chunks(array):
         stream.seek(chunk.byte_offset)
-        # A filter that is left out for a chunk has its bit set; compression is the first filter.
-        is_compressed = not chunk.filter_mask & 1
-        if is_compressed and _unfolded(stream.read(LONGEST_HEAD)) != size:
+        # The mask has a bit for each filter that is left out.
+        if chunk.filter_mask or _unfolded(stream.read(LONGEST_HEAD)) != size:
             raise ValueError(f"{array.name[1:]} has a chunk that is not compressed as shards are")
 
 
