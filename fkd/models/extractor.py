@@ -1,6 +1,7 @@
 """Feature extractors in ONNX files, exported by this project or by others."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ LARGEST_BATCH = 4096
 _LAYOUTS = ((1, *INPUT), (*INPUT, 1), INPUT)
 """The accepted shapes of an image: channel first, channel last, or no channel."""
 
+
+LONGEST_REASON = 300
+"""The number of characters that are shown of what onnxruntime says."""
 
 _HINT = "fkd.models.features.prepare_image prepares a scan; images[None] makes one image a batch."
 
@@ -127,7 +131,7 @@ class Extractor:
             output = self._session.run([self._output], {self._input.name: pixels})[0]
         except Exception as error:  # onnxruntime has a separate class for each kind of error
             raise FkdError(
-                f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({error})."
+                f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({_reason(error)})."
             ) from None
         if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf":
             raise FkdError(f"{self.path}: its output {self._output!r} is no array of numbers.")
@@ -194,12 +198,13 @@ def _open(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     content = model.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 4  # what goes wrong is raised, too, and then said once
     offered = onnxruntime.get_available_providers()
     providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime has a separate class for each kind of error
-        raise FkdError(f"{path}: onnxruntime cannot read it ({error}).") from None
+        raise FkdError(f"{path}: onnxruntime cannot read it ({_reason(error)}).") from None
 
 
 def _fits(shape: list[int | str | None], image: tuple[int, ...]) -> bool:
@@ -208,6 +213,15 @@ def _fits(shape: list[int | str | None], image: tuple[int, ...]) -> bool:
     return len(shape) == 1 + len(image) and all(
         length == expected for length, expected in pairs if isinstance(length, int)
     )
+
+
+def _reason(error: Exception) -> str:
+    """Say on one line what onnxruntime says, without its codes and the places in its source."""
+    text = " ".join(str(error).split())
+    if "allocate memory" in text or "bad_alloc" in text or "bad allocation" in text:
+        return "it takes more memory than it may"
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+ ", "", text)
+    return printable(text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ...")
 
 
 def _spelled(shape: tuple | list) -> str:
