@@ -3,6 +3,7 @@
 import io
 import logging
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 
@@ -27,6 +28,11 @@ OVERHEAD = 1 << 24
 
 BAND = 1 << 22
 """Pixels that are converted to gray at a time."""
+
+LARGE = 1 << 25
+"""Pixels: larger images are decoded one at a time, however many threads read images."""
+
+_ONE_LARGE = Lock()
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -89,7 +95,8 @@ def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                     f"{path}: too large ({height} x {width} pixels, at most {max_pixels} allowed). "
                     "Scale it down or raise the limit."
                 )
-            gray = _to_gray(path, image)
+            with _ONE_LARGE if width * height > LARGE else nullcontext():
+                gray = _to_gray(path, image)
     except (FkdError, MemoryError):
         raise
     except Image.UnidentifiedImageError:

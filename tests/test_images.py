@@ -164,6 +164,17 @@ def test_pillows_own_limit_is_lifted_while_an_image_is_read(tmp_path, monkeypatc
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
+@pytest.mark.parametrize(("large", "alone"), [(255, True), (256, False)])
+def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch, large, alone):
+    path, locked = save(tmp_path / "scan.png", Image.fromarray(PIXELS)), []
+    monkeypatch.setattr(images, "LARGE", large)
+    decode = images._to_gray
+    note = lambda *given: locked.append(images._ONE_LARGE.locked()) or decode(*given)  # noqa: E731
+    monkeypatch.setattr(images, "_to_gray", note)
+    read_gray(path)
+    assert locked == [alone] and not images._ONE_LARGE.locked()
+
+
 def test_cmyk(tmp_path):
     path = save(tmp_path / "scan.tif", Image.new("CMYK", (4, 4), (0, 0, 0, 255)))
     assert not read_gray(path).any()
