@@ -16,7 +16,13 @@ from scipy import stats
 import fkd.report
 from fkd.errors import FkdError
 from fkd.report.paper_tables import write_paper_table
-from fkd.report.published import read_published, welch
+from fkd.report.published import (
+    Judged,
+    difference,
+    difference_of_tests,
+    read_published,
+    welch,
+)
 from fkd.storage import shards
 from fkd.study.students import PAPER
 from fkd.verification import Protocol
@@ -268,27 +274,62 @@ def test_marks_stand_where_the_tests_say(made):
         assert not rows[column].str.contains("[*†‡]").any()
 
 
-OTHERS = {
-    "drawn, 5 writers": {"of_each": {"cedar": (5, 24, 24)}, "layouts": {"cedar": "synthetic"}},
-    "drawn, 55 writers": {"layouts": {"cedar": "synthetic"}},
-    "6 of 55 writers": {"of_each": {"cedar": (6, 24, 24)}},
-    "layout mcyt75, 75 writers": {
-        "of_each": {"cedar": (75, 15, 15)},
-        "layouts": {"cedar": "mcyt75"},
-    },
-    "1,265 of 1,320 genuine signatures": {"of_each": {"cedar": (55, 23, 24)}},
-    "9 genuine and 4 skilled tested": {"tests": {"cedar": [Protocol(n, 9, 4) for n in (3, 5, 12)]}},
-    "2 of each other writer refused": {
-        "tests": {"cedar": [Protocol(n, 10, 10, negatives=2) for n in (3, 5, 12)]}
-    },
-}
+CEDAR = Judged("cedar", 55, 55 * 24, 55 * 24, tuple(PROTOCOLS["cedar"]))
 
 
-@pytest.mark.parametrize("what", OTHERS)
-def test_a_set_that_is_not_the_papers_says_what_it_is(metrics, tmp_path, what):
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({}, ""),
+        ({"layout": "npz"}, ""),
+        ({"layout": "folder"}, ""),
+        ({"layout": "synthetic", "writers": 5}, "drawn, 5 writers"),
+        ({"layout": "synthetic"}, "drawn, 55 writers"),
+        ({"layout": "mcyt75", "writers": 75}, "layout mcyt75, 75 writers"),
+        ({"writers": 6, "genuine": 144}, "6 of 55 writers"),
+        ({"writers": 56}, "56 writers instead of 55"),
+        ({"genuine": 1319}, "1,319 of 1,320 genuine signatures"),
+        ({"skilled": 1300, "layout": "npz"}, "1,300 of 1,320 skilled forgeries"),
+    ],
+)
+def test_a_set_that_is_not_the_papers_is_told_apart(changes, what):
+    assert difference("cedar", replace(CEDAR, **changes)) == what
+
+
+@pytest.mark.parametrize(
+    ("protocol", "what"),
+    [
+        (Protocol(3, 10, 10, splits=5), ""),
+        (Protocol(3, 9, 4), "9 genuine and 4 skilled tested"),
+        (Protocol(3, 10, 10, negatives=2), "2 of each other writer refused"),
+        (Protocol(4, 9, 4), ""),  # no NREF of the paper's, and so nothing to compare
+    ],
+)
+def test_other_tests_than_the_papers_are_told_apart(protocol, what):
+    judged = replace(CEDAR, protocols=(protocol,))
+    assert difference_of_tests("cedar", judged, protocol.references) == what
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        (
+            {"of_each": {"cedar": (5, 24, 24)}, "layouts": {"cedar": "synthetic"}},
+            "drawn, 5 writers",
+        ),
+        (
+            {
+                "of_each": {"cedar": (6, 24, 24)},
+                "tests": {"cedar": [Protocol(n, 9, 4) for n in (3, 5, 12)]},
+            },
+            "6 of 55 writers; 9 genuine and 4 skilled tested",
+        ),
+    ],
+)
+def test_a_set_that_is_not_the_papers_says_what_it_is(metrics, tmp_path, changes, what):
     """Its name alone does not make its rates comparable with the published ones."""
     paths = [tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")]
-    make(5, metrics, paths, **OTHERS[what])
+    make(5, metrics, paths, **changes)
     table, text = pd.read_csv(paths[0]), paths[1].read_text()
     cedar = table[table["set"] == "cedar"]
     assert set(cedar["differs"]) == {what} and cedar["p_published"].isna().all()
@@ -298,7 +339,7 @@ def test_a_set_that_is_not_the_papers_says_what_it_is(metrics, tmp_path, what):
     assert columns == ["CEDAR, NREF 12: published", f"CEDAR, NREF 12: {what}"]
     assert "‡" not in "".join(grid(text)[columns[1]])
     assert f"under the name of its set: cedar ({what})" in text
-    make(7, metrics, paths, **OTHERS[what])
+    make(7, metrics, paths, **changes)
     values = grid(paths[1].read_text(), "CEDAR")
     of_teacher = values[(values["model"] == "Teacher") & (values["NREF"] != "10")]
     assert set(of_teacher["values"]) == {"published", what}

@@ -92,13 +92,19 @@ def difference(name: str, judged: Judged) -> str:
     if judged.layout not in (name, *ANY_SET):
         return f"layout {judged.layout}, {judged.writers} writers"
     if judged.writers != writers:
-        return f"{judged.writers} of {writers} writers"
+        return _part(judged.writers, writers, "writers")
     counts = {
         "genuine signatures": (judged.genuine, writers * of_each["genuine"]),
         "skilled forgeries": (judged.skilled, writers * of_each["skilled"]),
     }
-    unlike = (f"{n:,} of {of:,} {what}" for what, (n, of) in counts.items() if n != of)
-    return ", ".join(unlike)
+    return ", ".join(_part(n, of, what) for what, (n, of) in counts.items() if n != of)
+
+
+def _part(count: int, published: int, what: str) -> str:
+    """Set a count beside the published one, such as "6 of 55 writers"."""
+    if count < published:
+        return f"{count:,} of {published:,} {what}"
+    return f"{count:,} {what} instead of {published:,}"
 
 
 def difference_of_tests(name: str, judged: Judged, references: int) -> str:
