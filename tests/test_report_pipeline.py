@@ -145,7 +145,7 @@ def test_scores_and_rates_are_the_models(drawn):
 def test_rates_come_with_set_nref_and_spread(drawn):
     folder, figure, _ = drawn
     rates = figure.axes[7]
-    assert rates.get_xlabel() == "mine\nNREF 2; mean ± deviation over 2 splits"
+    assert rates.get_xlabel() == "mine\nNREF 2, mean ± sd of 2 splits"
     for name in ("teacher", SHOWN):
         eer = 100 * pd.read_csv(folder / f"{name}.csv")["EER_userthresholds"]
         assert f"{eer.mean():.1f} ± {eer.std(ddof=0):.1f}" in texts(rates)
@@ -181,7 +181,7 @@ def test_without_trained_students_the_teacher_is_named_and_others_have_bars(draw
     rates = kept[0].axes[7]
     assert [bar.get_width() for bar in rates.containers[0]][1] == 25
     assert {"25.0 ± 0.0", " theirs"} <= set(texts(rates))
-    assert rates.get_xlabel().startswith("mine, drawn by a program\nNREF 2;")
+    assert rates.get_xlabel().startswith("mine, drawn by a program\nNREF 2,")
 
 
 def test_every_panel_shows_something(drawn):

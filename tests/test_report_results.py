@@ -228,6 +228,14 @@ def test_a_spike_on_a_logarithmic_axis_is_cut_too(tmp_path, drawn):
     assert [text.get_text() for text in axis.texts] == ["up to 1e+12 at epoch 9"]
 
 
+def test_in_a_short_training_the_other_models_tell_what_a_spike_is():
+    series = [pd.Series(values, [1, 2]) for values in ([440.0, 15], [3, 2], [2, 1.8], [21, 2])]
+    low, high = limits_without_spikes(series, False)
+    assert low < 1.8 and 21 < high < 50
+    # A model that is far from the others in all epochs has no spike, and is shown.
+    assert limits_without_spikes([pd.Series([60.0, 59]), *series[1:]], False) is None
+
+
 @pytest.mark.parametrize(
     "values",
     [[6, 4, 3], [5.9, 5.5], [6, 3, 2, 1.5, 1.2, 1.0], [6, 2, 0.8, 0.3, 0.12], [1, 1, 1], [7]],
@@ -700,7 +708,7 @@ def test_constant_elements_are_gray_and_in_no_histogram(tmp_path, drawn):
         teacher=paths["teacher"], features=[paths["resnet18_cl"]], students=STUDENTS, **to
     )
     by_number, by_colleague, histogram = drawn[0].axes[:3]
-    assert by_number.get_title().endswith("\n(gray: 2 of its own 6, 1 of the teacher's 6 constant)")
+    assert by_number.get_title().endswith("\nconstant: 2, the teacher's 1")
     image = by_number.images[0]
     dead = np.ma.getmaskarray(image.get_array())
     assert dead[[1, 4]].all() and dead[:, 2].all() and dead.sum() == 6 * 2 + 4

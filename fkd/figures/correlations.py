@@ -132,7 +132,7 @@ def _draw(shown: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], *paths: P
     for axes, (name, (matrix, of_student, of_teacher)) in zip(grid.T, shown.items(), strict=True):
         count = min(ELEMENTS, *matrix.shape)
         twins, colleagues = twins_and_colleagues(matrix)
-        axes[0].set_title(_title(name, of_student, of_teacher))
+        axes[0].set_title(_title(name, of_student, of_teacher), fontsize=7)
         masked = np.ma.array(matrix, mask=of_student[:, None] | of_teacher)
         for axis, image in (
             (axes[0], masked[:count, :count]),
@@ -184,9 +184,9 @@ def _draw_histogram(axis: Axes, name: str, values: np.ndarray, count: int, color
 
 def _title(name: str, of_student: np.ndarray, of_teacher: np.ndarray) -> str:
     """Name a student, and count the constant elements of the student and of the teacher."""
-    counts = {"its own": of_student, "the teacher's": of_teacher}
-    told = [f"{c.sum()} of {who} {len(c)}" for who, c in counts.items() if c.any()]
-    return f"{name}\n(gray: {', '.join(told)} constant)" if told else name
+    if not of_student.any() and not of_teacher.any():
+        return name
+    return f"{name}\nconstant: {of_student.sum()}, the teacher's {of_teacher.sum()}"
 
 
 def _ticks(count: int) -> list[int]:

@@ -149,14 +149,11 @@ def limits_without_spikes(
         all values together span no more than :data:`FLATTENED` times as much as these.
     """
     taken = np.log if is_logarithmic else np.asarray
-    usual, every = (
-        taken(np.concatenate([np.asarray(one, float) for one in values]))
-        for values in (map(_without_spikes, series), series)
-    )
+    usual, every = taken(_usual(series)), taken(np.concatenate(series))
     every = every[np.isfinite(every)]
     low, high = usual.min(), usual.max()
     # Values that are all the same have limits a little apart, too.
-    span = max(high - low, 0.05 * abs(high), 1e-9)
+    span = max(high - low, 0.05 * (1 if is_logarithmic else abs(high)), 1e-9)
     near = every[(every >= low - 2 * span) & (every <= high + 2 * span)]
     span = max(span, np.ptp(near))
     if np.ptp(every) <= FLATTENED * span:
@@ -165,16 +162,23 @@ def limits_without_spikes(
     return tuple(map(float, np.exp(ends) if is_logarithmic else ends))
 
 
-def _without_spikes(values: pd.Series) -> pd.Series:
-    """Take the median over neighboring epochs, which a spike of one or two does not change.
+def _usual(series: Sequence[pd.Series]) -> np.ndarray:
+    """Take the values of all series without their spikes.
 
-    A training of fewer epochs than that keeps its values, but those of more than ten times its
-    median.
+    These are the medians over neighboring epochs, which a spike of one or two does not change. A
+    training of fewer epochs has no such medians: of its values, those of more than ten times the
+    median over all series are left out, unless all of them are.
     """
-    values = values[np.isfinite(values)]
-    if len(values) < WINDOW:
-        return values[values.abs() <= 10 * values.abs().median()]
-    return values.rolling(WINDOW, center=True, min_periods=WINDOW // 2 + 1).median()
+    typical = np.nanmedian(np.abs(np.concatenate(series)))
+    usual = []
+    for values in series:
+        values = values[np.isfinite(values)]
+        if len(values) >= WINDOW:
+            values = values.rolling(WINDOW, center=True, min_periods=WINDOW // 2 + 1).median()
+        elif (is_near := values.abs() <= 10 * typical).any():
+            values = values[is_near]
+        usual.append(values)
+    return np.concatenate(usual)
 
 
 def _tell_of_spikes(axis: Axes, shown: tuple[float, float], series: Sequence[pd.Series]) -> None:
@@ -207,8 +211,7 @@ def _scale(axis: Axes, series: list[pd.Series]) -> tuple[float, float] | None:
     Cross-entropy and accuracy keep linear axes. If spikes would flatten the axis, it is cut,
     and the result is its limits.
     """
-    usual = pd.concat([_without_spikes(values) for values in series])
-    least, most = min(map(min, series)), usual.max()
+    least, most = min(map(min, series)), _usual(series).max()
     is_logarithmic = axis.get_ylabel() not in _NAMES.values() and 0 < least < most / 5
     shown = limits_without_spikes(series, is_logarithmic)
     if is_logarithmic:

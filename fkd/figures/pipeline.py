@@ -196,8 +196,8 @@ def _show_rates(
     axis.set_title("equal error rates (%)")
     name, references = splits["set"].iloc[0], splits["references"].iloc[0]
     axis.set_xlabel(
-        f"{name}{', drawn by a program' * is_drawn}\nNREF {references}; mean ± deviation over "
-        f"{splits['split'].nunique()} splits",
+        f"{name}{', drawn by a program' * is_drawn}\n"
+        f"NREF {references}, mean ± sd of {splits['split'].nunique()} splits",
         fontsize=6,
     )
 
