@@ -1,10 +1,13 @@
 """From images to features, on the command line."""
 
+import re
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from foreign import expected, linear
+from PIL import Image
 
 from fkd.__main__ import main
 from fkd.images import read_gray
@@ -69,6 +72,26 @@ def test_every_bad_image_is_named_and_nothing_is_written(scans, capsys, tmp_path
     assert f"{scans[1]}: damaged" in text
     assert "none.png: no such file" in text
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_hostile_names_are_spelled_out(scans, capsys):
+    """Of a file that cannot be used, of one that can, and of one of several images."""
+    bad, good, several = (
+        scans[0].with_name(f"{name}\x1b]0;owned\x07\nerror: \u202e{ending}")
+        for name, ending in (("bad", ".png"), ("good", ".png"), ("several", ".tif"))
+    )
+    spelled = r"\x1b]0;owned\x07\nerror: \u202e"
+    scans[0].rename(good)
+    pages = [Image.fromarray(read_gray(scans[1]))] * 2
+    pages[0].save(several, save_all=True, append_images=pages[1:])
+    main(["features", "model.onnx", str(good), str(several), "-o", "a.csv"])
+    said = capsys.readouterr().err
+    assert f"several{spelled}.tif: holds 2 images" in said
+    assert pd.read_csv("a.csv")["filename"][0].endswith(f"good{spelled}.png")
+    bad.write_bytes(b"no image")
+    said += refusal(capsys, "model.onnx", bad, "-o", "b.csv")
+    assert f"bad{spelled}.png: not a readable image" in said
+    assert not re.search("[\x07\x1b\u202e]|^error: .?png", said, re.M)
 
 
 def test_faults_of_the_command(scans, capsys, tmp_path):

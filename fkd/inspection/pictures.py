@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from fkd.storage.files import printable
 from fkd.study.style import (
     BLACK,
     BLUE,
@@ -353,4 +354,5 @@ def _box_of_ink(image: np.ndarray) -> tuple[slice, slice]:
 
 
 def _short(name: str, most: int = LEGIBLE) -> str:
+    name = printable(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
