@@ -286,6 +286,9 @@ def test_curves_are_drawn_with_their_points(tmp_path, drawn):
         scores.append(scores_file(tmp_path / f"{model}.h5", model, score, forgery))
     twice(lambda **to: figure_curves(scores=scores, students=STUDENTS, **to), tmp_path)
     assert drawn[0].get_suptitle() == "cedar, NREF 3"
+    to = {kind: tmp_path / f"f.{kind}" for kind in ("svg", "png")}
+    figure_curves(scores=scores[:1], students={}, drawn=["cedar"], **to)
+    assert drawn[-1].get_suptitle() == "cedar, drawn by a program, NREF 3"
     trade_off, characteristic = drawn[0].axes[1], drawn[0].axes[3]
     for axis, point in (
         (trade_off, lambda c: (c.eer_far, c.eer_frr)),
@@ -388,6 +391,15 @@ def test_splits_are_those_of_the_largest_number_of_references(metrics, tmp_path,
         np.testing.assert_allclose(data[:, 0], rates["cedar", 12][model])
         np.testing.assert_allclose(data[:, 1] - row, points[0][:, 1])  # a split, a height
         assert np.abs(data[:, 1] - row).max() < 0.5
+
+
+def test_sets_that_a_program_drew_are_said_to_be(metrics, tmp_path, drawn):
+    to = {kind: tmp_path / f"f.{kind}" for kind in ("svg", "png")}
+    for figure in (figure_references, figure_splits):
+        figure(metrics=metrics, students=STUDENTS, drawn=["mcyt75"], **to)
+        said = [axis.get_ylabel() + axis.get_title() for axis in drawn[-1].axes]
+        assert [text for text in said if "mcyt75, drawn by a program" in text]
+        assert not [text for text in said if "cedar, drawn" in text]
 
 
 # Correlations

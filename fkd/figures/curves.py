@@ -1,6 +1,6 @@
 """Detection error trade-off and receiver operating characteristic, with points of equal errors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,17 @@ from fkd.errors import FkdError
 from fkd.storage import shards
 from fkd.study.models import in_order, label
 from fkd.study.students import Student
-from fkd.study.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
+from fkd.study.style import (
+    GRAY,
+    by_network,
+    figure,
+    legend,
+    legend_height,
+    looks,
+    save,
+    set_label,
+    styled,
+)
 from fkd.verification.metrics import equal_error_threshold, roc
 
 TICKS = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80]) / 100
@@ -41,7 +51,12 @@ class Curve:
 
 
 def figure_curves(
-    *, scores: list[Path], students: dict[str, Student], svg: Path, png: Path
+    *,
+    scores: list[Path],
+    students: dict[str, Student],
+    svg: Path,
+    png: Path,
+    drawn: Collection[str] = (),
 ) -> None:
     """Draw the curves of all models for one set and one number of references.
 
@@ -56,6 +71,8 @@ def figure_curves(
         characteristic below, with a column for each network, and one for models of others.
     png : Path
         The same figure.
+    drawn : collection of str, optional
+        The sets that a program drew, which the figure then says.
 
     Raises
     ------
@@ -104,7 +121,8 @@ def figure_curves(
         grid[0, 0].set_ylabel("FRR (%)")
         grid[1, 0].set_ylabel("genuine signatures accepted (%)")
         name, protocol = protocols[0]
-        drawing.suptitle(f"{name}, NREF {protocol['references']}", fontsize=8)
+        title = f"{set_label(name, drawn)}, NREF {protocol['references']}"
+        drawing.suptitle(title, fontsize=8)
         legend(drawing, {label(model, students): look[model] for model in models})
         save(drawing, svg, png)
 

@@ -21,7 +21,17 @@ from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.study.models import TEACHER, label
 from fkd.study.students import Student
-from fkd.study.style import BLACK, FORGED, GENUINE, GRAY, figure, frame_image, save, styled
+from fkd.study.style import (
+    BLACK,
+    FORGED,
+    GENUINE,
+    GRAY,
+    figure,
+    frame_image,
+    save,
+    set_label,
+    styled,
+)
 from fkd.study.summary import read_splits
 
 CROPS = 3
@@ -196,7 +206,7 @@ def _show_rates(
     axis.set_title("equal error rates (%)")
     name, references = splits["set"].iloc[0], splits["references"].iloc[0]
     axis.set_xlabel(
-        f"{name}{', drawn by a program' * is_drawn}\n"
+        f"{set_label(name, [name] * is_drawn)}\n"
         f"NREF {references}, mean ± sd of {splits['split'].nunique()} splits",
         fontsize=6,
     )

@@ -1,12 +1,22 @@
 """The equal error rate against the number of references."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from fkd.study.models import in_order, label
 from fkd.study.students import Student
-from fkd.study.style import by_network, figure, legend, legend_height, looks, save, styled
+from fkd.study.style import (
+    by_network,
+    figure,
+    legend,
+    legend_height,
+    looks,
+    save,
+    set_label,
+    styled,
+)
 from fkd.study.summary import read_splits, summarize
 
 SPAN = 0.6
@@ -14,7 +24,12 @@ SPAN = 0.6
 
 
 def figure_references(
-    *, metrics: list[Path], students: dict[str, Student], svg: Path, png: Path
+    *,
+    metrics: list[Path],
+    students: dict[str, Student],
+    svg: Path,
+    png: Path,
+    drawn: Collection[str] = (),
 ) -> None:
     """Draw the equal error rate with user thresholds against the number of references.
 
@@ -29,6 +44,8 @@ def figure_references(
         each set and a column for each network.
     png : Path
         The same figure.
+    drawn : collection of str, optional
+        The sets that a program drew, which the figure then says.
     """
     rates = summarize(read_splits(metrics), students)
     models = in_order(rates["model"].unique())
@@ -40,7 +57,7 @@ def figure_references(
         drawing = figure(height=2.6 * len(sets) + 0.5 + legend_height(len(models)))
         grid = drawing.subplots(len(sets), len(columns), sharex=True, sharey="row", squeeze=False)
         for axes, name in zip(grid, sets, strict=True):
-            axes[0].set_ylabel(f"{name}\nEER, user thresholds (%)")
+            axes[0].set_ylabel(f"{set_label(name, drawn)}\nEER, user thresholds (%)")
             for axis, members in zip(axes, columns.values(), strict=True):
                 # Models are shifted sideways so that their bars do not cover each other.
                 shifts = np.linspace(-SPAN / 2, SPAN / 2, len(members)) if len(members) > 1 else [0]

@@ -1,5 +1,6 @@
 """The error rates of the single splits, of which the tables give the means."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from fkd.study.models import TEACHER, in_order, label
 from fkd.study.students import Student
-from fkd.study.style import GRAY, figure, looks, save, styled
+from fkd.study.style import GRAY, figure, looks, save, set_label, styled
 from fkd.study.summary import read_splits
 
 ROW = 0.27
@@ -18,7 +19,12 @@ SPREAD = 0.32
 
 
 def figure_splits(
-    *, metrics: list[Path], students: dict[str, Student], svg: Path, png: Path
+    *,
+    metrics: list[Path],
+    students: dict[str, Student],
+    svg: Path,
+    png: Path,
+    drawn: Collection[str] = (),
 ) -> None:
     """Draw the equal error rate with user thresholds of every split, model by model.
 
@@ -33,6 +39,8 @@ def figure_splits(
         each set at its largest NREF.
     png : Path
         The same figure.
+    drawn : collection of str, optional
+        The sets that a program drew, which the figure then says.
     """
     rates = rates_of_splits(read_splits(metrics))
     models = in_order({model for table in rates.values() for model in table})
@@ -55,7 +63,7 @@ def figure_splits(
                     **look[model] | {"linestyle": "none", "markersize": 2.8},
                 )
                 axis.plot(mean, [row - 0.4, row + 0.4], color=look[model]["color"], linewidth=1.2)
-            axis.set_title(f"{name}, NREF {references}")
+            axis.set_title(f"{set_label(name, drawn)}, NREF {references}")
             axis.set_xlabel("EER, user thresholds (%)")
             axis.grid(axis="y", visible=False)
             axis.tick_params(axis="y", length=0)

@@ -1,7 +1,7 @@
 """The style of all figures: readable in print and by the color-blind, the same from run to run."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import count, cycle
@@ -287,6 +287,11 @@ def by_network(models: list[str], students: Mapping[str, Student]) -> dict[str, 
     if not set(titles) - {OTHERS}:
         return {"": models}
     return {title: [m for m in models if title_of.get(m, title) == title] for title in titles}
+
+
+def set_label(name: str, drawn: Collection[str]) -> str:
+    """Name a set of signatures in a figure of its rates, and say whether a program drew it."""
+    return f"{name}, drawn by a program" if name in drawn else name
 
 
 def legend(drawing: Figure, entries: Mapping[str, Mapping]) -> None:

@@ -160,7 +160,7 @@ rule figure_references:
         "../../envs/cpu.yaml"
     params:
         code=code_of("figure_references"),
-        students=config["students"],
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
     message:
         "Drawing error rates against the number of references"
     script:
@@ -181,7 +181,7 @@ rule figure_splits:
         "../../envs/cpu.yaml"
     params:
         code=code_of("figure_splits"),
-        students=config["students"],
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
     message:
         "Drawing the error rates of every split"
     script:
@@ -205,7 +205,7 @@ rule figure_curves:
         "../../envs/cpu.yaml"
     params:
         code=code_of("figure_curves"),
-        students=config["students"],
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
     message:
         "Drawing the error curves of {wildcards.name}, {wildcards.references} references"
     script:

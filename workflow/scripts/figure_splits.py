@@ -9,7 +9,8 @@ from fkd.study.students import students_of
 with stage(snakemake.log[0]):
     figure_splits(
         metrics=[Path(path) for path in snakemake.input],
-        students=students_of(snakemake.params.students),
+        students=students_of(snakemake.params.settings["students"]),
+        drawn=snakemake.params.settings["drawn"],
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
     )
