@@ -484,6 +484,12 @@ def test_other_tables_are_refused(metrics, tmp_path):
         make(6, metrics, [tmp_path / "x"] * 3)
 
 
+def test_a_set_without_its_layout_or_protocols_is_refused(metrics, tmp_path):
+    paths = [tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")]
+    with pytest.raises(FkdError, match=r"other\.h5: give the layout and the protocols"):
+        make(5, metrics, paths, of_each={"other": (2, 3, 4)})
+
+
 def test_latex_compiles(made, tmp_path):
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed")

@@ -97,7 +97,7 @@ def write_paper_table(
     Raises
     ------
     FkdError
-        Where `table` is another number.
+        Where `table` is another number, or a set has no layout or protocols.
     """
     if table not in CAPTIONS:
         raise FkdError(f"table: {table} is none of {', '.join(map(str, CAPTIONS))}.")
@@ -106,6 +106,8 @@ def write_paper_table(
     for path in signatures:
         counts = count_signatures(path)
         name = counts.pop("name")
+        if name not in layouts or name not in protocols:
+            raise FkdError(f"{path}: give the layout and the protocols of this set, {name}.")
         judged[name] = Judged(layouts[name], **counts, protocols=tuple(protocols[name]))
     values = beside_published(table, splits, students, judged)
     with writing(csv) as part:
