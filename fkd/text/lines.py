@@ -81,7 +81,7 @@ def find_lines(page: np.ndarray) -> list[Line]:
             f"a strip of {page.shape[0]} x {page.shape[1]} pixels, no page. Cut it into pages."
         )
     small = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
-    paper = _paper_around(small)
+    paper = paper_around(small)
     ink = _ink_on(paper, small)
     if not ink.any():
         raise FkdError("blank: no ink on the page")
@@ -105,7 +105,7 @@ def find_lines(page: np.ndarray) -> list[Line]:
     ]
 
 
-def _paper_around(small: np.ndarray) -> np.ndarray:
+def paper_around(small: np.ndarray) -> np.ndarray:
     """Estimate the paper's gray around each pixel, under the ink too."""
     # Closing removes dark strokes narrower than its square. The median filter removes light
     # specks before, which closing would keep.
@@ -232,10 +232,10 @@ def _seams(ink: np.ndarray, centers: np.ndarray, spacing: float) -> np.ndarray:
     cost = np.ascontiguousarray(near.T)[:, np.clip(rows, 0, len(ink) - 1)]  # (columns, paths, rows)
     cost += straying
     cost[:, outside] = 1e6
-    return np.clip(_cheapest_paths(cost) + above[:, None], 0, len(ink))
+    return np.clip(cheapest_paths(cost) + above[:, None], 0, len(ink))
 
 
-def _cheapest_paths(cost: np.ndarray) -> np.ndarray:
+def cheapest_paths(cost: np.ndarray) -> np.ndarray:
     """Find the paths from the first column to the last whose total cost is least.
 
     Parameters

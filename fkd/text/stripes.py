@@ -15,6 +15,7 @@ from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.text.lines import find_lines
 from fkd.text.pages import choose_for_validation
+from fkd.text.rules import without_rules
 from fkd.threads import side_by_side
 
 
@@ -162,7 +163,7 @@ class Stripe(NamedTuple):
 def find_stripes(
     page: np.ndarray, ink_gray: list[int] | None, place: tuple[object, ...]
 ) -> list[Stripe]:
-    """Cut a page into stripes without spaces.
+    """Cut a page into stripes without spaces, and without the rules of ruled paper.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ def find_stripes(
         The stripes from top to bottom.
     """
     stripes = []
-    for line in find_lines(page):
+    for line in find_lines(without_rules(page)):
         columns = np.flatnonzero(written_columns(line.pixels))
         stripes.append(Stripe(line.top, columns, line.pixels[:, columns]))
     if ink_gray and _has_two_levels(page):
