@@ -6,17 +6,23 @@ A set of signatures is an entry of :data:`LAYOUTS`, with patterns of the names o
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
-from fkd.patterns import Patterns, compile_patterns
+from fkd.patterns import Pattern, Patterns, compile_patterns
 from fkd.storage.files import files_below, natural_order, printable
 
 SYNTHETIC = "synthetic"
 """The layout of pages and signatures that the study draws for itself."""
+
+CROPS = "crops"
+"""The layout of text crops that others cut, which take the place of pages."""
+
+NAMED_FREELY = ("folder", CROPS)
+"""The layouts of pages whose files may be named as a pattern in the config says."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,12 @@ OTHERS = {
         obtain="Your own pages.",
         files={"page in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
     ),
+    CROPS: Other(
+        holds="a folder for every writer, with text crops *.png, *.tif, *.tiff, *.jpg, *.jpeg or "
+        "*.bmp",
+        obtain="Those who cut them.",
+        files={"text crop in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
+    ),
     "signet": Other(
         holds="SigNet's public weights, signet.pth, or the same network as *.onnx",
         obtain="The sigver project of L. G. Hafemann, R. Sabourin and L. S. Oliveira (ÉTS "
@@ -255,7 +267,8 @@ def missing_data(needed: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ----------
     needed : mapping of str to mapping
         The data by config key, such as ``signatures.cedar``. Each entry has ``layout`` and
-        ``path``, and where the config gives them ``genuine``, ``skilled`` and ``expected``.
+        ``path``, and where the config gives them ``genuine``, ``skilled`` and ``expected``, or
+        for pages ``pattern``.
         Layouts are the keys of :data:`LAYOUTS` and :data:`OTHERS`. The layout ``folder`` holds
         signatures where the entry has a pattern ``genuine`` or its key starts with
         ``signatures``, and pages otherwise.
@@ -287,7 +300,10 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
         raise FkdError(f"{key}.layout: {layout!r} is none of {known}.")
     what = LAYOUTS[layout] if signatures else OTHERS[layout]
     tests: dict[str, Callable[[str], Any]] | None
-    if isinstance(what, Other):
+    if isinstance(what, Other) and (given := entry.get("pattern")):
+        holds = f"images {_joined(given)}"
+        tests = _tests(compile_patterns(given, "page"))
+    elif isinstance(what, Other):
         holds = what.holds
         tests = what.files and {
             name: re.compile(rule).fullmatch for name, rule in what.files.items()
@@ -308,12 +324,17 @@ def _missing(key: str, entry: Mapping[str, Any]) -> str:
         wanted = compile_patterns(genuine, "sample")
         if expected.get("skilled") != 0:
             wanted += compile_patterns(skilled, "sample")
-        tests = {f"such file as {pattern.text}": pattern.read for pattern in wanted}
+        tests = _tests(wanted)
     fault = _fault(path, tests)
     if not fault:
         return ""
     place = printable(os.path.realpath(path))
     return f"{key}: {place} {fault}.\n  What should lie there: {holds}\n  From: {what.obtain}"
+
+
+def _tests(patterns: Iterable[Pattern]) -> dict[str, Callable[[str], Any]]:
+    """Make the tests that a folder has at least one file of each pattern."""
+    return {f"such file as {pattern.text}": pattern.read for pattern in patterns}
 
 
 def _describe(genuine: Patterns, skilled: Patterns | None, expected: Mapping[str, int]) -> str:

@@ -256,6 +256,14 @@ REFUSED = {
         },
         "signatures.own.genuine: pattern '{writer}/{sample:9-1}.png': '{sample:9-1}' at character 10",
     ),
+    "a pattern of pages that have names": (
+        {"pages": {"layout": "iam", "path": "x", "pattern": "{writer}-{page}.png"}},
+        "pages.pattern: the layout iam has names of its own",
+    ),
+    "unreadable pattern of pages": (
+        {"pages": {"layout": "crops", "path": "x", "pattern": "{writer}.png"}},
+        "pages.pattern: pattern '{writer}.png': it needs {writer}, {page} once and an ending",
+    ),
     "no pattern in the list": (
         {"signatures.own": {"layout": "folder", "path": "x", "genuine": []}},
         "signatures.own.genuine: [] should be non-empty",

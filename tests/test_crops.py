@@ -25,7 +25,7 @@ def scribble(height, width, seed=0):
     return np.clip(stripe, 0, 255).astype(np.uint8)
 
 
-def write_stripes(path, stripes, pages=None):
+def write_stripes(path, stripes, pages=None, **about):
     """Write a shard of stripes as the stage before does; the third one is for validation."""
     count = len(stripes)
     sizes = np.array([stripe.size for stripe in stripes], np.int64)
@@ -42,7 +42,7 @@ def write_stripes(path, stripes, pages=None):
             "line": np.arange(count, dtype=np.int32) % 2,
             "validation": np.arange(count) == 2,
         },
-        {"writers": ["ann", "bob"]},
+        {"writers": ["ann", "bob"], **about},
     )
 
 
@@ -191,6 +191,22 @@ def test_oversized_pieces_are_told_in_one_line(tmp_path, stripes, caplog):
     count = cropped(tmp_path, canvases=[[60, 90]]).attributes["oversized"]
     [record] = caplog.records
     assert f"{count} of {count} crops are larger than their canvas" in record.message
+
+
+def test_ready_made_crops_are_prepared_whole(tmp_path, stripes):
+    stripes = [stripe[:, : 150 + 100 * n] for n, stripe in enumerate(stripes)]
+    write_stripes(tmp_path / "stripes.h5", stripes, ready_made=True)
+    crops = cropped(tmp_path, canvases=[[200, 500], [300, 700]])
+    assert crops["stripe"].tolist() == [0, 1, 2, 3] and set(crops["crop"]) == {0}
+    assert set(crops["left"]) == {0}
+    assert crops["width"].tolist() == [stripe.shape[1] for stripe in stripes]
+    for row, stripe in enumerate(stripes):
+        assert crops["ratio"][row] == pytest.approx(stripe.shape[1] / len(stripe))
+        canvas = tuple(crops["canvas"][row])
+        assert np.array_equal(crops["image"][row], normalize(stripe, canvas, threshold="blurred"))
+    assert set(map(tuple, crops["canvas"])) == {(200, 500), (300, 700)}
+    assert crops["validation"].tolist() == [False, False, True, False]
+    assert len(cropped(tmp_path, max_per_page=1)["crop"]) == 2
 
 
 def test_an_interval_has_a_column_at_least():

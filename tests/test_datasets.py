@@ -450,4 +450,13 @@ def test_what_lacks_is_said_with_its_place(tmp_path, monkeypatch):
     assert lack("folder", "flat/a.png") == "flat/a.png is no folder."
     assert lack("folder", "none") == "none does not exist."
     assert lack("signet", "flat") == "flat is no file."
+    assert lack("crops", "flat") == "flat holds no text crop in a writer's folder."
+    entry = {
+        "layout": "crops",
+        "path": "flat",
+        "pattern": ["{writer}-{page}.png", "{writer}{page}.*"],
+    }
+    [message] = missing_data({"pages.path": entry})
+    assert "flat holds no such file as {writer}-{page}.png and no such file as" in message
+    assert "images {writer}-{page}.png or {writer}{page}.*" in message
     assert lack("iam", "whole") == lack("folder", "linked") == lack("cvl", "linked_cvl") == ""

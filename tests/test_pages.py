@@ -267,7 +267,7 @@ def touch(folder, *names):
         path.write_bytes(b"x")
 
 
-def listed(tmp_path, layout, shards=1, validation_share=0.3, seed=0):
+def listed(tmp_path, layout, shards=1, validation_share=0.3, seed=0, pattern=None):
     list_pages(
         source=tmp_path / "source",
         layout=layout,
@@ -276,6 +276,7 @@ def listed(tmp_path, layout, shards=1, validation_share=0.3, seed=0):
         shards=shards,
         validation_share=validation_share,
         seed=seed,
+        pattern=pattern,
     )
     with (tmp_path / "pages.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -427,7 +428,59 @@ def test_folder(tmp_path):
     assert len(Quarantine.read(tmp_path / "aside.csv")) == 1
 
 
-@pytest.mark.parametrize("layout", ["cvl", "iam", "folder"])
+def test_a_pattern_reads_writer_and_page(tmp_path):
+    touch(tmp_path / "source", "scan-ann-1.png", "scan-ann-2.tif", "old/scan-bob-7.png", "x.png")
+    patterns = ["scan-{writer}-{page}.*", "*/scan-{writer}-{page:1-9}.png"]
+    rows = listed(tmp_path, "folder", pattern=patterns)
+    assert [(row["page"], row["writer"]) for row in rows] == [
+        ("ann/1", "ann"),
+        ("ann/2", "ann"),
+        ("bob/7", "bob"),
+    ]
+    aside = Quarantine.read(tmp_path / "aside.csv")
+    assert not aside.rows
+    [(file, reason)] = aside.passed_over
+    assert file.endswith("x.png") and "fits no pattern" in reason
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("{writer}.png", r"needs \{writer\}, \{page\} once"),
+        (["{writer}-{page}.png", "{page}-{writer}.png"], r"ann-1\.png: matches several patterns"),
+        ("{writer}_{page}.png", r"no page in the layout 'folder'"),
+    ],
+)
+def test_patterns_of_pages_that_do_not_work(tmp_path, pattern, reason):
+    touch(tmp_path / "source", "ann-1.png")
+    with pytest.raises(FkdError, match=reason):
+        listed(tmp_path, "folder", pattern=pattern)
+
+
+@pytest.mark.parametrize("layout", ["cvl", "iam"])
+def test_layouts_with_names_of_their_own_take_no_pattern(tmp_path, layout):
+    touch(tmp_path / "source", "ann-1.png")
+    with pytest.raises(FkdError, match=f"pattern: {layout} has names of its own"):
+        listed(tmp_path, layout, pattern="{writer}-{page}.png")
+
+
+def test_images_of_one_page_stay_together(tmp_path):
+    """In one shard, and all for training or all for validation."""
+    names = [f"{w}-{page}-{part}.png" for w in ("ann", "bob") for page in "123" for part in "abcd"]
+    touch(tmp_path / "source", *names)
+    rows = listed(tmp_path, "crops", shards=4, pattern="{writer}-{page}-?.png")
+    assert len(rows) == 24 and len({row["page"] for row in rows}) == 6
+    for column in ("shard", "validation_share"):
+        assert len({(row["page"], row[column]) for row in rows}) == 6
+    assert [row["shard"] for row in rows[::4]] == ["0", "0", "1", "2", "2", "3"]
+    for writer in ("ann", "bob"):
+        shares = {r["page"]: float(r["validation_share"]) for r in rows if r["writer"] == writer}
+        assert sorted(shares.values()) == [0, 0, 1]
+    with pytest.raises(FkdError, match="6 pages cannot fill 7 shards"):
+        listed(tmp_path, "crops", shards=7, pattern="{writer}-{page}-?.png")
+
+
+@pytest.mark.parametrize("layout", ["cvl", "iam", "folder", "crops"])
 def test_missing_and_empty_sources(tmp_path, layout):
     with pytest.raises(FkdError, match="no such folder"):
         listed(tmp_path, layout)
@@ -641,3 +694,54 @@ def test_stripes_of_20_rows_or_220_columns_are_dropped(tmp_path):
     assert (found["height"].tolist(), found["width"].tolist()) == ([21], [221])
     assert found.attributes["dropped"] == 3
     assert list(aside.values()) == ["no stripe is large enough"] * 3
+
+
+# ------------------------------------------------------------- text crops that others cut
+
+
+def scribbles(count, seed=0):
+    """Text crops of different sizes: strokes on gray paper."""
+    draw = np.random.default_rng(seed)
+    crops = []
+    for _ in range(count):
+        crop = np.full((int(draw.integers(12, 90)), int(draw.integers(60, 300))), 225, np.uint8)
+        ends = draw.integers(0, np.array([[crop.shape[1], len(crop)]] * 5))
+        cv2.polylines(crop, [ends.astype(np.int32)], False, 60, 3)
+        crops.append(crop)
+    return crops
+
+
+def test_ready_made_crops_are_stripes_as_they_are(tmp_path):
+    """No line is searched for, no space is closed, and none is too small."""
+    images = scribbles(5)
+    save_pages(tmp_path, **{f"ann_{n}": image for n, image in enumerate(images)})
+    save_pages(tmp_path, bob_dark=255 - images[0])
+    touch(tmp_path / "source", "bob/broken.png")
+    listed(tmp_path, "crops")
+    stripes, aside = segmented(tmp_path, ready_made=True)
+    assert stripes["page"].tolist() == [f"ann/{n}.png" for n in range(5)]
+    for row, image in enumerate(images):
+        assert np.array_equal(pixels_of(stripes, row), image)
+    assert set(stripes["line"]) == set(stripes["top"]) == {0}
+    assert stripes.attributes["dropped"] == 0
+    reasons = {Path(file).name: reason for file, reason in aside.items()}
+    assert set(reasons) == {"dark.png", "broken.png"} and "light" in reasons["dark.png"]
+
+
+def test_images_of_one_page_are_numbered_through(tmp_path):
+    images = scribbles(4)
+    save_pages(tmp_path, **{f"ann-1{'abcd'[n]}": image for n, image in enumerate(images)})
+    listed(tmp_path, "crops", validation_share=0.5, pattern="{writer}-{page:1}?.png")
+    stripes, _ = segmented(tmp_path, ready_made=True)
+    assert set(stripes["page"]) == {"ann/1"} and stripes["line"].tolist() == [0, 1, 2, 3]
+    assert stripes["top"].tolist() == np.cumsum([0, *map(len, images[:-1])]).tolist()
+    assert stripes["validation"].sum() == 2  # of a writer's only page, some lines
+
+
+def test_a_page_in_two_parts_has_the_lines_of_both(tmp_path):
+    page = on_paper(draw_lines())
+    save_pages(tmp_path, **{"ann-1a": page, "ann-1b": on_paper(draw_lines(lines=3))})
+    listed(tmp_path, "folder", pattern="{writer}-{page:1}?.png")
+    stripes, _ = segmented(tmp_path)
+    assert stripes["line"].tolist() == list(range(8))
+    assert stripes["top"][5] >= len(page)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fkd import __version__
 from fkd.errors import FkdError
+from fkd.layouts import CROPS
 from fkd.report.data import SIGNATURES, TEXT_ROW, is_drawn, read_data
 from fkd.report.wording import (
     TEXT_NAMES,
@@ -217,10 +218,11 @@ def _training(
     if not student.is_trained:
         return [f"Nothing: its weights are random, drawn from seed {trained['seed']}."]
     text = rows.loc[TEXT_ROW]
+    pages = "" if text["layout"] == CROPS else f"{text['pages']:,.0f} pages by "
     terms = terms_in_words(student, trained["radius"], trained["half"])
     lines = [
         f"Data: {trained['images']:,} crops of {TEXT_NAMES.get(text['layout'], text['layout'])}, "
-        f"{text['pages']:,.0f} pages by {text['writers']:,.0f} writers; no signature.",
+        f"{pages}{text['writers']:,.0f} writers; no signature.",
         f"Loss: {'; '.join(terms)}.",
         f"Recipe: {recipe_in_words(trained['recipe'])}; seed {trained['seed']}.",
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fkd import __version__
+from fkd.layouts import CROPS
 from fkd.preprocess import CANVAS, INPUT, SIZE
 from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, is_drawn, read_data
 from fkd.report.deviations import deviations, deviations_of_sets
@@ -98,13 +99,21 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
         "Validation crops are from other pages than training crops, or from other lines where a "
         "writer has one page."
     )
+    pages = f"{text['pages']:,.0f} pages by "
+    cut = (
+        "Pages were cut into lines, the spaces between words were closed, and each line was cut "
+        "into neighboring pieces whose ratio of width to height was drawn from "
+        f"{crops['ratios'][0]:g} to {crops['ratios'][1]:g} for {each}. "
+    )
+    if text["layout"] == CROPS:
+        pages = cut = ""
+        held_out = "Validation crops are other images than training crops."
+        if config["pages"].get("pattern"):
+            held_out = held_out.replace(".", ", from other pages where a writer has several.")
     return (
         f"**Text.** Students learned from {TEXT_NAMES.get(text['layout'], text['layout'])}: "
-        f"{text['pages']:,.0f} pages by {text['writers']:,.0f} writers. Pages were cut into lines, "
-        "the spaces between words were closed, and each line was cut into neighboring pieces whose "
-        f"ratio of width to height was drawn from {crops['ratios'][0]:g} to "
-        f"{crops['ratios'][1]:g} for {each}. {kept}{ink}Pieces of text and signatures were prepared "
-        "alike: ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, "
+        f"{pages}{text['writers']:,.0f} writers. {cut}{kept}{ink}Pieces of text and signatures were "
+        "prepared alike: ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, "
         "centered by its mass on a white canvas, inverted, resized and cut to "
         f"{_size(SIZE)} pixels, of which networks take the central {_size(INPUT)}. The canvas of a "
         f"piece of text was drawn from {canvases} pixels; that of signatures has {_size(CANVAS)}. "

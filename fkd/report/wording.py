@@ -10,6 +10,7 @@ TEXT_NAMES = {
     "cvl": "handwriting of the CVL database",
     "iam": "handwriting of the IAM database",
     "folder": "handwriting collected for the study",
+    "crops": "handwriting that others cut",
     "synthetic": "handwriting drawn by a program",
 }
 """What the handwriting is called, by the layout of its pages."""

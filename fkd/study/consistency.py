@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from fkd.errors import FkdError
-from fkd.layouts import LAYOUTS, SYNTHETIC
+from fkd.layouts import LAYOUTS, NAMED_FREELY, SYNTHETIC
 from fkd.patterns import Patterns, compile_patterns
 from fkd.study.models import TEACHER
 from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
@@ -70,8 +70,11 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}.{needs}: missing; the layout {entry['layout']} needs it"
         if entry["layout"] == "folder" and key != "pages" and "genuine" not in entry:
             yield f'{key}.genuine: missing; such as "{{writer}}/genuine-{{sample}}.png"'
-        for kind in ("genuine", "skilled"):
-            yield from _unreadable_patterns(f"{key}.{kind}", entry.get(kind), "sample")
+        for kind, part in (("genuine", "sample"), ("skilled", "sample"), ("pattern", "page")):
+            yield from _unreadable_patterns(f"{key}.{kind}", entry.get(kind), part)
+    layout = config["pages"]["layout"]
+    if "pattern" in config["pages"] and layout not in NAMED_FREELY:
+        yield f"pages.pattern: the layout {layout} has names of its own; leave the pattern out"
     for key, names in (
         ("teacher.development", teacher["development"]),
         ("evaluation.sets", tested),

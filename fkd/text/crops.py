@@ -50,7 +50,8 @@ def make_crops(
     Parameters
     ----------
     stripes : Path
-        The shard written by :func:`fkd.text.stripes.segment_pages`.
+        The shard written by :func:`fkd.text.stripes.segment_pages`. Stripes that are ready-made
+        text crops are not cut: their ratio is their own, and `ratios` is not used.
     out : Path
         The shard of kind ``crops`` to write, with one row per crop: ``image`` (uint8,
         170 x 242); ``writer`` and ``page`` (str); ``line`` and ``crop`` (int32, from 0);
@@ -88,15 +89,16 @@ def make_crops(
     source = shards.read(stripes, "stripes")
     _check_places(source, stripes)
     intervals = []
+    ready_made = source.attributes.get("ready_made", False)
     for row in range(len(source["line"])):
-        place = (source["page"][row], int(source["line"][row]))
+        place = (seed, "crop", source["page"][row], int(source["line"][row]))
         shape = (int(source["height"][row]), int(source["width"][row]))
-        intervals += [
-            Interval(row, index, *drawn)
-            for index, drawn in enumerate(
-                draw_intervals(shape, (low, high), ratio_per, canvases, (seed, "crop", *place))
-            )
-        ]
+        drawn = (
+            [draw_canvas(shape, canvases, place)]
+            if ready_made
+            else draw_intervals(shape, (low, high), ratio_per, canvases, place)
+        )
+        intervals += [Interval(row, index, *interval) for index, interval in enumerate(drawn)]
     if max_per_page is not None:
         intervals = _thin_out(intervals, source["page"], max_per_page, seed)
     aside = Quarantine()
@@ -223,6 +225,18 @@ def draw_intervals(
             return
         yield left, width, ratio, (int(rows), int(columns))
         left += width
+
+
+def draw_canvas(
+    shape: tuple[int, int], canvases: Sequence[Sequence[int]], place: tuple[object, ...]
+) -> tuple[int, int, float, tuple[int, int]]:
+    """Take a whole stripe as one interval, and draw its canvas.
+
+    Parameters and return values are those of :func:`draw_intervals`.
+    """
+    height, width = shape
+    rows, columns = canvases[generator(*place, 0).integers(len(canvases))]
+    return 0, width, width / height, (int(rows), int(columns))
 
 
 def _thin_out(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.layouts import CVL_PAGE
-from fkd.patterns import ENDINGS
+from fkd.layouts import CROPS, CVL_PAGE, NAMED_FREELY
+from fkd.patterns import ENDINGS, Pattern, compile_patterns
 from fkd.ranges import Count, ShareBelowAll, checked
 from fkd.seeding import generator
 from fkd.storage.atomic import writing
@@ -31,20 +31,26 @@ def list_pages(
     shards: Count,
     validation_share: ShareBelowAll,
     seed: int,
+    pattern: list[str] | str | None = None,
 ) -> None:
     """List the pages of a handwriting database, and assign them to shards and to validation.
+
+    Instead of pages, the database can have text crops that others cut. Images with the same page
+    stay together: they are all for training or all for validation, unless the writer has no other
+    page.
 
     Parameters
     ----------
     source : Path
         The database's folder.
-    layout : {"cvl", "iam", "folder"}
+    layout : {"cvl", "iam", "folder", "crops"}
         How the pages are stored. ``cvl``: ``WWWW-T.tif`` or ``WWWW-T-cropped.tif`` at any depth,
         where W is the writer and T the text; the cropped file is used if both exist. ``iam``:
         ``pages/*.png``, and ``writers.csv`` in UTF-8 with the columns page and writer.
-        ``folder``: one subfolder for each writer.
+        ``folder``: one subfolder for each writer, or as `pattern` says. ``crops``: text crops,
+        stored like the pages of ``folder``; without `pattern`, each counts as a page.
     out : Path
-        The CSV file to write, with one row per page and the columns page, writer, file, shard
+        The CSV file to write, with one row per image and the columns page, writer, file, shard
         and validation_share. The last is the share of the page's lines that is used for
         validation. It is 0 or 1, except for a writer with only one page.
     quarantine : Path
@@ -57,6 +63,9 @@ def list_pages(
         no page is used. Otherwise, at least one page is used, but never all.
     seed : int
         The study's seed.
+    pattern : str or list of str, optional
+        The pattern of the files' names, or several, see :mod:`fkd.patterns`. It reads ``{writer}``
+        and ``{page}``. Files that do not fit are passed over. Only for ``folder`` and ``crops``.
 
     Raises
     ------
@@ -68,20 +77,26 @@ def list_pages(
     source = Path(source)
     if layout not in READERS:
         raise FkdError(f"layout {layout!r} is unknown. Use one of {', '.join(READERS)}.")
+    if pattern and layout not in NAMED_FREELY:
+        raise FkdError(f"pattern: {layout} has names of its own. Use {' or '.join(NAMED_FREELY)}.")
     if not source.is_dir():
         raise FkdError(f"{source}: no such folder. Say where the pages lie.")
     aside = Quarantine()
-    listed = sorted(READERS[layout](source, aside))
+    if pattern:
+        listed = sorted(_by_pattern(source, compile_patterns(pattern, "page"), aside))
+    else:
+        listed = sorted(READERS[layout](source, aside))
     aside.write(quarantine)
     if not listed:
         raise FkdError(
             f"{printable(source)}: no page in the layout {layout!r}. The log of this "
             "stage lists the files that were set aside."
         )
-    if len(listed) < shards:
-        raise FkdError(f"{source}: {len(listed)} pages cannot fill {shards} shards. Ask for fewer.")
+    number = {page: at for at, page in enumerate(dict.fromkeys(page for page, _, _ in listed))}
+    if len(number) < shards:
+        raise FkdError(f"{source}: {len(number)} pages cannot fill {shards} shards. Ask for fewer.")
     pages_of = defaultdict(list)
-    for page, writer, _ in listed:
+    for page, writer in dict.fromkeys((page, writer) for page, writer, _ in listed):
         pages_of[writer].append(page)
     refuse_alike(pages_of, f"{printable(source)}: the writers", "Give one person one name.")
     share = {}
@@ -95,8 +110,8 @@ def list_pages(
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(COLUMNS)
-        for index, (page, writer, file) in enumerate(listed):
-            table.writerow((page, writer, file, index * shards // len(listed), share[page]))
+        for page, writer, file in listed:
+            table.writerow((page, writer, file, number[page] * shards // len(number), share[page]))
 
 
 def _cvl(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
@@ -179,10 +194,32 @@ def _folder(source: Path, aside: Quarantine) -> list[tuple[str, str, Path]]:
     return pages
 
 
+def _by_pattern(
+    source: Path, patterns: list[Pattern], aside: Quarantine
+) -> list[tuple[str, str, Path]]:
+    """List the images whose names fit a pattern. Their pages are named after their writers."""
+    pages = []
+    for file in _files(source, aside):
+        name = file.relative_to(source).as_posix()
+        read = {tuple(found.items()) for p in patterns if (found := p.read(name))}
+        if len(read) > 1:
+            raise FkdError(
+                f"{file}: matches several patterns, which say different things of it. Make them "
+                "narrower."
+            )
+        if read:
+            found = dict(*read)
+            pages.append((f"{found['writer']}/{found['page']}", found["writer"], file))
+        else:
+            aside.pass_over(file, "fits no pattern")
+    return pages
+
+
 READERS: dict[str, Callable[[Path, Quarantine], list[tuple[str, str, Path]]]] = {
     "cvl": _cvl,
     "iam": _iam,
     "folder": _folder,
+    CROPS: _folder,
 }
 """The function that lists the pages of each layout: their names, writers and files."""
 

@@ -1,6 +1,7 @@
 """The segmentation of pages into stripes, each of which has the pixels of one line of text."""
 
 import csv
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from fkd.ranges import Count, CountFromZero, Gray, checked
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
-from fkd.text.lines import find_lines
+from fkd.text.lines import Line, find_lines
 from fkd.text.pages import choose_for_validation
 from fkd.text.rules import without_rules
 from fkd.threads import side_by_side
@@ -31,9 +32,13 @@ def segment_pages(
     min_rows: Count = 20,
     min_columns: Count = 220,
     ink_gray: tuple[Gray, Gray] | None = None,
+    ready_made: bool = False,
     threads: Count | None = None,
 ) -> None:
     """Cut the pages of one shard into stripes.
+
+    If a page consists of several images, its lines are numbered from one to the next, as if the
+    images were one below the other.
 
     Parameters
     ----------
@@ -47,8 +52,8 @@ def segment_pages(
         ``writer`` and ``page`` (str); ``line`` (int32, from 0); ``validation`` (bool); ``top``
         (int32), the row of the leveled page at which the stripe begins. The flat array ``columns``
         (int32) has, for each column of each stripe, the column of the page from which it comes.
-        The attributes name the writers of all shards, and give the number of stripes that were
-        dropped because of their size.
+        The attributes name the writers of all shards, give the number of stripes that were
+        dropped because of their size, and say whether the stripes are ``ready_made``.
     quarantine : Path
         The CSV file to write of the pages without stripes, which are unreadable, too large or
         blank.
@@ -64,6 +69,8 @@ def segment_pages(
         The range from which the gray level of the ink is drawn for pages that have only two gray
         levels, because their ink is blacker than any ink on a gray scan. By default, their ink
         is not changed.
+    ready_made : bool, optional
+        Whether the images are text crops that others cut. Each is a stripe as it is, of any size.
     threads : int, optional
         The number of pages that are processed at the same time; by default, one per CPU core.
 
@@ -81,27 +88,34 @@ def segment_pages(
     if not shard_rows:
         raise FkdError(f"{pages}: no page in shard {shard}. List the pages for more shards.")
 
-    def stripes_of(row: dict[str, str]) -> list[Stripe] | str:
+    def stripes_of(row: dict[str, str]) -> tuple[list[Stripe], int] | str:
         try:
-            page = read_gray(row["file"], max_pixels)
-            refuse_dark(page)
-            return find_stripes(page, ink_gray, (seed, "ink", row["page"]))
+            image = read_gray(row["file"], max_pixels)
+            refuse_dark(image)
+            place = (seed, "ink", row["page"])
+            return find_stripes(image, ink_gray, place, ready_made), len(image)
         except FkdError as error:
             return str(error).removeprefix(f"{row['file']}: ")
 
-    for row, stripes in zip(shard_rows, side_by_side(stripes_of, shard_rows, threads), strict=True):
-        if isinstance(stripes, str):
-            aside.set_aside(row["file"], stripes)
-            continue
-        sizes = [stripe.pixels.shape for stripe in stripes]
-        kept = [
-            stripe
-            for stripe, (height, width) in zip(stripes, sizes, strict=True)
-            if height > min_rows and width > min_columns
-        ]
-        dropped += len(stripes) - len(kept)
-        if not kept:
-            aside.set_aside(row["file"], "no stripe is large enough")
+    found = zip(shard_rows, side_by_side(stripes_of, shard_rows, threads), strict=True)
+    for _, images in groupby(found, key=lambda pair: pair[0]["page"]):
+        kept, height_above = [], 0
+        for row, result in images:
+            if isinstance(result, str):
+                aside.set_aside(row["file"], result)
+                continue
+            stripes, height = result
+            large = [
+                stripe._replace(top=height_above + stripe.top)
+                for stripe in stripes
+                if ready_made
+                or (stripe.pixels.shape[0] > min_rows and stripe.pixels.shape[1] > min_columns)
+            ]
+            dropped += len(stripes) - len(large)
+            if not large:
+                aside.set_aside(row["file"], "no stripe is large enough")
+            kept += large
+            height_above += height
         share = float(row["validation_share"])
         validation = np.full(len(kept), share == 1)
         if 0 < share < 1:
@@ -132,7 +146,13 @@ def segment_pages(
             "top": np.array(top, np.int32),
             "columns": np.concatenate([np.zeros(0, np.int32), *columns]).astype(np.int32),
         },
-        {"writers": writers, "shard": shard, "dropped": dropped, "ink_gray": ink_gray},
+        {
+            "writers": writers,
+            "shard": shard,
+            "dropped": dropped,
+            "ink_gray": ink_gray,
+            "ready_made": ready_made,
+        },
     )
     aside.write(quarantine)
 
@@ -161,7 +181,10 @@ class Stripe(NamedTuple):
 
 
 def find_stripes(
-    page: np.ndarray, ink_gray: list[int] | None, place: tuple[object, ...]
+    page: np.ndarray,
+    ink_gray: list[int] | None,
+    place: tuple[object, ...],
+    ready_made: bool = False,
 ) -> list[Stripe]:
     """Cut a page into stripes without spaces, and without the rules of ruled paper.
 
@@ -173,16 +196,18 @@ def find_stripes(
         The range of the ink's gray level, see :func:`segment_pages`.
     place : tuple
         The study's seed, "ink" and the page's name, from which the gray level is drawn.
+    ready_made : bool, optional
+        Whether to take the image as one stripe, as it is.
 
     Returns
     -------
     list of Stripe
         The stripes from top to bottom.
     """
-    stripes = []
-    for line in find_lines(without_rules(page)):
-        columns = np.flatnonzero(written_columns(line.pixels))
-        stripes.append(Stripe(line.top, columns, line.pixels[:, columns]))
+    if ready_made:
+        stripes = [Stripe(0, np.arange(page.shape[1]), page)]
+    else:
+        stripes = [_without_spaces(line) for line in find_lines(without_rules(page))]
     if ink_gray and _has_two_levels(page):
         level = generator(*place).integers(*ink_gray, endpoint=True)
         # Leveling the page may leave values between its two gray levels; the middle divides them.
@@ -192,6 +217,12 @@ def find_stripes(
             for stripe in stripes
         ]
     return stripes
+
+
+def _without_spaces(line: Line) -> Stripe:
+    """Make a stripe of a line."""
+    columns = np.flatnonzero(written_columns(line.pixels))
+    return Stripe(line.top, columns, line.pixels[:, columns])
 
 
 def written_columns(stripe: np.ndarray) -> np.ndarray:

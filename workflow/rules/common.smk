@@ -10,7 +10,7 @@ from time import time
 
 import fkd
 from fkd.errors import FkdError
-from fkd.layouts import SYNTHETIC, missing_data
+from fkd.layouts import CROPS, SYNTHETIC, missing_data
 from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
 from fkd.storage.files import printable, printable_lines
@@ -197,7 +197,8 @@ def needed_data():
     needed = {}
     if config["pages"]["layout"] != SYNTHETIC:
         layout, path = pages_source()
-        needed["pages.path"] = {"layout": layout, "path": path}
+        pattern = config["pages"].get("pattern")
+        needed["pages.path"] = {"layout": layout, "path": path, "pattern": pattern}
     if config["teacher"]["weights"]:
         weights = data_path(config["teacher"]["weights"])
         needed["teacher.weights"] = {"layout": "signet", "path": weights}

@@ -51,6 +51,7 @@ rule list_pages:
         source=pages_state(),
         settings=dict(
             layout=pages_source()[0],
+            pattern=config["pages"].get("pattern"),
             shards=config["shards"],
             validation_share=config["pages"]["validation_share"],
             seed=config["seed"],
@@ -86,6 +87,7 @@ rule segment_pages:
             min_rows=config["pages"]["min_rows"],
             min_columns=config["pages"]["min_columns"],
             ink_gray=config["pages"]["ink_gray"],
+            ready_made=config["pages"]["layout"] == CROPS,
             seed=config["seed"],
         ),
     message:
