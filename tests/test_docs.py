@@ -25,7 +25,7 @@ from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PAGES = ["data_set", "teacher", "student", "loss"]
+PAGES = ["data_set", "handwriting", "teacher", "student", "loss"]
 
 EER = "results/tables/eer.csv"
 TARGETS = {
@@ -34,8 +34,12 @@ TARGETS = {
     "imported.yaml": "results/metrics/synthetic/guided-3.csv",
     "resnet18.yaml": "results/metrics/synthetic/mine-3.csv",
     "plain.yaml": "results/metrics/synthetic/plain_guided-3.csv",
+    "pages.yaml": "results/tables/data.csv",
+    "table.yaml": "results/tables/data.csv",
+    "crops.yaml": "results/tables/data.csv",
 }
-"""What is made of a page's further configs, in place of the whole table: one model's rates."""
+"""What is made of a page's further configs, in place of the whole table: one model's rates, or for
+pages about the data their counts."""
 
 FOUND = {
     "mine.yaml": ("set", {"mine"}),
@@ -45,6 +49,9 @@ FOUND = {
     "trained.yaml": ("model", {"teacher"}),
     "resnet18.yaml": ("model", {"mine"}),
     "plain.yaml": ("model", {"plain_guided"}),
+    "pages.yaml": ("layout", {"folder"}),
+    "table.yaml": ("layout", {"iam"}),
+    "crops.yaml": ("layout", {"crops"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
     ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
 }
@@ -142,6 +149,8 @@ def test_blocks_are_valid(page, monkeypatch):
                 used.append(words[4])
             elif words[1] == "-m":
                 assert words[3] in STAGES | COMMANDS
+            else:
+                assert words[0] == "python" and words[1] in {other.file for other in found}
     assert used == list(configs)
 
 

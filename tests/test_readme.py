@@ -72,6 +72,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NAMES = (
     r"ResNet-18|GPDS-300|MCYT-75|BHSig260|Python 3\.11|BSD 3-Clause|TF32|bfloat16|s3"
+    r"|SigComp2009|SigComp2011|ICDAR 2011"
     # A work is cited by its year.
     r"|offline signature verification\*, 2022|neural networks\*, 2017"
 )
