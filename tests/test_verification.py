@@ -18,7 +18,15 @@ from threadpoolctl import threadpool_limits
 from fkd.errors import FkdError
 from fkd.storage import shards
 from fkd.study.config import complete
-from fkd.verification import Protocol, evaluate, evaluate_wd, metrics, scores_of_splits, svm
+from fkd.verification import (
+    Protocol,
+    evaluate,
+    evaluate_wd,
+    metrics,
+    row_solver,
+    scores_of_splits,
+    svm,
+)
 from fkd.verification.solver import clip_step, solve
 
 RATES = (
@@ -151,10 +159,14 @@ def test_fewer_negatives_equal_a_naive_pipeline_a_writer(negatives):
 
 @pytest.mark.fidelity("SVM")
 @pytest.mark.parametrize("features", [3, 6, 40])
-@pytest.mark.parametrize("C", [0.1, 1.0, 1e3])
+@pytest.mark.parametrize(
+    ("C", "packed"), [(0.1, False), (1.0, False), (1e3, False), (0.1, True), (1.0, True)]
+)
 @pytest.mark.parametrize("gamma", [2**-9, 0.1, 3.0])
-def test_the_solver_takes_the_steps_of_libsvm(features, C, gamma):
+def test_the_solver_takes_the_steps_of_libsvm(monkeypatch, features, C, gamma, packed):
     # Some rows are equal; the stiffest cases go to libsvm.
+    monkeypatch.setattr(svm, "SQUARE", 0 if packed else 1000)
+    monkeypatch.setattr(svm, "TILE", 32)
     writers, references = 9, 8
     x, _, yforg = draw(writers, references, 1, features, seed=features)
     x = x[yforg == 0]
@@ -165,13 +177,14 @@ def test_the_solver_takes_the_steps_of_libsvm(features, C, gamma):
         others = np.delete(blocks, writer, axis=0)
         orders.append(np.append(blocks[writer], [stream.permutation(block) for block in others]))
     models = svm.fit_shared(x, np.array(orders), C, gamma)
+    found = models.dual.toarray() if packed else models.dual
     gram = svm.gram_matrix(models.rows, gamma)
     model = SVC(C=C, kernel="precomputed", class_weight={True: writers - 1})
     for writer, order in enumerate(orders):
         model.fit(gram[np.ix_(order, order)], np.arange(len(x)) < references)
         dual = np.zeros(len(x))
         dual[order[model.support_]] = model.dual_coef_[0]
-        np.testing.assert_allclose(models.dual[writer], dual, rtol=0, atol=1e-9 * C)
+        np.testing.assert_allclose(found[writer], dual, rtol=0, atol=1e-9 * C)
         assert models.intercept[writer] == pytest.approx(model.intercept_[0], abs=1e-9 * C)
 
 
@@ -207,6 +220,20 @@ def test_a_step_goes_as_far_as_the_box_lets_it():
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
             stopped += min(room) < 1
     assert 200 < stopped < 1300
+
+
+def test_a_packed_kernel_matrix_gives_the_same_scores(monkeypatch):
+    """Of so many writers that there are several tiles, with few unpacked rows at a time."""
+    features = draw(70, 14, 4, 30, seed=13)
+    expected = next(scores_of_splits(*features, Protocol(8, 6, 4)))
+    monkeypatch.setattr(svm, "SQUARE", 500)
+    for kept in (1024, 2):
+        monkeypatch.setattr(row_solver, "KEPT", kept)
+        found = next(scores_of_splits(*features, Protocol(8, 6, 4)))
+        for name in ("genuine", "skilled", "random"):
+            np.testing.assert_allclose(
+                getattr(found, name), getattr(expected, name), rtol=0, atol=2e-10
+            )
 
 
 def test_scores_do_not_depend_on_the_threads_of_matrix_products():

@@ -162,6 +162,24 @@ def _memory(rows: int, features: int) -> int:
     return 4 * rows * rows + 3 * 8 * rows * features
 
 
+class _Orders(Sequence):
+    """For each writer, where in ``split.train`` its references and then its negatives stand.
+
+    They are found when they are needed: those of all writers would fill more memory than all else.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self._split, self._rows = split, split.train.ravel()
+        self._sorter = np.argsort(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._split.train)
+
+    def __getitem__(self, writer: int) -> np.ndarray:
+        ordered = np.append(self._split.train[writer], self._split.negatives[writer])
+        return self._sorter[np.searchsorted(self._rows, ordered, sorter=self._sorter)]
+
+
 def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map) -> SplitScores:
     """Train and test every writer's model in one split."""
     writers, references = split.train.shape
@@ -170,12 +188,7 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
         # All writers' models are trained with the same rows, the references of all writers. Only
         # their order differs, so the models can share scaling and kernel matrix.
         rows = split.train.ravel()  # (writers * references,)
-        positives = split.train[:, None]  # (writers, 1, references)
-        ordered = np.concatenate([positives, split.negatives], axis=1).reshape(writers, -1)
-        # Where in `rows` each of the ordered rows stands.
-        place = np.argsort(rows)
-        orders = place[np.searchsorted(rows, ordered, sorter=place)]  # (writers, len(rows))
-        models = svm.fit_shared(x[rows], orders, C, gamma, each)
+        models = svm.fit_shared(x[rows], _Orders(split), C, gamma, each)
         all_scores = models.decide(x[tested], each)  # (writers, tested)
         skilled = models.decide_own(x, split.forged, each)
     else:

@@ -54,14 +54,7 @@ def solve(
     of its rows, so the path depends on their order. Hence `order` matters here too.
     """
     dual = np.zeros(len(gram))
-    others = np.sort(order[references:])
-    # The rows are kept in the order of memory, for speed. Only ties need libsvm's order: the
-    # `rank` of a row, in which libsvm has the genuine class last.
-    rows = np.append(others, order[:references])
-    rank = np.empty(len(gram), np.int64)
-    rank[np.roll(order, -references)] = np.arange(len(order))
-    genuine = np.arange(len(rows)) >= len(others)
-    weight = len(others) / references
+    rows, rank, genuine, weight = arrange(order, references, len(gram))
     found, alpha, intercept = _walk(gram, rows, rank, genuine, C, C * weight, min(STEPS, len(rows)))
     if found:
         dual[rows] = alpha
@@ -75,6 +68,38 @@ def solve(
         model.fit(gram[np.ix_(order, order)], np.arange(len(order)) < references)
     dual[order[model.support_]] = model.dual_coef_[0]
     return dual, model.intercept_[0]
+
+
+def arrange(
+    order: np.ndarray, references: int, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Arrange the rows of one machine.
+
+    Parameters
+    ----------
+    order : ndarray of int, (m,)
+        The rows in the order in which libsvm would see them, the genuine ones first.
+    references : int
+        How many of the rows are genuine.
+    n : int
+        The rows of the kernel matrix.
+
+    Returns
+    -------
+    rows : ndarray of int, (m,)
+        The same rows in the order of memory, for speed, the genuine ones last.
+    rank : ndarray of int, (n,)
+        The place of each row in libsvm's order, which has the genuine class last. It decides ties.
+    genuine : ndarray of bool, (m,)
+        Which of `rows` are genuine.
+    weight : float
+        How much more a genuine row weighs.
+    """
+    others = np.sort(order[references:])
+    rows = np.append(others, order[:references])
+    rank = np.empty(n, np.int64)
+    rank[np.roll(order, -references)] = np.arange(len(order))
+    return rows, rank, np.arange(len(rows)) >= len(others), len(others) / references
 
 
 @compiled()

@@ -111,7 +111,8 @@ def _draw_negatives(stream: np.random.RandomState, train: np.ndarray, negatives:
     # The published code calls RandomState.choice without replacement, which shuffles all
     # rows and takes the first ones. A shuffle gives the same rows and moves the stream on
     # in the same way. Where all rows are taken it is still needed: it sets their order.
-    drawn = np.empty((len(train), len(train) - 1, negatives), train.dtype)
+    # Thousands of writers have gigabytes of them, hence the small numbers.
+    drawn = np.empty((len(train), len(train) - 1, negatives), np.int32)
     for writer in range(len(train)):
         others = np.delete(train, writer, axis=0)
         for block in others:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
-from fkd.verification.row_solver import solve_by_rows
+from fkd.verification.row_solver import solve_by_rows, solve_packed
 from fkd.verification.solver import solve
 
 DECIMALS = 10
@@ -24,6 +25,10 @@ The solver itself is accurate to about three decimals."""
 
 TILE = 256
 """Rows of a kernel matrix that are computed at a time."""
+
+SQUARE = 16_384
+"""Rows up to which a kernel matrix is square: 1 GB. That of more rows is packed, and the writers'
+coefficients are kept as sparse as they are."""
 
 SLAB = 1024
 """Rows of a long training set that are brought to double precision at a time."""
@@ -72,7 +77,7 @@ def gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
 
     Parameters
     ----------
-    rows : ndarray of float64, (n, F)
+    rows : ndarray of float, (n, F)
         The rows.
     gamma : float
         The factor of the squared distances.
@@ -85,17 +90,55 @@ def gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
         The symmetric matrix: computed in float64, and stored in the precision of libsvm.
     """
     gram = np.empty((len(rows), len(rows)), np.float32)
-    tiles = [(part, rows[part]) for part in _tiles(len(rows))]
+    tiles = _tiles(len(rows))
 
-    def fill(pair: tuple[tuple[slice, np.ndarray], tuple[slice, np.ndarray]]) -> None:
-        (down, a), (across, b) = pair
-        gram[down, across] = rbf(a, b, gamma)
-        if a is not b:  # the other triangle is a copy, so the matrix is exactly symmetric
-            gram[across, down] = gram[down, across].T
+    def store(i: int, j: int, kernel: np.ndarray) -> None:
+        gram[tiles[i], tiles[j]] = kernel
+        if i != j:  # the other triangle is a copy, so the matrix is exactly symmetric
+            gram[tiles[j], tiles[i]] = gram[tiles[i], tiles[j]].T
+
+    _fill_tiles(rows, gamma, store, each)
+    return gram
+
+
+def packed_gram_matrix(rows: np.ndarray, gamma: float, each: Map = map) -> np.ndarray:
+    """Compute the kernel of all rows with each other, and keep one triangle.
+
+    Parameters
+    ----------
+    rows, gamma, each
+        As for :func:`gram_matrix`.
+
+    Returns
+    -------
+    ndarray of float32, (tiles, TILE, TILE)
+        The values of :func:`gram_matrix`, in tiles; see
+        :func:`fkd.verification.row_solver.solve_packed`.
+    """
+    count = len(_tiles(len(rows)))
+    packed = np.zeros((count * (count + 1) // 2, TILE, TILE), np.float32)
+
+    def store(i: int, j: int, kernel: np.ndarray) -> None:
+        packed[i * (i + 1) // 2 + j, : kernel.shape[0], : kernel.shape[1]] = kernel
+
+    _fill_tiles(rows, gamma, store, each)
+    return packed
+
+
+def _fill_tiles(
+    rows: np.ndarray, gamma: float, store: Callable[[int, int, np.ndarray], None], each: Map
+) -> None:
+    """Compute the tiles on and below the diagonal of a kernel matrix."""
+    tiles = _tiles(len(rows))
+
+    def fill(pair: tuple[int, int]) -> None:
+        i, j = pair
+        a = rows[tiles[i]].astype(np.float64, copy=False)
+        b = a if i == j else rows[tiles[j]].astype(np.float64, copy=False)
+        store(i, j, rbf(a, b, gamma))
 
     # list() waits for all tiles, and raises their errors.
-    list(each(fill, [(one, other) for i, one in enumerate(tiles) for other in tiles[: i + 1]]))
-    return gram
+    list(each(fill, [(i, j) for i in range(len(tiles)) for j in range(i + 1)]))
 
 
 def _tiles(rows: int) -> list[slice]:
@@ -114,7 +157,7 @@ class WriterModels:
         (by 1 where that is 0), without centering, as published.
     rows : ndarray of float64, (n, F)
         The scaled training rows, or only those that are support vectors of a writer.
-    dual : ndarray of float64, (writers, n)
+    dual : ndarray or sparse array of float64, (writers, n)
         The coefficients of each writer, positive for genuine rows, and 0 for all rows that
         are not the writer's support vectors.
     intercept : ndarray of float64, (writers,)
@@ -125,7 +168,7 @@ class WriterModels:
 
     scaler: StandardScaler
     rows: np.ndarray
-    dual: np.ndarray
+    dual: np.ndarray | sparse.csr_array
     intercept: np.ndarray
     gamma: float
 
@@ -145,11 +188,15 @@ class WriterModels:
             Signed distances, positive for genuine.
         """
 
-        def score(part: slice) -> np.ndarray:
-            return self.dual @ rbf(self.rows, self._scale(x[part]), self.gamma)
+        decimals = self._decimals()
+        scores = np.empty((len(self.intercept), len(x)))
 
-        scores = np.concatenate(list(each(score, _tiles(len(x)))), axis=1)
-        return self._rounded(scores + self.intercept[:, None])
+        def score(part: slice) -> None:
+            found = self.dual @ rbf(self.rows, self._scale(x[part]), self.gamma)
+            scores[:, part] = (found + self.intercept[:, None]).round(decimals)
+
+        list(each(score, _tiles(len(x))))
+        return scores
 
     def decide_own(
         self, x: np.ndarray, rows: Sequence[np.ndarray], each: Map = map
@@ -174,24 +221,33 @@ class WriterModels:
             Signed distances, positive for genuine.
         """
 
+        decimals = self._decimals()
+
         def score(writer: int) -> np.ndarray:
             if not len(rows[writer]):
                 return np.empty(0)
-            support = np.flatnonzero(self.dual[writer])
+            support, dual = self._own(writer)
             kernel = rbf(self._scale(x[rows[writer]]), self.rows[support], self.gamma)
-            scores = kernel @ self.dual[writer, support]
-            return self._rounded(scores + self.intercept[writer])
+            scores = kernel @ dual
+            return (scores + self.intercept[writer]).round(decimals)
 
         return list(each(score, range(len(rows))))
 
-    def _rounded(self, scores: np.ndarray) -> np.ndarray:
-        """Round off what depends on the order of sums, so that equal scores are equal.
+    def _decimals(self) -> int:
+        """Count the decimals that do not depend on the order of sums, so that equal scores stay so.
 
         At a low cost C, all coefficients are small, and so are the differences of scores.
         """
-        largest = np.abs(self.dual).max()
-        more = max(0, int(-np.log10(largest)) - 1) if largest else 0
-        return scores.round(DECIMALS + more)
+        largest = abs(self.dual).max()
+        return DECIMALS + (max(0, int(-np.log10(largest)) - 1) if largest else 0)
+
+    def _own(self, writer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Name the support vectors of one writer, and their coefficients."""
+        if isinstance(self.dual, np.ndarray):
+            support = np.flatnonzero(self.dual[writer])
+            return support, self.dual[writer, support]
+        own = slice(*self.dual.indptr[writer : writer + 2])
+        return self.dual.indices[own], self.dual.data[own]
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
         """Scale features in their own precision, and continue in double precision."""
@@ -199,7 +255,7 @@ class WriterModels:
 
 
 def fit_shared(
-    x: np.ndarray, orders: np.ndarray, C: float, gamma: float, each: Map = map
+    x: np.ndarray, orders: Sequence[np.ndarray], C: float, gamma: float, each: Map = map
 ) -> WriterModels:
     """Train a model for each writer: its references against those of all other writers.
 
@@ -207,7 +263,7 @@ def fit_shared(
     ----------
     x : ndarray, (writers * references, F)
         The references of all writers.
-    orders : ndarray of int, (writers, writers * references)
+    orders : sequence of ndarray of int, (writers,) of (writers * references,)
         For each writer, the order in which the solver sees the rows of `x`, starting with
         the writer's own references; see :func:`fkd.verification.solver.solve`.
     C : float
@@ -223,11 +279,41 @@ def fit_shared(
     WriterModels
         The models, in the order of the writers.
     """
-    scaler, rows, gram = _prepare(x, gamma, each)
-    references = len(rows) // len(orders)
-    solved = each(lambda order: solve(gram, order, references, C), orders)
-    dual, intercept = zip(*solved, strict=True)
-    return WriterModels(scaler, rows, np.stack(dual), np.array(intercept), gamma)
+    packed = len(x) > SQUARE
+    scaler, rows = _prepare(x, np.float32 if packed else np.float64)
+    del x  # of many writers it takes as much memory as `rows`
+    if packed:
+        dual, intercept = _solve_packed(packed_gram_matrix(rows, gamma, each), orders, C, each)
+    else:
+        dual, intercept = _solve_square(gram_matrix(rows, gamma, each), orders, C, each)
+    return WriterModels(scaler, rows.astype(np.float64, copy=False), dual, intercept, gamma)
+
+
+def _solve_square(
+    gram: np.ndarray, orders: Sequence[np.ndarray], C: float, each: Map
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train all writers' machines, and return their coefficients and offsets."""
+    references = len(gram) // len(orders)
+
+    def fit(writer: int) -> tuple[np.ndarray, float]:
+        return solve(gram, orders[writer], references, C)
+
+    dual, intercept = zip(*each(fit, range(len(orders))), strict=True)
+    return np.stack(dual), np.array(intercept)
+
+
+def _solve_packed(
+    packed: np.ndarray, orders: Sequence[np.ndarray], C: float, each: Map
+) -> tuple[sparse.csr_array, np.ndarray]:
+    """Do the same on a packed kernel matrix."""
+
+    def fit(writer: int) -> tuple[sparse.csr_array, float]:
+        order = orders[writer]
+        dual, intercept = solve_packed(packed, order, len(order) // len(orders), C)
+        return sparse.csr_array(dual[None]), intercept
+
+    dual, intercept = zip(*each(fit, range(len(orders))), strict=True)
+    return sparse.vstack(dual, format="csr"), np.array(intercept)
 
 
 def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterModels:
@@ -248,7 +334,8 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
     WriterModels
         The single model.
     """
-    scaler, rows, gram = _prepare(x, gamma)
+    scaler, rows = _prepare(x)
+    gram = gram_matrix(rows, gamma)
     dual, intercept = solve(gram, np.arange(len(rows)), references, C)
     support = np.flatnonzero(dual)
     return WriterModels(scaler, rows[support], dual[None, support], np.array([intercept]), gamma)
@@ -301,13 +388,10 @@ def fit_long(
     return WriterModels(scaler, rows, dual[None, support], np.array([intercept]), gamma)
 
 
-def _prepare(
-    x: np.ndarray, gamma: float, each: Map = map
-) -> tuple[StandardScaler, np.ndarray, np.ndarray]:
-    """Fit the scaler, and return it with the scaled rows and their kernel matrix."""
+def _prepare(x: np.ndarray, dtype: type = np.float64) -> tuple[StandardScaler, np.ndarray]:
+    """Fit the scaler, and return it with the scaled rows."""
     scaler = _scaler().fit(x)
-    rows = scaler.transform(x).astype(np.float64)
-    return scaler, rows, gram_matrix(rows, gamma, each)
+    return scaler, scaler.transform(x).astype(dtype, copy=False)
 
 
 def _scaler() -> StandardScaler:
