@@ -281,6 +281,17 @@ def test_features_of_length_zero_can_be_compared():
     assert np.isfinite(list(rates[0].values())).all()
 
 
+def test_whole_numbers_are_features_too():
+    x, y, yforg = draw(14, 9, 6, 6, seed=8)
+    x = (10 * x).round()
+    given = dict(exploitation=range(6), development=range(6, 14), references=3, test=4)
+    found, expected = (
+        evaluate_independent(features, y, yforg, development_references=5, splits=1, **given)
+        for features in (x.astype(int), x.astype(float))
+    )
+    assert found == expected
+
+
 def test_scores_do_not_depend_on_threads():
     x, y, yforg = draw(14, 9, 6, 300, seed=9)
     one, many = (

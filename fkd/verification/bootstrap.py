@@ -20,8 +20,8 @@ RESAMPLES = 1000
 """Draws of writers."""
 
 Statistic = Callable[..., Any]
-"""Takes genuine and forged scores, and where there is development what was set on it; gives a
-number or an array, such as :func:`fkd.verification.equal_error_rate` does."""
+"""Takes genuine and forged scores, and if something is set on development writers that too. Gives a
+number or an array. :func:`fkd.verification.equal_error_rate` is one."""
 
 
 class WriterScores:
@@ -107,8 +107,8 @@ class Interval:
     low, high : float or ndarray
         The ends of the percentile interval.
     p : float, optional
-        For a difference of two models, how probable one as large is if there is none: twice the
-        share of draws on the other side of 0, two-sided.
+        The two-sided p-value of a difference of two models: twice the share of the draws that lie
+        on the other side of 0.
     """
 
     value: Any

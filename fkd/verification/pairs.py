@@ -177,18 +177,19 @@ def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndar
     Returns
     -------
     pairs : ndarray of float, (p, F)
-        The absolute differences of the features of each pair, in the precision of `x`: first
-        pairs of two writers, then pairs of one writer's signatures.
+        The absolute differences of the features of each pair, in the precision of `x` but at
+        least single: first pairs of two writers, then pairs of one writer's signatures.
     same : ndarray of bool, (p,)
         Whether both signatures are of one writer.
     """
     count, kept = split.train.shape
     first, second = np.triu_indices(kept, 1)
     between, within = (kept - 1) * split.partners.shape[1], len(first)
-    pairs = np.empty((count * (between + within), x.shape[1]), x.dtype)
+    dtype = np.result_type(x, np.float32)
+    pairs = np.empty((count * (between + within), x.shape[1]), dtype)
     other, own = np.split(pairs, [count * between])
     for writer, (rows, partners) in enumerate(zip(split.train, split.partners, strict=True)):
-        mine = x[rows]
+        mine = x[rows].astype(dtype, copy=False)
         # For one partner after the other, all rows of the writer but the last.
         at = other[writer * between : (writer + 1) * between].reshape(len(partners), kept - 1, -1)
         np.subtract(mine[:-1], x[partners][:, None], out=at)
