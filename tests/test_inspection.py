@@ -537,7 +537,7 @@ FAULTS = {
     "another's HDF5": ("a.h5", foreign_hdf5, "expected a shard of any kind"),
     "unknown kind": ("a.h5", shard_of_another_kind, "expected one of stripes, crops"),
     "lacking arrays": ("a.h5", strange_shard, "says that it holds crops, but lacks what these"),
-    "damaged shard": ("a.h5", damaged_shard, "Remove it and run the workflow again"),
+    "damaged shard": ("a.h5", damaged_shard, "remove it and run the workflow again"),
     "huge shard": (
         "a.h5",
         huge_shard,

@@ -172,6 +172,37 @@ def test_a_few_common_signatures_are_in_the_last_lines(tmp_path):
     assert len(lines) == 2 and lines[1].startswith("3 of 100 signatures of b are also in a")
 
 
+# Plausibility
+
+
+def test_images_that_may_be_no_single_signature_are_counted_and_named(folder, tmp_path, caplog):
+    def change(place, draw):
+        image = cv2.imread(str(folder / place), cv2.IMREAD_GRAYSCALE)
+        draw(image)
+        cv2.imwrite(str(folder / place), image)
+
+    def two(image):
+        image[:] = 250
+        image[40:80, 10:40:2] = image[40:80, 260:290:2] = 30
+
+    change("ann/g0.png", lambda image: image.__setitem__((slice(50, 60), slice(0, 60)), 20))
+    change("bob/g1.png", two)
+    change("cat/f0.png", lambda image: image.__setitem__((slice(35, 85), slice(35, 265)), 20))
+    shard = prepare(folder, tmp_path / "set.h5")
+    assert shard.attributes["doubtful"] == {
+        "ink_at_border": 1,
+        "several_bodies": 1,
+        "much_ink": 1,
+    }
+    for said in ("ink at the border, the first is ann/g0", "bodies of ink, the first is bob/g1"):
+        assert said in caplog.text
+    assert "1 of 21 images of mine have much ink, the first is cat/f0.png" in caplog.text
+
+
+def test_plain_signatures_are_not_doubtful(folder, tmp_path):
+    assert prepare(folder, tmp_path / "set.h5").attributes["doubtful"] == {}
+
+
 # Labels
 
 
@@ -485,3 +516,22 @@ def test_a_second_config_can_drop_what_the_first_one_has(tmp_path):
     config["students"][dropped] = False
     study = complete(config, ROOT / "workflow/schemas/config.schema.yaml")
     assert dropped not in study.students and set(kept) <= set(study.students)
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "png"])
+def test_a_file_of_ones_own_is_told_as_what_it_is_and_never_to_be_removed(tmp_path, kind):
+    file = tmp_path / f"features.{kind}"
+    if kind == "npz":
+        np.savez(file, feature=np.eye(3))
+    elif kind == "npy":
+        np.save(file, np.eye(3))
+    else:
+        write_signature(file)
+    with pytest.raises(FkdError, match=r"and no shard of a study, which is an HDF5 file\.$"):
+        shards.read(file, "features")
+
+
+def test_a_damaged_shard_is_to_be_removed_only_if_a_run_wrote_it(tmp_path):
+    (tmp_path / "0.h5").write_bytes(b"not what was written")
+    with pytest.raises(FkdError, match=r"If a run of a study wrote it, remove it"):
+        shards.read(tmp_path / "0.h5", "features")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fkd.layouts import SYNTHETIC
+from fkd.signatures.plausibility import SIGNS
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.quarantine import Quarantine
@@ -37,6 +38,7 @@ _SET_COLUMNS = {
     "genuine": "genuine",
     "skilled": "skilled forgeries",
     "copies": "copies of one image",
+    "doubtful": "doubtful images",
     "set_aside": "set aside",
 }
 _COLUMNS = ["kind", *dict.fromkeys(["name", *_TEXT_COLUMNS, *_SET_COLUMNS])]
@@ -79,7 +81,8 @@ def describe_data(
         One row for the text and one for each set: ``kind`` (text or signatures), ``name``,
         ``layout``, counts of ``pages``, ``writers``, crops for ``training`` and
         ``validation``, files ``set_aside``, ``use``, ``genuine``, ``skilled``, and
-        ``copies``, the signatures with the same image as an earlier one of the set. A cell
+        ``copies``, the signatures with the same image as an earlier one of the set, and
+        ``doubtful``, the images with signs that they are not one whole signature. A cell
         that does not apply to a kind is empty.
     markdown : Path
         The same as tables for readers.
@@ -102,7 +105,9 @@ def describe_data(
     parts += ["## Signatures", _in_markdown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
     parts.append(
         "Set aside: files, and of text also crops, that are unreadable, too large or without "
-        "ink, or that fit no layout. Copies of one image stay in a set."
+        "ink, or that fit no layout. Copies of one image stay in a set, and so do doubtful images, "
+        "which may hold more or less than one signature; the log of prepare_signatures names the "
+        "first of each kind."
     )
     with writing(markdown) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -110,7 +115,7 @@ def describe_data(
 
 def read_data(path: Path) -> pd.DataFrame:
     """Read the CSV of :func:`describe_data`, indexed by kind and name."""
-    texts = dict.fromkeys(("kind", "name", "layout", "use"), str)
+    texts = dict.fromkeys(("kind", "name", "layout", "use", "doubtful"), str)
     table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     return table.set_index(["kind", "name"])
 
@@ -173,11 +178,14 @@ def _text(pages: Path, crops: list[Path], aside: Path) -> dict:
 
 def _set(path: Path, aside: Path) -> dict:
     """Count the signatures of a set."""
-    copy_of = shards.read(path, "signatures", ["copy_of"])["copy_of"]
+    shard = shards.read(path, "signatures", ["copy_of"])
+    copy_of, doubtful = shard["copy_of"], shard.attributes.get("doubtful", {})
+    signs = [f"{count} with {SIGNS[sign]}" for sign, count in doubtful.items()]
     return {
         "kind": SIGNATURES,
         **count_signatures(path),
         "copies": int((copy_of < np.arange(len(copy_of))).sum()),
+        "doubtful": "; ".join(signs) or "0",
         "set_aside": len(Quarantine.read(aside)),
     }
 

@@ -154,6 +154,8 @@ def write_verifiers(
             "",
         ]
     parts += _notes(development, learned)
+    for note in dict.fromkeys(note for note in rows["note"] if note):
+        parts += [escape_markdown(note), ""]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -16,6 +16,7 @@ from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
 from fkd.ranges import Count, CountFromZero, Share, checked
 from fkd.signatures.npz import read_npz
+from fkd.signatures.plausibility import SIGNS, signs
 from fkd.storage import shards
 from fkd.storage.files import (
     NOT_UTF8,
@@ -65,7 +66,9 @@ def prepare_signatures(
         ``copy_of`` int32, the first row with the same image, which is the row itself if there is
         none before it. The attributes give set, layout and settings, the number of rows that
         are copies of others in ``copies``, and the number of images that were larger than the
-        canvas and therefore cut to its size in ``oversized`` (None for ``npz``).
+        canvas and therefore cut to its size in ``oversized`` (None for ``npz``). ``doubtful``
+        counts images with signs that they are not one whole signature, see
+        :mod:`fkd.signatures.plausibility`; those of ``npz`` are not looked at.
     quarantine : Path
         The CSV file to write of the files that were set aside, with the reasons. It also lists
         the files that do not belong to the set, as their names show; `max_share` does not count
@@ -120,7 +123,16 @@ def prepare_signatures(
         prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
         prepared = side_by_side(prepare_one, files, threads)
         prepared = tqdm(prepared, name, len(files), unit="image", disable=None)
-    rows, images, oversized = _gather(Path(source), files, prepared, aside)
+    rows, images, oversized, doubtful = _gather(Path(source), files, prepared, aside)
+    for sign, named in doubtful.items():
+        _log.warning(
+            "%d of %d images of %s have %s, the first is %s",
+            len(named),
+            len(files),
+            name,
+            SIGNS[sign],
+            printable(named[0]),
+        )
     if oversized:
         _log.warning(
             "%d of %d signatures of %s are larger than the canvas of %d x %d and cut to it, the "
@@ -159,8 +171,16 @@ def prepare_signatures(
             "settings": settings,
             "copies": int((copy_of < np.arange(len(rows))).sum()),
             "oversized": None if layout == "npz" else len(oversized),
+            "doubtful": {sign: len(named) for sign, named in doubtful.items()},
         },
     )
+
+
+class Scan(NamedTuple):
+    """A scan that was prepared, and the signs that it is not one whole signature."""
+
+    prepared: Prepared
+    signs: list[str]
 
 
 def _prepare(
@@ -169,23 +189,24 @@ def _prepare(
     threshold: str,
     canvas: tuple[int, int],
     row: SignatureFile,
-) -> Prepared | str:
+) -> Scan | str:
     """Read and prepare one image, or return the reason if it cannot be used."""
     if not is_utf8(row.file):
         return NOT_UTF8
     try:
         image = read_gray(Path(source) / row.file, max_pixels)
         refuse_dark(image)
-        return prepare(image, canvas=canvas, threshold=threshold)
+        return Scan(prepare(image, canvas=canvas, threshold=threshold), signs(image))
     except FkdError as error:
         return str(error)
 
 
-def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Prepared | str:
+def _refuse_blank(row: SignatureFile, image: np.ndarray) -> Scan | str:
     """Wrap an image that is already prepared, or return the reason if it cannot be used."""
     if not is_utf8(row.file + row.writer):
         return NOT_UTF8
-    return Prepared(image, False) if image.min() < image.max() else "blank: all pixels are equal"
+    is_blank = image.min() == image.max()
+    return "blank: all pixels are equal" if is_blank else Scan(Prepared(image, False), [])
 
 
 def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantine) -> None:
@@ -199,24 +220,27 @@ def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantin
 def _gather(
     source: Path,
     files: list[SignatureFile],
-    prepared: Iterable[Prepared | str],
+    prepared: Iterable[Scan | str],
     aside: Quarantine,
-) -> tuple[list[SignatureFile], np.ndarray, list[str]]:
+) -> tuple[list[SignatureFile], np.ndarray, list[str], dict[str, list[str]]]:
     """Collect the prepared images and set the others aside.
 
-    The result is the files that were prepared, their images, and the names of the files whose
-    images were larger than the canvas.
+    The result is the files that were prepared, their images, the names of the files whose images
+    were larger than the canvas, and for each sign of :data:`SIGNS` that was found, those of the
+    files that have it.
     """
     images = np.empty((len(files), *SIZE), np.uint8)
-    rows, oversized = [], []
+    rows, oversized, doubtful = [], [], {}
     for row, result in zip(files, prepared, strict=True):
         if isinstance(result, str):
             aside.set_aside(source / row.file, result)
             continue
-        images[len(rows)] = result.image
+        images[len(rows)] = result.prepared.image
         rows.append(row)
-        oversized += [row.file] * result.is_cut
-    return rows, images[: len(rows)], oversized
+        oversized += [row.file] * result.prepared.is_cut
+        for sign in result.signs:
+            doubtful.setdefault(sign, []).append(row.file)
+    return rows, images[: len(rows)], oversized, doubtful
 
 
 def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np.ndarray:

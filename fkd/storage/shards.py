@@ -57,7 +57,8 @@ BY_ITSELF = {"pixels", "columns", "references"}
 BY_ITSELF |= {"random_split", "random_writer", "random_score", "knot_score", "knot_log10_lr"}
 """The arrays whose number of rows is not that of the others in their shard."""
 
-MEND = "Remove it and run the workflow again, which recreates it."
+MEND = "If a run of a study wrote it, remove it and run the workflow again, which recreates it."
+"""What to do about a damaged file. Files of the user's own are never to be removed."""
 
 
 class Digest:
@@ -359,8 +360,24 @@ def opened(
 
 
 def _broken(path: Path | str, error: Exception | str) -> FkdError:
-    """Make the error that reports a damaged file."""
+    """Make the error that reports a damaged file, or a file of another kind."""
+    with Path(path).open("rb") as stream:
+        begin = stream.read(8)
+    for magic, kind in _OTHERS.items():
+        if begin.startswith(magic):
+            return FkdError(f"{path}: {kind}, and no shard of a study, which is an HDF5 file.")
     return FkdError(f"{path}: not a whole HDF5 file ({error}). {MEND}")
+
+
+_OTHERS = {
+    b"PK": "a zip archive, such as *.npz or *.pth",
+    b"\x93NUMPY": "an array of NumPy",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"II*\0": "an image",
+    b"MM\0*": "an image",
+}
+"""What other files that people have begin with, and what they are."""
 
 
 def read(path: Path | str, kind: str | None = None, names: Iterable[str] | None = None) -> Shard:

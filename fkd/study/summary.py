@@ -26,7 +26,7 @@ CAVEAT = (
 )
 """What stands wherever differences are marked: the tests take splits to be independent."""
 
-_NAMES = dict.fromkeys(("model", "set", "label", "verifier", "aim", "rate"), str)
+_NAMES = dict.fromkeys(("model", "set", "label", "verifier", "aim", "rate", "note"), str)
 """Columns of names, which may look like numbers or like missing values."""
 
 

@@ -15,7 +15,7 @@ from fkd.verification.evidence import cllr, cllr_min
 from fkd.verification.thresholds import equal_error_rate, rates_at, set_thresholds
 from fkd.verification.verifier import Verifier, by_writer, read_verifier
 
-COLUMNS = ("model", "set", "verifier", "references", "aim", "rate", "value", "low", "high")
+COLUMNS = ("model", "set", "verifier", "references", "aim", "rate", "value", "low", "high", "note")
 
 A_POSTERIORI = "a posteriori"
 """The aim of rates whose threshold is chosen on the judged scores themselves."""
@@ -42,7 +42,8 @@ def judge_verifier(*, scores: Path, verifier: Path, out: Path, resamples: Count 
         chosen a posteriori; and ``Cllr`` and ``Cllr_min`` of the likelihood ratios, in bits. Values
         are means over the splits. ``low`` and ``high`` are the ends of the 95 % interval over
         development writers and judged writers. FAR_random has none, since its scores depend on
-        two writers.
+        two writers. ``note`` says
+        why a threshold cannot hold what it aims at.
     resamples : int
         The number of draws of writers.
 
@@ -61,7 +62,7 @@ def judge_verifier(*, scores: Path, verifier: Path, out: Path, resamples: Count 
             raise FkdError(f"{verifier}: of the {key} {found.about[key]}, not {origin[key]}.")
     trial = Trial(splits_by_writer(shard), found.development)
     rows = [
-        (A_POSTERIORI, "EER", *_interval(_eer, trial, resamples)),
+        (A_POSTERIORI, "EER", *_interval(_eer, trial, resamples), ""),
         *_at_thresholds(shard, trial, found, resamples),
         *_as_evidence(trial, found, resamples),
     ]
@@ -126,10 +127,11 @@ def _at_thresholds(
     for at, aim in enumerate(aims):
         for rate, name in enumerate(RATES):
             ends = (end[at, rate] for end in (measured.value, measured.low, measured.high))
-            rows.append((aim, name, *map(float, ends)))
-        threshold = verifier.thresholds[aim].value
-        rows.append((aim, "FAR_random", float(np.mean(shard["random_score"] >= threshold)), "", ""))
-        rows.append((aim, "threshold", threshold, "", ""))
+            rows.append((aim, name, *map(float, ends), ""))
+        threshold = verifier.thresholds[aim]
+        random = float(np.mean(shard["random_score"] >= threshold.value))
+        rows.append((aim, "FAR_random", random, "", "", ""))
+        rows.append((aim, "threshold", threshold.value, "", "", threshold.note))
     return rows
 
 
@@ -150,6 +152,6 @@ def _as_evidence(trial: Trial, verifier: Verifier, resamples: int) -> list[tuple
     measured = interval(costs, [trial], setting=setting, resamples=resamples)
     ends = zip(measured.value, measured.low, measured.high, strict=True)
     return [
-        (EVIDENCE, name, *map(float, three))
+        (EVIDENCE, name, *map(float, three), "")
         for name, three in zip(("Cllr", "Cllr_min"), ends, strict=True)
     ]

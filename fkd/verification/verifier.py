@@ -4,6 +4,7 @@ A verifier belongs to a model, a way of comparing signatures and a number of ref
 thresholds and its calibration are set on the scores of development writers, none of whom is judged.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from fkd.verification.protocol import GAMMA, C, PairProtocol, Protocol
 from fkd.verification.scoring import MEMORY, SplitScores, scores_of_splits
 from fkd.verification.stage import join_sets, read_features
 from fkd.verification.thresholds import Threshold, set_thresholds
+
+_log = logging.getLogger(__name__)
 
 KIND = "verifier"
 """The kind of shard that holds a verifier."""
@@ -108,7 +111,7 @@ def set_verifier(
         forged += list(scored.skilled)
     flat = [np.concatenate(kind) for kind in (genuine, forged)]
     thresholds = set_thresholds(*flat)
-    fitted = calibrate(*flat, calibration)
+    fitted = _calibrate(*flat, calibration)
     counts = [[len(own) for own in kind] for kind in (genuine, forged)]
     shards.write(
         out,
@@ -136,6 +139,16 @@ def set_verifier(
             },
         },
     )
+
+
+def _calibrate(genuine: np.ndarray, forged: np.ndarray, kind: str) -> Calibration:
+    """Fit a calibration; scores that do not rise from forgeries to genuine ones say nothing."""
+    try:
+        return calibrate(genuine, forged, kind)
+    except FkdError as error:
+        _log.warning("%s All likelihood ratios are therefore 1.", error)
+        nothing = np.zeros(1)
+        return Calibration(kind, nothing, nothing, len(genuine), len(forged))
 
 
 def read_verifier(path: Path) -> Verifier:

@@ -1,0 +1,257 @@
+"""Verifiers of pairs, thresholds set beforehand, and what they are worth on a judged set."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fkd.errors import FkdError
+from fkd.report.verifiers import write_across, write_verifiers
+from fkd.storage import shards
+from fkd.study.config import complete
+from fkd.verification import (
+    PairProtocol,
+    Protocol,
+    evaluate_independent,
+    evaluate_wd,
+    evaluate_wi,
+    judge_verifier,
+    rates_at,
+    read_verifier,
+    set_thresholds,
+    set_verifier,
+)
+from fkd.verification.pairs import Development
+
+ROOT = Path(__file__).resolve().parents[1]
+WD = Protocol(references=3, test_genuine=4, test_skilled=5, splits=2)
+PAIRS = PairProtocol(references=3, test=4, development_references=4, splits=2)
+MACHINE = {"gamma": 0.02, "threads": 1}
+VERIFIERS = {"wd": WD, "wi": PAIRS, "cosine": replace(PAIRS, comparison="cosine")}
+
+
+def write_features(path, seed, writers, model="mine", apart=3.0):
+    """Features of writers with eight genuine signatures and six forgeries each."""
+    draw = np.random.default_rng(seed)
+    y, forged = np.repeat(np.arange(writers), 14), np.tile([False] * 8 + [True] * 6, writers)
+    x = apart * draw.normal(size=(writers, 6))[y] + draw.normal(size=(len(y), 6))
+    x += forged[:, None] * 4 * draw.normal(size=(len(y), 6))
+    arrays = {
+        "feature": x.astype(np.float32),
+        "writer": np.array([f"w{number}" for number in y], object),
+        "forgery": forged,
+    }
+    about = {"model": model, "set": path.stem, "onnx": "0" * 64, "preprocessing": {"canvas": 1}}
+    shards.write(path, "features", arrays, about)
+    return path
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """The files of each verifier: features, scores, what was set, and what was measured."""
+    folder = tmp_path_factory.mktemp("verifiers")
+    features = write_features(folder / "judged.h5", 1, 8)
+    development = [write_features(folder / f"dev{n}.h5", n, 10) for n in (2, 3)]
+    for verifier, protocol in VERIFIERS.items():
+        out = {"metrics": folder / f"{verifier}.csv", "scores": folder / f"{verifier}.h5"}
+        if verifier == "wd":
+            evaluate_wd(features=features, protocol=protocol, **out, **MACHINE)
+        else:
+            evaluate_wi(
+                features=features,
+                development=development,
+                verifier=verifier,
+                protocol=protocol,
+                **out,
+                **MACHINE,
+            )
+        set_verifier(
+            development=development,
+            out=folder / f"set-{verifier}.h5",
+            verifier=verifier,
+            protocol=protocol,
+            **MACHINE,
+        )
+        judge_verifier(
+            scores=out["scores"],
+            verifier=folder / f"set-{verifier}.h5",
+            out=folder / f"evidence-{verifier}.csv",
+            resamples=40,
+        )
+    return folder
+
+
+def test_the_stage_gives_the_rates_of_the_library(judged):
+    given = [shards.read(judged / f"{name}.h5") for name in ("judged", "dev2", "dev3")]
+    arrays = [
+        (one["feature"], np.repeat(np.arange(len(one["writer"]) // 14), 14), one["forgery"])
+        for one in given
+    ]
+    expected = evaluate_independent(
+        *arrays[0],
+        exploitation=range(8),
+        development=Development.of(*(Development(*one) for one in arrays[1:])),
+        references=3,
+        test=4,
+        development_references=4,
+        splits=2,
+        **MACHINE,
+    )
+    with (judged / "wi.csv").open(encoding="utf-8") as stream:
+        found = list(csv.DictReader(stream))
+    assert [row["verifier"] for row in found] == ["wi"] * 2
+    for row, rates in zip(found, expected, strict=True):
+        assert {name: float(row[name]) for name in rates} == rates
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_what_is_stored_is_a_verifier(judged, verifier):
+    found = read_verifier(judged / f"set-{verifier}.h5")
+    assert found.about["verifier"] == verifier
+    assert found.about["onnx"] == "0" * 64
+    assert found.about["preprocessing"] == {"dev2": {"canvas": 1}, "dev3": {"canvas": 1}}
+    # All twenty writers: five genuine tests each after three references, and six forgeries.
+    expected = {"sets": ["dev2", "dev3"], "writers": 20, "genuine": 100, "forged": 120}
+    assert found.about["measured_on"] == expected
+    shard = shards.read(judged / f"set-{verifier}.h5")
+    score, forged = shard["score"], shard["forgery"].astype(bool)
+    assert found.thresholds == set_thresholds(score[~forged], score[forged])
+    ratios = found.calibration(np.array([score.min(), score.max()]))
+    assert ratios[0] < 0 < ratios[1]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_rates_on_the_judged_set_are_those_at_thresholds_set_beforehand(judged, verifier):
+    table = pd.read_csv(judged / f"evidence-{verifier}.csv").set_index(["aim", "rate"])
+    shard = shards.read(judged / f"{verifier}.h5")
+    thresholds = read_verifier(judged / f"set-{verifier}.h5").thresholds
+    for aim, threshold in thresholds.items():
+        splits = []
+        for split in (0, 1):
+            rows = shard["split"] == split
+            score, forged = shard["score"][rows], shard["forgery"][rows].astype(bool)
+            splits.append(rates_at(threshold.value, score[~forged], score[forged]))
+        for rate in ("FRR", "FAR_skilled", "HTER"):
+            row = table.loc[aim, rate]
+            assert row["value"] == pytest.approx(np.mean([one[rate] for one in splits]))
+            assert row["low"] <= row["value"] + 0.1 and row["value"] - 0.1 <= row["high"]
+        random = np.mean(shard["random_score"] >= threshold.value)
+        assert table.loc[(aim, "FAR_random"), "value"] == pytest.approx(random)
+    assert "needs 1000 forgeries" in table.loc[("FAR 0.1 %", "threshold"), "note"]
+    assert 0 <= table.loc[("evidence", "Cllr_min"), "value"] <= 1
+    assert table.loc[("evidence", "Cllr"), "value"] >= table.loc[("evidence", "Cllr_min"), "value"]
+
+
+def test_one_random_forgery_by_each_other_writer_is_kept(judged):
+    for verifier in VERIFIERS:
+        shard = shards.read(judged / f"{verifier}.h5")
+        count = 7 if verifier == "wd" else None  # pairs are tried with fewer, drawn writers
+        for split in (0, 1):
+            for writer in range(8):
+                rows = (shard["random_split"] == split) & (shard["random_writer"] == writer)
+                assert rows.sum() == count if count else 1 <= rows.sum() <= 4
+
+
+def test_files_that_do_not_belong_together_are_refused(judged, tmp_path):
+    with pytest.raises(FkdError, match="of the verifier cosine, not wd"):
+        judge_verifier(
+            scores=judged / "wd.h5", verifier=judged / "set-cosine.h5", out=tmp_path / "a.csv"
+        )
+    other = write_features(tmp_path / "other.h5", 5, 8, model="other")
+    with pytest.raises(FkdError, match="features of several models, mine, other"):
+        set_verifier(
+            development=[judged / "dev2.h5", other],
+            out=tmp_path / "v.h5",
+            verifier="wd",
+            protocol=WD,
+        )
+    with pytest.raises(FkdError, match=r"evaluation\.development: empty"):
+        evaluate_wi(
+            features=judged / "judged.h5",
+            metrics=tmp_path / "m.csv",
+            scores=tmp_path / "s.h5",
+            verifier="wi",
+            protocol=PAIRS,
+        )
+
+
+def test_the_tables_say_which_thresholds_are_which(judged, tmp_path):
+    write_verifiers(
+        evidence=[judged / f"evidence-{verifier}.csv" for verifier in VERIFIERS],
+        csv=tmp_path / "verifiers.csv",
+        markdown=tmp_path / "verifiers.md",
+        title="Mine",
+        students={},
+        development=["dev2", "dev3"],
+        learned=["dev3"],
+    )
+    text = (tmp_path / "verifiers.md").read_text(encoding="utf-8")
+    assert "EER a posteriori" in text and "HTER at FAR 1 %" in text
+    assert "set beforehand, on development writers of dev2, dev3" in text
+    assert "The teacher has learned from writers of dev3" in text
+    assert "needs 1000 forgeries to be seen" in text
+    assert "do not hold the noise of training" in text
+    assert len(pd.read_csv(tmp_path / "verifiers.csv")) == 3 * (1 + 3 * 5 + 2)
+    write_across(
+        metrics=[judged / f"{verifier}.csv" for verifier in VERIFIERS],
+        csv=tmp_path / "across.csv",
+        markdown=tmp_path / "across.md",
+        title="Mine",
+        students={},
+    )
+    rows = pd.read_csv(tmp_path / "across.csv")
+    assert rows["verifier"].tolist() == ["wd", "wi", "cosine"]
+    means = [pd.read_csv(judged / f"{v}.csv")["EER"].mean() * 100 for v in VERIFIERS]
+    np.testing.assert_allclose(rows["EER"], means)
+    assert "wi: writer-independent" in (tmp_path / "across.md").read_text(encoding="utf-8")
+
+
+def settings(**evaluation):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config["evaluation"] |= evaluation
+    return complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "message"),
+    [
+        ({"verifiers": ["wi"]}, r"evaluation\.verifiers: wd is missing"),
+        ({"verifiers": ["wd", "wi"]}, r"evaluation\.development: empty; the verifier wi learns"),
+        ({"development": ["theirs"]}, r"evaluation\.development: theirs is none of `signatures`"),
+        ({"development": ["synthetic"]}, "thresholds are never set on judged writers"),
+        ({"development": ["development"] * 2}, "development is named twice"),
+        ({"verifiers": ["wd", "svm"]}, r"evaluation\.verifiers\.1: expected one of wd, wi, cosine"),
+    ],
+)
+def test_verifiers_that_cannot_be_are_refused(evaluation, message):
+    with pytest.raises(FkdError, match=message):
+        settings(**evaluation)
+
+
+def test_sets_of_development_are_used_and_protocols_may_be_uneven():
+    uneven = {"references": [3], "test_genuine": "rest", "test_skilled": "all", "writers": "enough"}
+    study = settings(development=["development"], sets={"synthetic": [uneven]})
+    assert study.used == ["development", "synthetic"]
+    assert study.protocol("synthetic", 3).writers == "enough"
+    with pytest.raises(FkdError, match=r"test_genuine"):
+        settings(sets={"synthetic": [uneven | {"test_genuine": "all"}]})
+
+
+def test_scores_that_tell_nothing_give_ratios_of_one(tmp_path, caplog):
+    """A model that learned nothing does not stop the study, but is no evidence either."""
+    features = write_features(tmp_path / "dev.h5", 4, 10)
+    shard = shards.read(features)
+    shard.arrays["forgery"] = ~shard["forgery"].astype(bool)
+    shards.write(features, "features", shard.arrays, shard.attributes)
+    set_verifier(
+        development=[features],
+        out=tmp_path / "v.h5",
+        verifier="euclidean",
+        protocol=replace(PAIRS, comparison="euclidean", references=2),
+    )
+    assert read_verifier(tmp_path / "v.h5").calibration([-99.0, 0.0, 99.0]).tolist() == [0, 0, 0]
+    assert "All likelihood ratios are therefore 1" in caplog.text
