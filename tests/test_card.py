@@ -71,8 +71,10 @@ def card(exported, tmp_path):
         rates[f"{rate}_sd"] = number * np.array([0.1, 0.2, 0.3, 0.4])
     rates.to_csv(tmp_path / "eer.csv", index=False)
 
-    def write(drawn=(), of_teacher=OF_TEACHER, license=None, title="A study", **changes):
-        layouts = layout | dict.fromkeys(drawn, "synthetic")
+    def write(
+        drawn=(), of_teacher=OF_TEACHER, license=None, title="A study", text="iam", **changes
+    ):
+        layouts = layout | {"text": text} | dict.fromkeys(drawn, "synthetic")
         data.assign(layout=data["name"].map(layouts)).to_csv(tmp_path / "data.csv", index=False)
         path, teacher = exported[0], tmp_path / "teacher.onnx"
         about = {
@@ -99,6 +101,11 @@ def card(exported, tmp_path):
 
 def section(text, heading):
     return text.split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_text_that_others_cut_has_no_pages(card):
+    learned = section(card(text="crops"), "What it learned from")
+    assert "1,117 crops of handwriting that others cut, 24 writers; no signature" in learned
 
 
 def test_a_student_names_its_training(card):

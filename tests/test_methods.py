@@ -141,6 +141,21 @@ def methods(config, data):
     return out.read_text()
 
 
+def test_text_that_others_cut_is_not_described_as_pages(data):
+    table = pd.read_csv(data)
+    table.loc[table["kind"] == "text", "layout"] = "crops"
+    table.to_csv(data, index=False)
+    config = study()
+    config["pages"] |= {"layout": "crops"}
+    text = prose(methods(config, data))
+    assert "Students learned from handwriting that others cut: 1,055 writers." in text
+    assert "Validation crops are other images than training crops." in text
+    for said in ("Pages were cut", "72 pages", "ratio of width"):
+        assert said not in text
+    config["pages"] |= {"pattern": "{writer}-{page}-*.png"}
+    assert "training crops, from other pages where a writer has several." in methods(config, data)
+
+
 def prose(text):
     return text.split("## Deviations")[0]
 

@@ -32,6 +32,9 @@ MIN_SHARE_BETWEEN = 0.25
 MIN_RULES = 4
 """Ruled paper has as many horizontal rules, or more."""
 
+MIN_ON_PAGE = 0.05
+"""The share of the width over which a rule must be on the page to be noticed."""
+
 UNEVEN = 1.5
 """Pixels of the small copy by which a rule may differ from equal distances."""
 
@@ -82,7 +85,8 @@ def _without_horizontal(page: np.ndarray, step: int, least: int) -> np.ndarray:
 
 def _drop(image: np.ndarray, reach: int) -> np.ndarray:
     """Compute by how much pixels are darker than those `reach` rows above and below them."""
-    padded = np.pad(image.astype(np.int16), ((reach, reach), (0, 0)), mode="edge")
+    # At the edge of the page, both are the rows on the inner side.
+    padded = np.pad(image.astype(np.int16), ((reach, reach), (0, 0)), mode="reflect")
     return np.minimum(padded[: -2 * reach], padded[2 * reach :]) - image
 
 
@@ -97,18 +101,31 @@ def _find(small: np.ndarray, least: int) -> tuple[float, np.ndarray]:
         sheared = (rows - slope * columns + margin + 0.5).astype(np.int32)
         return np.bincount(sheared, minlength=height + 2 * margin + 1) / width
 
-    # A step moves the ends of a rule by less than a row.
+    # A step moves the ends of a rule by a third of a row.
     slopes = np.arange(-MAX_SLOPE, MAX_SLOPE, 0.6 / width)
-    slope = float(max(slopes, key=lambda slope: np.sort(shares(slope))[-least:].sum()))
+    slope = float(max(slopes, key=lambda slope: _sharpness(shares(slope))))
     profile = shares(slope)
     found, _ = signal.find_peaks(profile, height=MIN_SHARE, distance=REACH)
     if least > 1:
-        found = _at_equal_distances(found, profile)
+        # Of a row that leaves the page above or below, only a part can be a rule.
+        course = np.arange(-margin, len(profile) - margin)[:, None]
+        course = course + slope * (np.arange(width) - width / 2)
+        on_page = ((course >= 0) & (course < height)).mean(axis=1)
+        found = _at_equal_distances(found, profile / np.maximum(on_page, MIN_ON_PAGE))
     return slope, found - margin
 
 
+def _sharpness(profile: np.ndarray) -> float:
+    """Rate how well rules are level: the more of them fall into one row, the sharper."""
+    return float((profile[profile >= MIN_SHARE] ** 2).sum())
+
+
 def _at_equal_distances(rows: np.ndarray, profile: np.ndarray) -> np.ndarray:
-    """Keep the rules at equal distances, and add those between them that writing covers."""
+    """Keep the rules at equal distances, and add missing ones between and next to them.
+
+    The rules between others may be covered by writing. Those before the first and after the last
+    may leave the page.
+    """
     best = rows[:0]
     distance = np.median(np.diff(rows)) if len(rows) >= MIN_RULES else 1.0
     for first in rows:
@@ -121,12 +138,14 @@ def _at_equal_distances(rows: np.ndarray, profile: np.ndarray) -> np.ndarray:
         near &= np.abs(rows - start - number * exact) <= UNEVEN
         if near.sum() < max(MIN_RULES, len(best) + 1):
             continue
-        numbers = np.arange(number[near].min(), number[near].max() + 1)
-        missing = np.round(start + exact * np.setdiff1d(numbers, number[near])).astype(int)
-        around = missing[:, None] + np.arange(-1, 2)
-        missing = around[np.arange(len(missing)), profile[around].argmax(axis=1)]
-        covered = missing[profile[missing] >= MIN_SHARE_BETWEEN]
-        best = np.sort(np.concatenate([rows[near], covered]))
+        lowest, highest = number[near].min(), number[near].max()
+        others = np.setdiff1d(np.arange(lowest - 1, highest + 2), number[near])
+        places = np.clip(np.round(start + exact * others).astype(int), 1, len(profile) - 2)
+        around = places[:, None] + np.arange(-1, 2)
+        places = around[np.arange(len(places)), profile[around].argmax(axis=1)]
+        between = (others >= lowest) & (others <= highest)
+        missing = profile[places] >= np.where(between, MIN_SHARE_BETWEEN, MIN_SHARE)
+        best = np.sort(np.concatenate([rows[near], places[missing]]))
     return best
 
 
@@ -141,14 +160,17 @@ def _follow(page: np.ndarray, step: int, slope: float, rows: np.ndarray) -> np.n
     across = np.arange(columns)
     straight = ((rows[:, None] + 0.5 + slope * (across - columns / 2)) * step).astype(int)
     offsets = np.arange(-STRAYING * step, STRAYING * step + 1)
-    places = np.clip(straight.T[:, :, None] + offsets, 0, height - 1)  # (columns, rules, rows)
-    drops = drop[places, across[:, None, None]]
+    rows_around = straight.T[:, :, None] + offsets  # (columns, rules, rows)
+    places = np.clip(rows_around, 0, height - 1)
+    on_page = places == rows_around
+    drops = np.where(on_page, drop[places, across[:, None, None]], 0)
     usual = max(MIN_DROP, np.median(drops.max(axis=2)))
     cost = 1 - np.clip(drops / usual, 0, 1)
     # Where there is more ink than a rule's, as along a word, the rule goes straight on.
     levels = tall[places, across[:, None, None]].astype(int)
-    dark = (levels.max(axis=2, keepdims=True) - levels > usual / 2).sum(axis=2)
+    dark = (on_page & (levels.max(axis=2, keepdims=True) - levels > usual / 2)).sum(axis=2)
     cost[dark > 1.5 * np.median(dark) + 1] = 1
+    cost += 0.001 * np.abs(offsets)
     paths = straight + offsets[0] + cheapest_paths(cost)
     between = (np.arange(width) + 0.5) * columns / width - 0.5
     return np.stack([np.round(np.interp(between, across, path)) for path in paths]).astype(int)
@@ -161,9 +183,9 @@ def _take_out(page: np.ndarray, paper: np.ndarray, paths: np.ndarray, reach: int
     contrast = paper.astype(np.int16) - page
     offsets = np.arange(-reach, reach + 1)
     # By how much pixels are darker than paper, by their distance from a rule's path.
-    around = np.stack(
-        [contrast[np.clip(paths + offset, 0, height - 1), columns] for offset in offsets]
-    )  # (offsets, rules, width)
+    rows = paths + offsets[:, None, None]  # (offsets, rules, width)
+    on_page = (rows >= 0) & (rows < height)
+    around = np.where(on_page, contrast[np.clip(rows, 0, height - 1), columns], 0)
     usual = np.median(around.reshape(len(offsets), -1), axis=1)
     middle = reach - 2 + int(np.argmax(usual[reach - 2 : reach + 3]))
     spread = np.median(np.abs(around[middle] - usual[middle]))
@@ -175,19 +197,18 @@ def _take_out(page: np.ndarray, paper: np.ndarray, paths: np.ndarray, reach: int
     if len(alike):
         _bridge(stroke, max(alike[0], 1), min(alike[-1], len(offsets) - 2))
     cleaned = page.copy()
-    for at in _rows_of_rule(usual, middle):
-        rows = paths + offsets[at]
-        only_rule = ~stroke[at] & (rows >= 0) & (rows < height)
-        rows, places = rows[only_rule], np.broadcast_to(columns, rows.shape)[only_rule]
-        cleaned[rows, places] = paper[rows, places]
+    within = _rows_of_rule(usual, middle)
+    only_rule = on_page[within] & ~stroke[within]
+    places = rows[within][only_rule], np.broadcast_to(columns, only_rule.shape)[only_rule]
+    cleaned[places] = paper[places]
     return cleaned
 
 
-def _rows_of_rule(usual: np.ndarray, middle: int) -> range:
+def _rows_of_rule(usual: np.ndarray, middle: int) -> slice:
     """Find the rows around the middle of a rule where it is visible, and one more at each side."""
     faint = usual <= FAINT
     above, below = np.flatnonzero(faint[:middle]), middle + np.flatnonzero(faint[middle:])
-    return range(above[-1] if len(above) else 0, below[0] + 1 if len(below) else len(usual))
+    return slice(above[-1] if len(above) else 0, below[0] + 1 if len(below) else len(usual))
 
 
 def _ink_contrast(contrast: np.ndarray) -> float:
