@@ -423,12 +423,15 @@ if missing:
     )
 
 # Reported before the first job and not after training, because the lists of files show it.
-insufficient = [
-    message
-    for name, protocols in study.protocols.items()
-    if name not in study.drawn_signatures
-    for message in too_few(name, signatures_source(name), protocols)
-]
+try:
+    insufficient = [
+        message
+        for name, protocols in study.protocols.items()
+        if name not in study.drawn_signatures
+        for message in too_few(name, signatures_source(name), protocols)
+    ]
+except FkdError as error:  # a file fits two patterns
+    raise WorkflowError(str(error)) from None
 if insufficient:
     raise WorkflowError(printable_lines("\n".join(insufficient)))
 
