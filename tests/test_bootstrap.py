@@ -5,6 +5,7 @@ import pytest
 
 from fkd.errors import FkdError
 from fkd.verification import (
+    SplitScores,
     Trial,
     WriterScores,
     calibrate,
@@ -41,6 +42,20 @@ def test_a_draw_holds_all_scores_of_a_writer_as_often_as_it_was_drawn():
     for kind, given in zip(found, (genuine, forged), strict=True):
         expected = np.concatenate([np.tile(own, n) for own, n in zip(given, times, strict=True)])
         np.testing.assert_array_equal(kind, np.sort(expected)[::-1])
+
+
+def test_the_scores_of_splits_are_joined_by_writer():
+    stream = np.random.RandomState(0)
+    splits = []
+    for _ in range(2):
+        genuine, skilled = stream.rand(3, 2), [stream.rand(n) for n in (2, 0, 1)]
+        splits.append(SplitScores(genuine, genuine, skilled, skilled, [], [], genuine))
+    times = np.array([2, 1, 0])
+    one, other = (WriterScores(s.genuine, s.skilled).drawn(times) for s in splits)
+    for kind, parts in zip(
+        WriterScores.of(splits).drawn(times), zip(one, other, strict=True), strict=True
+    ):
+        np.testing.assert_array_equal(kind, np.sort(np.concatenate(parts))[::-1])
 
 
 def test_an_interval_equals_a_naive_one():

@@ -13,8 +13,10 @@ from fkd.errors import FkdError
 from fkd.verification import (
     Development,
     PairProtocol,
+    WriterScores,
     error_rates,
     evaluate_independent,
+    scores_of_development,
     scores_of_pair_splits,
     svm,
 )
@@ -279,6 +281,27 @@ def test_features_of_length_zero_can_be_compared():
         splits=1,
     )
     assert np.isfinite(list(rates[0].values())).all()
+
+
+def test_development_writers_are_judged_by_models_of_others():
+    x, y, yforg = draw(14, 9, 6, 6, seed=10)
+    protocol = PairProtocol(3, 4, 5, splits=2)
+    found = scores_of_development(Development(x, y, yforg), protocol)
+    even, odd = range(0, 14, 2), range(1, 14, 2)
+    genuine, skilled = [], []
+    for judged, others in ((even, odd), (odd, even)):
+        given = dict(exploitation=judged, development=others)
+        splits = list(scores_of_pair_splits(x, y, yforg, protocol, **given))
+        genuine.append(np.concatenate([split.genuine for split in splits], axis=1))
+        skilled.append(np.concatenate([split.skilled for split in splits], axis=1))
+    expected = WriterScores(np.concatenate(genuine), np.concatenate(skilled))
+    assert found.writers == 14
+    times = np.arange(14) % 3
+    for kind, other in zip(found.drawn(times), expected.drawn(times), strict=True):
+        np.testing.assert_array_equal(kind, other)
+    assert [len(kind) for kind in found.all] == [14 * 2 * 4] * 2
+    with pytest.raises(FkdError, match=r"count from 2, .* found 1"):
+        scores_of_development(Development(x, y, yforg), protocol, folds=1)
 
 
 def test_whole_numbers_are_features_too():

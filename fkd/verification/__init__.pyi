@@ -1,12 +1,13 @@
 from .bootstrap import Interval, Trial, WriterScores, det_band, difference, interval
 from .calibration import Calibration, calibrate
 from .evidence import Reliability, Tippett, cllr, cllr_min, reliability, tippett
-from .independent import evaluate_independent, scores_of_pair_splits
+from .independent import evaluate_independent, scores_of_development, scores_of_pair_splits
 from .judging import judge_verifier
 from .metrics import error_rates
 from .pairs import Development
 from .protocol import PairProtocol, Protocol
-from .scoring import SplitScores, evaluate, scores_of_splits
+from .scores import SplitScores
+from .scoring import evaluate, scores_of_splits
 from .significance import average_ranks, critical_difference, friedman, nemenyi, wilcoxon
 from .stage import evaluate_wd, evaluate_wi
 from .thresholds import Threshold, equal_error_rate, far_threshold, rates_at, set_thresholds

@@ -6,7 +6,7 @@ R. Tibshirani, An Introduction to the Bootstrap, 1993). Two models that judge th
 compared on the same draws. Where a model was trained under several seeds, these are drawn anew too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.verification.metrics import plain_scores, roc
+from fkd.verification.scores import SplitScores
 from fkd.verification.significance import DECIMALS
 
 RESAMPLES = 1000
@@ -59,6 +60,27 @@ class WriterScores:
             order = np.argsort(-flat, kind="stable")  # sorted scores are ranked faster later
             self._kinds.append((flat[order], writer[order]))
 
+    @classmethod
+    def of(cls, splits: Iterable[SplitScores]) -> "WriterScores":
+        """Take the scores of one split, or join each writer's scores of several.
+
+        Parameters
+        ----------
+        splits : iterable of SplitScores
+            The scores of the same writers.
+
+        Returns
+        -------
+        WriterScores
+            Their genuine signatures and skilled forgeries.
+        """
+        return cls(*joined(splits))
+
+    @property
+    def all(self) -> tuple[np.ndarray, np.ndarray]:
+        """The scores of all writers, genuine and forged, (n,) and (m,) float64, descending."""
+        return self.drawn(np.ones(self.writers, np.int64))
+
     def drawn(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return all scores with each writer as often as it was drawn.
 
@@ -78,6 +100,13 @@ class WriterScores:
     def suffices(self, times: np.ndarray) -> bool:
         """Tell whether a draw holds both genuine signatures and forgeries."""
         return all(times[writer].any() for _, writer in self._kinds)
+
+
+def joined(splits: Iterable[SplitScores]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Join each writer's genuine and skilled scores of all splits, (writers,) of (n,) each."""
+    kinds = zip(*((split.genuine, split.skilled) for split in splits), strict=True)
+    genuine, skilled = (list(map(np.concatenate, zip(*kind, strict=True))) for kind in kinds)
+    return genuine, skilled
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from fkd.errors import FkdError
 from fkd.threads import cores
 from fkd.verification import svm
+from fkd.verification.bootstrap import WriterScores, joined
 from fkd.verification.pairs import (
     Development,
     PairSplit,
@@ -21,7 +22,8 @@ from fkd.verification.pairs import (
     training_pairs,
 )
 from fkd.verification.protocol import GAMMA, C, PairProtocol
-from fkd.verification.scoring import MEMORY, SplitScores
+from fkd.verification.scores import SplitScores
+from fkd.verification.scoring import MEMORY
 from fkd.verification.splits import ByWriter
 from fkd.verification.writers import check_arrays, check_counts, rows_of_writers
 
@@ -147,6 +149,64 @@ def scores_of_pair_splits(
                 reference_rows=split.references,
                 fixed=ACCEPTED if protocol.comparison == "svm" else None,
             )
+
+
+def scores_of_development(
+    development: Development,
+    protocol: PairProtocol,
+    *,
+    folds: int = 2,
+    C: float = C,
+    gamma: float = GAMMA,
+    threads: int | None = None,
+    memory: float = MEMORY,
+) -> WriterScores:
+    """Judge development writers, by models that were not trained with them.
+
+    On these scores thresholds and a calibration can be set. Each model is trained with the writers
+    of the other folds only, and so with fewer than the model that judges others.
+
+    Parameters
+    ----------
+    development : Development
+        The features of the development writers, with skilled forgeries.
+    protocol : PairProtocol
+        The protocol under which others are judged.
+    folds : int
+        The number of parts of the writers, from 2.
+    C, gamma, threads, memory
+        As for :func:`scores_of_pair_splits`.
+
+    Returns
+    -------
+    WriterScores
+        The scores of all splits, by writer, fold after fold.
+
+    Raises
+    ------
+    FkdError
+        As for :func:`scores_of_pair_splits`, or if there are fewer than two folds.
+    """
+    if folds < 2:
+        raise FkdError(f"Folds count from 2, so that some writers train; found {folds}.")
+    arrays = development.x, development.y, development.yforg
+    writers = np.unique(development.y)
+    genuine, skilled = [], []
+    for fold in range(folds):
+        judged = writers[fold::folds]
+        scored = scores_of_pair_splits(
+            *arrays,
+            protocol,
+            exploitation=judged,
+            development=np.setdiff1d(writers, judged),
+            C=C,
+            gamma=gamma,
+            threads=threads,
+            memory=memory,
+        )
+        for kind, own in zip((genuine, skilled), joined(scored), strict=True):
+            kind += own
+    return WriterScores(genuine, skilled)
 
 
 def train_pairs(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -12,51 +11,14 @@ from threadpoolctl import threadpool_limits
 from fkd.errors import FkdError
 from fkd.threads import cores
 from fkd.verification import svm
-from fkd.verification.metrics import error_rates
 from fkd.verification.protocol import GAMMA, C, Protocol
+from fkd.verification.scores import SplitScores
 from fkd.verification.splits import ByWriter, Split, draw_splits
 from fkd.verification.writers import check_arrays, judged_writers, rows_of_writers
 
 MEMORY = 1.0
 """The default memory, in gigabytes, of splits that are computed at the same time. It is enough for
 five splits of GPDS300GRAY with 2048 features."""
-
-
-@dataclass(frozen=True)
-class SplitScores:
-    """The scores of one split, by writer in ascending order.
-
-    Scores and rows are matrices with one row per writer, or, where the protocol tests ``rest`` or
-    ``all``, lists with one array per writer.
-
-    Attributes
-    ----------
-    genuine, genuine_rows : ndarray, (writers, test_genuine), or list of ndarray
-        The scores of the tested genuine signatures, and their rows in `x`.
-    skilled, skilled_rows : ndarray, (writers, test_skilled), or list of ndarray
-        The scores of the tested skilled forgeries, and their rows in `x`.
-    random, random_rows : ndarray, (writers, (writers - 1) * test_genuine), or list of ndarray
-        The scores of the random forgeries, and their rows in `x`. A writer's random forgeries are
-        the tested genuine signatures of all other writers, scored by this writer's model.
-    reference_rows : ndarray, (writers, references)
-        The rows in `x` of each writer's references.
-    fixed : float, optional
-        The threshold at which FRR and FARs are counted; by default, the global equal error
-        threshold.
-    """
-
-    genuine: ByWriter
-    genuine_rows: ByWriter
-    skilled: ByWriter
-    skilled_rows: ByWriter
-    random: ByWriter
-    random_rows: ByWriter
-    reference_rows: np.ndarray
-    fixed: float | None = None
-
-    def rates(self) -> dict[str, float]:
-        """Compute the error rates, see :func:`fkd.verification.metrics.error_rates`."""
-        return error_rates(self.genuine, self.skilled, self.random, self.fixed)
 
 
 def scores_of_splits(
@@ -191,6 +153,7 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
         models = svm.fit_shared(x[rows], _Orders(split), C, gamma, each)
         all_scores = models.decide(x[tested], each)  # (writers, tested)
         skilled = models.decide_own(x, split.forged, each)
+        del models  # of many writers they are large, and so is what follows
     else:
         # Each writer has negatives of its own, and so a training set that no other shares.
 
@@ -208,8 +171,9 @@ def _score(x: np.ndarray, split: Split, *, C: float, gamma: float, each: svm.Map
     others = np.broadcast_to(tested, own.shape)[~own]
 
     def by_writer(values: np.ndarray, counts: np.ndarray) -> ByWriter:
-        parts = np.split(values, np.cumsum(counts)[:-1])
-        return np.stack(parts) if isinstance(split.test, np.ndarray) else parts
+        if isinstance(split.test, np.ndarray):
+            return values.reshape(writers, -1)
+        return np.split(values, np.cumsum(counts)[:-1])
 
     return SplitScores(
         genuine=by_writer(all_scores[own], tests),
