@@ -4,6 +4,8 @@ Writers are the independent units; signatures of one writer, and splits of one s
 writers are drawn anew, with replacement and with all their scores in all splits (B. Efron and
 R. Tibshirani, An Introduction to the Bootstrap, 1993). Two models that judge the same writers are
 compared on the same draws. Where a model was trained under several seeds, these are drawn anew too.
+Draws of N seeds show (N - 1) / N of the variance that training adds, so that intervals of few seeds
+are somewhat narrow.
 """
 
 from collections.abc import Callable, Iterable, Sequence
