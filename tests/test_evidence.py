@@ -134,7 +134,7 @@ def test_the_least_cost_is_the_least_and_depends_on_the_order_alone():
 def test_a_line_is_what_two_normal_distributions_of_one_variance_need():
     """log LR = (m1 - m2) / v (s - (m1 + m2) / 2)."""
     stream = np.random.default_rng(6)
-    genuine, forged = stream.normal(5, 2, 200_000), stream.normal(2, 2, 100_000)
+    genuine, forged = stream.normal(5, 2, 80_000), stream.normal(2, 2, 40_000)
     slope = 3 / 4 / np.log(10)
     assert logistic(genuine, forged) == pytest.approx((slope, -3.5 * slope), rel=0.02)
     calibration = calibrate(genuine, forged)
