@@ -131,6 +131,12 @@ PUBLISHED = {
         "seed": 1234,
         "C": 1.0,
         "gamma": 2**-11,
+        # The paper's verifier alone. The other settings are of verifiers that it does not have.
+        "verifiers": ["wd"],
+        "development": [],
+        "fusion": "max",
+        "development_references": 12,
+        "calibration": "logistic",
     },
 }
 

@@ -412,7 +412,7 @@ def test_names_that_are_not_utf_8_are_set_aside(tmp_path, layout):
 
 def test_where_all_is_set_aside_the_log_says_why(tmp_path, caplog):
     touch_latin_1(tmp_path / "source" / "ann", "é.png")
-    with pytest.raises(FkdError, match=r"no page in the layout 'folder'\. 1 files were set aside"):
+    with pytest.raises(FkdError, match=r"no page in the layout 'folder'\. The log of this stage"):
         listed(tmp_path, "folder")
     assert "udce9.png: the name is not UTF-8" in caplog.text
 

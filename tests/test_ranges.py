@@ -12,7 +12,7 @@ from fkd.ranges import Count, Range, checked
 from fkd.study.parts import Networks
 from fkd.study.students import Response, Student
 from fkd.training.recipe import Recipe
-from fkd.verification import Protocol
+from fkd.verification import PairProtocol, Protocol
 
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
@@ -51,13 +51,18 @@ READERS: dict[str, list[Any]] = {
     "evaluation.sets.*.test_skilled": [Protocol],
     "evaluation.sets.*.negatives": [Protocol],
     "evaluation.seed": [Protocol],
-    "evaluation.C": ["evaluate_wd"],
-    "evaluation.gamma": ["evaluate_wd"],
+    "evaluation.C": ["evaluate_wd", "evaluate_wi", "set_verifier"],
+    "evaluation.gamma": ["evaluate_wd", "evaluate_wi", "set_verifier"],
+    "evaluation.fusion": [PairProtocol],
+    "evaluation.development_references": [PairProtocol],
+    "evaluation.calibration": ["set_verifier"],
+    "evaluation.sets.*.writers": [Protocol, PairProtocol],
     **{f"training.{key}": [Recipe] for key in SCHEMA["$defs"]["training"]["properties"]},
 }
 """The stages and typed objects that read a setting with a range, under the setting's last name."""
 
 ELSEWHERE = {
+    "evaluation.verifiers": "each has a rule of its own",
     "pages.draw.writers": "a study needs two, a drawn set can be of one",
     "signatures.*.draw.writers": "a study needs two, a drawn set can be of one",
     "evaluation.splits": "the tables of a study need two for a spread, a protocol one",

@@ -188,6 +188,15 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             protocol__test_skilled=3,
             protocol__splits=3,
         )
+        run(
+            "set_verifier",
+            development=[f"{model}.h5"],
+            out=f"{model}.verifier.h5",
+            verifier="wd",
+            protocol__references=3,
+            protocol__test_genuine=3,
+            protocol__test_skilled=3,
+        )
     run(
         "write_tables",
         metrics=metrics,

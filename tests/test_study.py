@@ -77,7 +77,7 @@ def test_a_set_has_a_protocol_for_each_number_of_references(study):
     ("numbers", "message"),
     [
         ({"references": 0}, "references: expected an integer, at least 1, found 0"),
-        ({"test_skilled": 0}, "test_skilled: expected an integer, at least 1, found 0"),
+        ({"test_skilled": 0}, "test_skilled: expected an integer, at least 1, or all, found 0"),
         ({"splits": 0}, "splits: expected an integer, at least 1, found 0"),
         ({"negatives": 4}, "negatives: expected at most the number of references, 3, found 4"),
         ({"negatives": 0}, "negatives: expected an integer, at least 1, found 0"),

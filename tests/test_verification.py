@@ -414,10 +414,13 @@ def test_the_stage_writes_rates_and_scores(tmp_path, features):
     assert scores.attributes == {
         "model": "student",
         "set": "drawn",
+        "verifier": "wd",
         "protocol": counts | cost | {"writers": "all"},
         "writers": [f"w{number}" for number in range(11)],
     }
-    assert set(scores.arrays) == {"split", "writer", "row", "forgery", "score", "references"}
+    random = {"random_split", "random_writer", "random_score"}
+    tested = {"split", "writer", "row", "forgery", "score", "references"}
+    assert set(scores.arrays) == tested | random
     assert len(scores["score"]) == 2 * 11 * (4 + 5)
     assert (scores["writer"] == arrays["writer"][scores["row"]]).all()
     assert (scores["forgery"] == arrays["forgery"][scores["row"]]).all()

@@ -141,8 +141,10 @@ def evaluate_wi(
     ----------
     features : Path
         The shard of kind ``features`` of the judged set.
-    metrics, scores : Path
-        The files to write, see :func:`evaluate_wd`. Metrics have a column ``verifier``.
+    metrics : Path
+        The CSV file to write, as that of :func:`evaluate_wd`, with a column ``verifier``.
+    scores : Path
+        The shard of kind ``scores`` to write, as that of :func:`evaluate_wd`.
     verifier : str
         The verifier's name in tables, such as ``wi``.
     protocol : PairProtocol
@@ -150,8 +152,14 @@ def evaluate_wi(
     development : list of Path, optional
         The shards of kind ``features`` of the development sets, by the same model. Their writers
         are no judged writers, and their pairs train the machine. Distances need none.
-    C, gamma, threads, memory
-        See :func:`evaluate_wd`.
+    C : float
+        The cost of an error of the support vector machine.
+    gamma : float
+        The gamma of the RBF kernel.
+    threads : int, optional
+        The number of threads; by default, one per CPU core. Scores do not depend on it.
+    memory : float
+        The gigabytes of memory for the kernel matrix; training pairs come on top.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def set_verifier(
     out: Path,
     verifier: str,
     protocol: Protocol | PairProtocol,
-    calibration: str = "logistic",
+    calibration: Literal["logistic", "isotonic"] = "logistic",
     C: Positive = C,
     gamma: Positive = GAMMA,
     threads: Count | None = None,
@@ -87,8 +87,14 @@ def set_verifier(
         The protocol of the verifier. Its numbers of tests and splits are not used.
     calibration : {"logistic", "isotonic"}
         The kind of calibration.
-    C, gamma, threads, memory
-        See :func:`fkd.verification.evaluate_wd`.
+    C : float
+        The cost of an error of the support vector machines.
+    gamma : float
+        The gamma of the RBF kernel.
+    threads : int, optional
+        The number of threads; by default, one per CPU core. Scores do not depend on it.
+    memory : float
+        The gigabytes of memory for kernel matrices.
 
     Raises
     ------
