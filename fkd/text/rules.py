@@ -145,7 +145,7 @@ def _at_equal_distances(rows: np.ndarray, profile: np.ndarray) -> np.ndarray:
         places = around[np.arange(len(places)), profile[around].argmax(axis=1)]
         between = (others >= lowest) & (others <= highest)
         missing = profile[places] >= np.where(between, MIN_SHARE_BETWEEN, MIN_SHARE)
-        best = np.sort(np.concatenate([rows[near], places[missing]]))
+        best = np.unique(np.concatenate([rows[near], places[missing]]))
     return best
 
 
@@ -173,7 +173,7 @@ def _follow(page: np.ndarray, step: int, slope: float, rows: np.ndarray) -> np.n
     cost += 0.001 * np.abs(offsets)
     paths = straight + offsets[0] + cheapest_paths(cost)
     between = (np.arange(width) + 0.5) * columns / width - 0.5
-    return np.stack([np.round(np.interp(between, across, path)) for path in paths]).astype(int)
+    return np.stack([np.rint(np.interp(between, across, path)) for path in paths]).astype(np.int32)
 
 
 def _take_out(page: np.ndarray, paper: np.ndarray, paths: np.ndarray, reach: int) -> np.ndarray:
@@ -181,7 +181,7 @@ def _take_out(page: np.ndarray, paper: np.ndarray, paths: np.ndarray, reach: int
     height, width = page.shape
     columns = np.arange(width)
     contrast = paper.astype(np.int16) - page
-    offsets = np.arange(-reach, reach + 1)
+    offsets = np.arange(-reach, reach + 1, dtype=np.int32)
     # By how much pixels are darker than paper, by their distance from a rule's path.
     rows = paths + offsets[:, None, None]  # (offsets, rules, width)
     on_page = (rows >= 0) & (rows < height)
