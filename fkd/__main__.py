@@ -67,6 +67,7 @@ STAGES = {
     "figure_splits": "fkd.figures.splits.figure_splits",
     "figure_curves": "fkd.figures.curves.figure_curves",
     "figure_correlations": "fkd.figures.correlations.figure_correlations",
+    "figure_evidence": "fkd.figures.evidence.figure_evidence",
     "figure_hardest": "fkd.figures.hardest.figure_hardest",
     "describe_data": "fkd.report.data.describe_data",
     "write_methods": "fkd.report.methods.write_methods",

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fkd.errors import FkdError
+from fkd.figures.evidence import figure_evidence
 from fkd.report.verifiers import write_across, write_verifiers
 from fkd.storage import shards
 from fkd.study.config import complete
@@ -208,6 +209,31 @@ def test_the_tables_say_which_thresholds_are_which(judged, tmp_path):
     means = [pd.read_csv(judged / f"{v}.csv")["EER"].mean() * 100 for v in VERIFIERS]
     np.testing.assert_allclose(rows["EER"], means)
     assert "wi: writer-independent" in (tmp_path / "across.md").read_text(encoding="utf-8")
+
+
+def test_the_figure_of_evidence_shows_three_panels(judged, tmp_path):
+    for run in ("a", "b"):
+        figure_evidence(
+            scores=judged / "wi.h5",
+            verifier=judged / "set-wi.h5",
+            students={},
+            svg=tmp_path / f"{run}.svg",
+            png=tmp_path / f"{run}.png",
+            resamples=20,
+        )
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert text == (tmp_path / "b.svg").read_text(encoding="utf-8")
+    for axis in ("log10 likelihood ratio", "stated probability of genuine", "FAR of skilled"):
+        assert axis in text
+    assert "mine, wi, judged, NREF 3" in text
+    with pytest.raises(FkdError, match="of the verifier cosine, not wi"):
+        figure_evidence(
+            scores=judged / "wi.h5",
+            verifier=judged / "set-cosine.h5",
+            students={},
+            svg=tmp_path / "c.svg",
+            png=tmp_path / "c.png",
+        )
 
 
 def settings(**evaluation):

@@ -261,7 +261,9 @@ def _protocol(name: str, protocol: Mapping) -> str:
     fewer = f", refusing {negatives} of each other writer" if negatives else ""
     genuine, skilled = protocol["test_genuine"], protocol["test_skilled"]
     tests = "all other" if genuine == "rest" else f"{genuine} other"
-    enough = " Writers with too few signatures are left out." * (protocol.get("writers") == "enough")
+    enough = " Writers with too few signatures are left out." * (
+        protocol.get("writers") == "enough"
+    )
     return (
         f"Of {escape_markdown(name)}, {references} references a writer{fewer}; tested on {tests} "
         f"genuine signatures and {skilled} skilled forgeries a writer.{enough}"

@@ -375,6 +375,11 @@ def figures():
         at_most = study.most_references(name)
         places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
         places += [f"correlations/{name}"] * bool(study.compared)
+        if config["evaluation"]["development"]:
+            places += [
+                f"evidence/{name}/{verifier}/{SHOWN}-{at_most}"
+                for verifier in study.verifiers
+            ]
     return [f"results/figures/{place}.svg" for place in places]
 
 

@@ -128,3 +128,29 @@ rule write_verifiers:
         "Writing the table of thresholds and evidence"
     script:
         "../scripts/write_verifiers.py"
+
+
+rule figure_evidence:
+    input:
+        scores=scores_of_verifier,
+        verifier="results/verifiers/{verifier}/{model}-{references}.h5",
+    output:
+        **figure(
+            "evidence/{name}/{verifier}/{model}-{references}",
+            set="{name}",
+            verifier="{verifier}",
+        ),
+    log:
+        "results/logs/figure_evidence/{name}/{verifier}/{model}-{references}.log",
+    benchmark:
+        "results/benchmarks/figure_evidence/{name}/{verifier}/{model}-{references}.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_evidence"),
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
+    message:
+        "Drawing the evidence of {wildcards.model} on {wildcards.name}, {wildcards.references} references, {wildcards.verifier}"
+    script:
+        "../scripts/figure_evidence.py"
