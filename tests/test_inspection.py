@@ -542,7 +542,7 @@ FAULTS = {
         "a.h5",
         huge_shard,
         "content takes 10,000,000,000 bytes, more than 1000 times the file. No shard of a study "
-        "shrinks so much. Remove it",
+        "shrinks so much. If a run of a study wrote it, remove it",
     ),
     "no weights": ("a.safetensors", text_of("x" * 99), "Expected a safetensors file"),
     "weights that do not fit": (
@@ -584,7 +584,7 @@ FAULTS = {
     "no numbers": (
         "a.csv",
         text_of("epoch,subset,images,total,accuracy\n1,training,many,1,1\n"),
-        "But a value in it does not fit (could not convert string to float: 'many'). Remove it",
+        "But a value in it does not fit (could not convert string to float: 'many'). If a run of a study wrote it, remove it",
     ),
 }
 

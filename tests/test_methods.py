@@ -17,6 +17,7 @@ from fkd.report.published import SETS
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.study.config import complete
+from fkd.verification import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -87,6 +88,19 @@ def test_data_is_counted(counted):
     assert mine["use"] == "verification"
     assert "| iam      | 3       | 2 " in text
     assert "ynthetic" not in text
+
+
+def test_writers_who_are_left_out_are_counted_and_named(counted):
+    uneven = {"test_genuine": "rest", "test_skilled": "all", "writers": "enough"}
+    table, text = counted(
+        protocols={"mine": [Protocol(1, **uneven)]}, thresholds=["mine"], development=["mine"]
+    )
+    said = "Of mine, 1 of 2 writers have too few signatures for 1 references and are left out: 2\\."
+    assert said.replace("\\", "") in text.replace("\\", "")
+    uses = "training the teacher, setting thresholds, verification"
+    assert table.loc[("signatures", "mine"), "use"] == uses
+    _, text = counted(protocols={"mine": [Protocol(1, 1, 1)]})
+    assert "left out" not in text
 
 
 def test_drawn_data_and_the_teachers_are_named(counted):

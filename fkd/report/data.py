@@ -10,8 +10,11 @@ from fkd.layouts import SYNTHETIC
 from fkd.signatures.plausibility import SIGNS
 from fkd.storage import shards
 from fkd.storage.atomic import writing
+from fkd.storage.files import natural_order
 from fkd.storage.quarantine import Quarantine
 from fkd.study.markup import escape_markdown
+from fkd.verification.protocol import Protocol
+from fkd.verification.writers import judged_writers
 
 TEXT, SIGNATURES = "text", "signatures"
 """The two kinds of data."""
@@ -19,8 +22,11 @@ TEXT, SIGNATURES = "text", "signatures"
 TEXT_ROW = (TEXT, TEXT)
 """Kind and name of the row of the text in :func:`read_data`."""
 
-TRAINS = "training the teacher"
-"""How the table names the use of the teacher's development sets."""
+TRAINS, SETS, JUDGES = "training the teacher", "setting thresholds", "verification"
+"""How the table names the uses of sets."""
+
+NAMED = 5
+"""The largest number of writers who are named where some are left out."""
 
 _TEXT_COLUMNS = {
     "layout": "layout",
@@ -54,6 +60,8 @@ def describe_data(
     text_layout: str,
     layouts: dict[str, str],
     development: list[str],
+    thresholds: list[str] | None = None,
+    protocols: dict[str, list[Protocol]] | None = None,
     csv: Path,
     markdown: Path,
 ) -> None:
@@ -76,7 +84,11 @@ def describe_data(
     layouts : dict of str to str
         The layout of each set of signatures, by the set's name in the config.
     development : list of str
-        Sets that train the teacher; the others are for verification.
+        Sets that train the teacher.
+    thresholds : list of str, optional
+        Sets on whose writers thresholds are set.
+    protocols : dict of str to list of Protocol, optional
+        The protocols of each judged set. Writers whom they leave out are named.
     csv : Path
         One row for the text and one for each set: ``kind`` (text or signatures), ``name``,
         ``layout``, counts of ``pages``, ``writers``, crops for ``training`` and
@@ -88,10 +100,14 @@ def describe_data(
         The same as tables for readers.
     """
     rows = [_text(pages, crops, text_aside) | {"layout": text_layout}]
+    thresholds, protocols, left_out = thresholds or [], protocols or {}, []
     for path, aside in zip(signatures, signatures_aside, strict=True):
         row = _set(path, aside)
-        use = TRAINS if row["name"] in development else "verification"
-        rows.append(row | {"layout": layouts[row["name"]], "use": use})
+        name = row["name"]
+        uses = {TRAINS: name in development, SETS: name in thresholds, JUDGES: name in protocols}
+        use = ", ".join(use for use, is_so in uses.items() if is_so) or JUDGES
+        rows.append(row | {"layout": layouts[name], "use": use})
+        left_out += _left_out(path, protocols.get(name, []))
     table = pd.DataFrame(rows, columns=_COLUMNS)
     with writing(csv) as part:
         table.convert_dtypes().to_csv(part, index=False)
@@ -109,6 +125,7 @@ def describe_data(
         "which may hold more or less than one signature; the log of prepare_signatures names the "
         "first of each kind."
     )
+    parts += map(escape_markdown, left_out)
     with writing(markdown) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -188,6 +205,26 @@ def _set(path: Path, aside: Path) -> dict:
         "doubtful": "; ".join(signs) or "0",
         "set_aside": len(Quarantine.read(aside)),
     }
+
+
+def _left_out(path: Path, protocols: list[Protocol]) -> list[str]:
+    """Say which writers have too few signatures for a protocol that leaves such writers out."""
+    if all(protocol.writers == "all" for protocol in protocols):
+        return []
+    shard = shards.read(path, "signatures", ["writer", "forgery"])
+    names, y = np.unique(shard["writer"].astype(str), return_inverse=True)
+    said = []
+    for protocol in protocols:
+        judged = judged_writers(y, shard["forgery"], protocol)
+        out = sorted(set(names) - set(names[judged]), key=natural_order)
+        if out:
+            more = f" and {len(out) - NAMED} more" if len(out) > NAMED else ""
+            said.append(
+                f"Of {shard.attributes['set']}, {len(out)} of {len(names)} writers have too few "
+                f"signatures for {protocol.references} references and are left out: "
+                f"{', '.join(out[:NAMED])}{more}."
+            )
+    return said
 
 
 def _in_markdown(rows: pd.DataFrame, headings: dict[str, str]) -> str:

@@ -1,11 +1,12 @@
 """What narrowed the data of a study, for the last lines of a run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fkd.signatures.check import read_copies
 from fkd.storage import shards
 from fkd.storage.quarantine import PASSED_OVER, Quarantine
+from fkd.study.models import TEACHER
 
 MOST_CUT = 0.01
 """The share of text crops that may be larger than the canvas drawn for them, without a word."""
@@ -38,6 +39,7 @@ def narrowing(results: Path, sets: Mapping[str, str]) -> list[str]:
         *_passed_over(results, found, lists),
         *_cut(results, sets),
         *_copied(results / "quarantine/copies.csv"),
+        *_left_out(results, sets),
     ]
 
 
@@ -65,6 +67,21 @@ def _passed_over(
             f"{count} of {total} files of {name} fit no pattern, the first is {file}. "
             f"{lists[name]} lists them; if they are signatures, mend signatures.{name}."
         )
+
+
+def _left_out(results: Path, sets: Iterable[str]) -> Iterator[str]:
+    """Name the writers who have too few signatures to be judged."""
+    for name in sets:
+        # All models are judged on the same writers, and each study has a teacher.
+        for path in sorted((results / f"scores/{name}").glob(f"{TEACHER}-*.h5")):
+            with shards.opened(path, "scores", ["score"]) as shard:
+                about = dict(shard.attributes)
+            if left_out := about.get("left_out"):
+                yield (
+                    f"{len(left_out)} of {len(left_out) + len(about['writers'])} writers of {name} "
+                    f"have too few signatures for {about['protocol']['references']} references and "
+                    f"were left out, the first is {left_out[0]}."
+                )
 
 
 def _copied(path: Path) -> Iterator[str]:

@@ -318,6 +318,11 @@ rule describe_data:
                 name: config["signatures"][name]["layout"] for name in study.used
             },
             development=study.development,
+            thresholds=config["evaluation"]["development"],
+            protocols={
+                name: [asdict(protocol) for protocol in protocols]
+                for name, protocols in study.protocols.items()
+            },
         ),
     message:
         "Counting text and signatures"

@@ -4,6 +4,13 @@ from pathlib import Path
 
 from fkd.logs import stage
 from fkd.report.data import describe_data
+from fkd.verification.protocol import Protocol
+
+settings = dict(snakemake.params.settings)
+protocols = {
+    name: [Protocol(**given) for given in of_set]
+    for name, of_set in settings.pop("protocols").items()
+}
 
 with stage(snakemake.log[0]):
     describe_data(
@@ -14,5 +21,6 @@ with stage(snakemake.log[0]):
         signatures_aside=[Path(path) for path in snakemake.input.signatures_aside],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
-        **snakemake.params.settings,
+        protocols=protocols,
+        **settings,
     )
