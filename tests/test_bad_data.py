@@ -327,10 +327,11 @@ def test_copies_of_one_image_are_reported_and_kept(tmp_path, caplog):
 def test_a_writer_with_too_few_signatures_is_named(tmp_path):
     files = {f"{writer}/g{n}.png": _strokes(n) for writer in ("ann", "bob") for n in range(3)}
     prepare = _set(tmp_path / "mine", files)
-    prepare(expected={"genuine": 3})
+    none_forged = {"genuine": 3, "skilled": 0}
+    prepare(expected=none_forged)
     (tmp_path / "mine/bob/g2.png").unlink()
     with pytest.raises(FkdError, match="writer bob: 2 genuine, expected 3"):
-        prepare(expected={"genuine": 3})
+        prepare(expected=none_forged)
     for path in (tmp_path / "mine/bob").iterdir():
         path.rename(path.with_name(path.name.replace("g", "f", 1)))
     with pytest.raises(FkdError, match="no genuine signature of writer bob"):

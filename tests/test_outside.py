@@ -324,7 +324,7 @@ def test_a_writer_with_too_few_signatures_is_known_from_the_files(folder):
     (folder / "bob/f0.png").unlink()
     (folder / "cat/g0.png").unlink()
     (message,) = too_few("mine", entry, [Protocol(2, 2, 1), Protocol(3, 2, 2)])
-    assert message.startswith("evaluation.sets.mine: 3 references, 2 genuine tests and 2 skilled")
+    assert message.startswith("evaluation.sets.mine: 3 references and the tests need 5 genuine")
     assert "writer bob has 5 and 1, writer cat has 4 and 2. Complete" in message
     jpg = entry | {"skilled": "{writer}/f{sample}.jpg"}
     (message,) = too_few("mine", jpg, [Protocol(3, 1, 1)])

@@ -53,10 +53,9 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
             more = len(short) - MOST_NAMED
             named = ", ".join(short[:MOST_NAMED]) + (f" and {more} writers more" * (more > 0))
             messages.append(
-                f"evaluation.sets.{name}: {protocol.references} references, "
-                f"{protocol.test_genuine} genuine tests and {protocol.test_skilled} skilled "
-                f"forgeries need {needed[0]} genuine signatures and {needed[1]} forgeries of every "
-                f"writer of signatures.{name}; {named}. Complete these writers, lower the numbers, "
+                f"evaluation.sets.{name}: {protocol.references} references and the tests need "
+                f"{needed[0]} genuine signatures and {needed[1]} forgeries of every writer of "
+                f"signatures.{name}; {named}. Complete these writers, lower the numbers, "
                 f"or leave the writers out by writers: enough in the protocol.{unfit}"
             )
     return messages
