@@ -106,6 +106,29 @@ def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return np.ascontiguousarray(gray)
 
 
+def resolution_of(path: Path | str) -> float | None:
+    """Read the resolution that an image file states.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file that :func:`read_gray` can read.
+
+    Returns
+    -------
+    float or None
+        Dots per inch; None where the file states none, or different ones for rows and columns.
+    """
+    with _Unlimited(), _open(io.BytesIO(Path(path).read_bytes())) as image:
+        stated = image.info.get("dpi")
+    try:
+        across, down = map(float, stated)
+    except (TypeError, ValueError):
+        return None
+    is_one = across > 0 and abs(down / across - 1) < 0.01
+    return across if is_one else None
+
+
 class _Unlimited:
     """Lifts Pillow's own limit on the size, which `max_pixels` replaces, while images are read.
 

@@ -67,9 +67,9 @@ PUBLISHED = {
         "max_per_page": None,
     },
     "signatures": {
-        "gpds300": {"layout": "gpds300", "threshold": "image"},
-        "mcyt75": {"layout": "mcyt75", "threshold": "image"},
-        "cedar": {"layout": "cedar", "threshold": "image"},
+        "gpds300": {"layout": "gpds300", "threshold": "image", "resolution": None},
+        "mcyt75": {"layout": "mcyt75", "threshold": "image", "resolution": None},
+        "cedar": {"layout": "cedar", "threshold": "image", "resolution": None},
     },
     "networks": {"width": 1.0, "features": 2048, "initialization": "code"},
     "teacher": {

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from PIL import Image
 
 from fkd import models
 from fkd.errors import FkdError
@@ -535,3 +536,71 @@ def test_a_damaged_shard_is_to_be_removed_only_if_a_run_wrote_it(tmp_path):
     (tmp_path / "0.h5").write_bytes(b"not what was written")
     with pytest.raises(FkdError, match=r"If a run of a study wrote it, remove it"):
         shards.read(tmp_path / "0.h5", "features")
+
+
+# Resolution
+
+
+def write_scans(folder, scale=1, dpi=None, seeds=range(4)):
+    """Scans of two writers, enlarged, with their resolution written into the file."""
+    for writer in ("ann", "bob"):
+        for seed in seeds:
+            path = folder / writer / f"g{seed}.png"
+            write_signature(path, seed)
+            image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            size = None if scale == 1 else (image.shape[1] * scale, image.shape[0] * scale)
+            image = (
+                image if size is None else cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+            )
+            with Image.fromarray(image) as scan:
+                scan.save(path, **({} if dpi is None else {"dpi": (dpi, dpi)}))
+    return folder
+
+
+def prepared(folder, out, **changes):
+    return prepare(folder, out, skilled=None, **changes)
+
+
+def test_scans_of_twice_the_resolution_are_prepared_as_the_usual_ones(tmp_path):
+    usual = prepared(write_scans(tmp_path / "usual"), tmp_path / "usual.h5")
+    twice = write_scans(tmp_path / "twice", 2, 600)
+    for resolution in ("file", 600):
+        found = prepared(twice, tmp_path / "found.h5", resolution=resolution)
+        np.testing.assert_array_equal(found["image"], usual["image"])
+        assert found.attributes["resolutions"] == {"600": 8}
+        assert found.attributes["settings"]["resolution"] == resolution
+    unscaled = prepared(twice, tmp_path / "unscaled.h5")
+    assert (unscaled["image"] != usual["image"]).any(axis=(1, 2)).all()
+    assert "resolution" not in unscaled.attributes["settings"]
+
+
+def test_scans_of_the_usual_resolution_stay_bit_for_bit(tmp_path):
+    folder = write_scans(tmp_path / "scans", 1, 300)
+    usual, found = (
+        prepared(folder, tmp_path / f"{given}.h5", resolution=given) for given in (None, "file")
+    )
+    np.testing.assert_array_equal(usual["image"], found["image"])
+
+
+def test_scans_without_a_resolution_and_with_an_impossible_one_are_set_aside(tmp_path):
+    with pytest.raises(FkdError, match=r"8 of 8 .*(?s:.*)states no resolution"):
+        prepared(write_scans(tmp_path / "none"), tmp_path / "a.h5", resolution="file")
+    with pytest.raises(FkdError, match=r"a resolution of 3\.9878 dpi, and scans have 50 to"):
+        prepared(write_scans(tmp_path / "four", 1, 4), tmp_path / "b.h5", resolution="file")
+    with pytest.raises(FkdError, match="resolution: expected a number, above 0, or file"):
+        prepared(tmp_path / "none", tmp_path / "c.h5", resolution="dpi")
+
+
+def test_several_resolutions_in_one_set_are_named(tmp_path, caplog):
+    write_scans(tmp_path / "set", 1, 300, range(4))
+    write_scans(tmp_path / "set", 2, 600, range(4, 6))
+    found = prepared(tmp_path / "set", tmp_path / "set.h5", resolution="file")
+    assert found.attributes["resolutions"] == {"300": 8, "600": 4}
+    assert "the scans of mine have several resolutions: 8 of 300 dpi, 4 of 600 dpi" in caplog.text
+
+
+def test_a_set_may_have_a_canvas_of_its_own(tmp_path):
+    folder = write_scans(tmp_path / "scans", 10)
+    assert prepared(folder, tmp_path / "a.h5").attributes["oversized"] > 0
+    larger = prepared(folder, tmp_path / "b.h5", canvas=(1200, 3000))
+    assert larger.attributes["oversized"] == 0

@@ -36,6 +36,8 @@ READERS: dict[str, list[Any]] = {
     "crops.ratio_per": ["make_crops"],
     "crops.max_per_page": ["make_crops"],
     "signatures.*.threshold": ["prepare_signatures"],
+    "signatures.*.resolution": ["prepare_signatures"],
+    "signatures.*.canvas": ["prepare_signatures"],
     "signatures.*.draw.first": ["draw_signatures"],
     "signatures.*.draw.genuine": ["draw_signatures"],
     "signatures.*.draw.skilled": ["draw_signatures"],

@@ -259,7 +259,7 @@ SETTINGS = {
         | APPEARANCE
         | TABLES,
     ),
-    "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK | COMPARED),
+    "how much may be set aside": ({"quarantine": {"max_share": 0.02}}, CHECK | COMPARED | TABLES),
 }
 
 
@@ -295,6 +295,8 @@ LEAVES: dict[str, Any] = {
     "crops.ratio_per": "stripe",
     "crops.max_per_page": 7,
     "signatures.synthetic.threshold": "blurred",
+    "signatures.synthetic.resolution": 200,
+    "signatures.synthetic.canvas": [900, 1300],
     "signatures.synthetic.draw.first": 3001,
     "signatures.synthetic.draw.writers": 7,
     "signatures.synthetic.draw.genuine": 9,
@@ -327,6 +329,9 @@ LEAVES: dict[str, Any] = {
     "evaluation.seed": 7,
     "evaluation.C": 2.0,
     "evaluation.gamma": 0.001,
+    "evaluation.verifiers": ["wd", "cosine"],
+    "evaluation.development": ["development"],
+    "evaluation.sets.synthetic.0.writers": "enough",
 }
 """A change of each setting that some result depends on."""
 
@@ -347,6 +352,10 @@ UNTRACKED = {
     "signatures.*.expected.skilled": "of the user's data",
     "teacher.weights": "of the user's data; the content counts",
     "models.*.onnx": "of the user's data; the content counts",
+    "pages.pattern": "of the user's data",
+    "evaluation.fusion": "of verifiers of pairs, which this study has none of",
+    "evaluation.development_references": "of wi, which this study has none of",
+    "evaluation.calibration": "of thresholds set beforehand, which this study has none of",
     "teacher.development": "which sets are inputs of the teacher",
     "geometry.connections.*.*": "those of the two networks that there are stand above",
     "students.*.response.parameters.*": "of a loss of one's own; those that there are stand above",

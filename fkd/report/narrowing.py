@@ -104,8 +104,8 @@ def _cut(results: Path, sets: Mapping[str, str]) -> Iterator[str]:
             if count:
                 yield (
                     f"{count} of {images} signatures of {name} are larger than the canvas and were "
-                    "cut to it. Scans of 600 dpi are twice as large as they should be: scale them "
-                    "to 300 dpi."
+                    "cut to it. Scans of 600 dpi are twice as large as they should be: set "
+                    f"signatures.{name}.resolution, or a larger signatures.{name}.canvas."
                 )
     cut, crops = 0, 0
     for path in sorted(results.glob("crops/*.h5")):

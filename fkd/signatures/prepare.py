@@ -11,12 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from fkd.errors import FkdError
-from fkd.images import read_gray
+from fkd.images import read_gray, resolution_of
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
-from fkd.ranges import Count, CountFromZero, Share, checked
+from fkd.ranges import Count, CountFromZero, Positive, Share, checked
 from fkd.signatures.npz import read_npz
 from fkd.signatures.plausibility import SIGNS, signs
+from fkd.signatures.resolution import rescaled
 from fkd.storage import shards
 from fkd.storage.files import (
     NOT_UTF8,
@@ -47,6 +48,7 @@ def prepare_signatures(
     expected: dict[str, CountFromZero] | None = None,
     threshold: Literal["image", "blurred"] = "image",
     canvas: tuple[Count, Count] = CANVAS,
+    resolution: Positive | Literal["file"] | None = None,
     threads: Count | None = None,
 ) -> None:
     """Read a set of signatures, and preprocess its images for the networks.
@@ -68,7 +70,8 @@ def prepare_signatures(
         are copies of others in ``copies``, and the number of images that were larger than the
         canvas and therefore cut to its size in ``oversized`` (None for ``npz``). ``doubtful``
         counts images with signs that they are not one whole signature, see
-        :mod:`fkd.signatures.plausibility`; those of ``npz`` are not looked at.
+        :mod:`fkd.signatures.plausibility`; those of ``npz`` are not looked at. ``resolutions``
+        counts scans by their dots per inch, if `resolution` is given.
     quarantine : Path
         The CSV file to write of the files that were set aside, with the reasons. It also lists
         the files that do not belong to the set, as their names show; `max_share` does not count
@@ -90,6 +93,10 @@ def prepare_signatures(
         This and `canvas` are not used for ``npz``, whose images are already prepared.
     canvas : (int, int)
         The rows and columns of the canvas.
+    resolution : float or "file", optional
+        The resolution of the scans in dots per inch, or ``file`` for the one that each file
+        states. Scans are brought to 300 dpi before they are placed on the canvas. By default they
+        are taken as they are, as published. Not used for ``npz``.
     threads : int, optional
         The number of signatures that are prepared at the same time; by default, one per CPU core.
 
@@ -118,12 +125,18 @@ def prepare_signatures(
     else:
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
+        if resolution is not None:
+            settings["resolution"] = resolution
         files = list_files(source, genuine, skilled)
         _pass_over_others(Path(source), files, aside)
-        prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas))
+        prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas), resolution)
         prepared = side_by_side(prepare_one, files, threads)
         prepared = tqdm(prepared, name, len(files), unit="image", disable=None)
-    rows, images, oversized, doubtful = _gather(Path(source), files, prepared, aside)
+    rows, images, found = _gather(Path(source), files, prepared, aside)
+    oversized, doubtful = found.oversized, found.doubtful
+    if len(found.resolutions) > 1:
+        counts = ", ".join(f"{n} of {dpi:g} dpi" for dpi, n in sorted(found.resolutions.items()))
+        _log.warning("the scans of %s have several resolutions: %s", name, counts)
     for sign, named in doubtful.items():
         _log.warning(
             "%d of %d images of %s have %s, the first is %s",
@@ -172,15 +185,27 @@ def prepare_signatures(
             "copies": int((copy_of < np.arange(len(rows))).sum()),
             "oversized": None if layout == "npz" else len(oversized),
             "doubtful": {sign: len(named) for sign, named in doubtful.items()},
+            "resolutions": {f"{dpi:g}": n for dpi, n in sorted(found.resolutions.items())},
         },
     )
 
 
 class Scan(NamedTuple):
-    """A scan that was prepared, and the signs that it is not one whole signature."""
+    """A scan that was prepared.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        The image.
+    signs : list of str
+        The signs that it is not one whole signature.
+    resolution : float, optional
+        The dots per inch from which it was brought to the usual ones.
+    """
 
     prepared: Prepared
     signs: list[str]
+    resolution: float | None = None
 
 
 def _prepare(
@@ -188,15 +213,22 @@ def _prepare(
     max_pixels: int,
     threshold: str,
     canvas: tuple[int, int],
+    resolution: float | str | None,
     row: SignatureFile,
 ) -> Scan | str:
     """Read and prepare one image, or return the reason if it cannot be used."""
     if not is_utf8(row.file):
         return NOT_UTF8
     try:
-        image = read_gray(Path(source) / row.file, max_pixels)
+        file = Path(source) / row.file
+        image = read_gray(file, max_pixels)
         refuse_dark(image)
-        return Scan(prepare(image, canvas=canvas, threshold=threshold), signs(image))
+        dpi = resolution_of(file) if resolution == "file" else resolution
+        if resolution is not None:
+            if dpi is None:
+                return "the file states no resolution. Give it as a number in resolution"
+            image = rescaled(image, dpi)
+        return Scan(prepare(image, canvas=canvas, threshold=threshold), signs(image), dpi)
     except FkdError as error:
         return str(error)
 
@@ -217,30 +249,48 @@ def _pass_over_others(source: Path, files: list[SignatureFile], aside: Quarantin
             aside.pass_over(path, "no part of the set by its name")
 
 
+class _Found(NamedTuple):
+    """What is to be told of the scans of a set.
+
+    Attributes
+    ----------
+    oversized : list of str
+        The files whose images were larger than the canvas.
+    doubtful : dict of str to list of str
+        For each of :data:`SIGNS` that was found, the files that have it.
+    resolutions : Counter of int
+        The numbers of scans by their dots per inch, if these were asked for.
+    """
+
+    oversized: list[str]
+    doubtful: dict[str, list[str]]
+    resolutions: Counter[int]
+
+
 def _gather(
     source: Path,
     files: list[SignatureFile],
     prepared: Iterable[Scan | str],
     aside: Quarantine,
-) -> tuple[list[SignatureFile], np.ndarray, list[str], dict[str, list[str]]]:
+) -> tuple[list[SignatureFile], np.ndarray, "_Found"]:
     """Collect the prepared images and set the others aside.
 
-    The result is the files that were prepared, their images, the names of the files whose images
-    were larger than the canvas, and for each sign of :data:`SIGNS` that was found, those of the
-    files that have it.
+    The result is the files that were prepared, their images, and what is to be told of them.
     """
     images = np.empty((len(files), *SIZE), np.uint8)
-    rows, oversized, doubtful = [], [], {}
+    rows, found = [], _Found([], {}, Counter())
     for row, result in zip(files, prepared, strict=True):
         if isinstance(result, str):
             aside.set_aside(source / row.file, result)
             continue
         images[len(rows)] = result.prepared.image
         rows.append(row)
-        oversized += [row.file] * result.prepared.is_cut
+        found.oversized.extend([row.file] * result.prepared.is_cut)
         for sign in result.signs:
-            doubtful.setdefault(sign, []).append(row.file)
-    return rows, images[: len(rows)], oversized, doubtful
+            found.doubtful.setdefault(sign, []).append(row.file)
+        if result.resolution is not None:
+            found.resolutions[round(result.resolution)] += 1
+    return rows, images[: len(rows)], found
 
 
 def _find_copies(name: str, rows: list[SignatureFile], images: np.ndarray) -> np.ndarray:

@@ -66,6 +66,12 @@ COMPARED = list(
     dict.fromkeys([TEACHER, *study.contrasted, SHOWN, *study.models_of(Kind.FOREIGN)])
 )
 
+# The checks of text and signatures. What trains does not wait for them by a file: Snakemake would
+# then pass over edits of what trains in a run that repeats a check. Instead, they have priority over
+# all other jobs and take all cores, and there are no tables without them.
+CHECKS = ["results/quarantine/text.csv", "results/quarantine/copies.csv"]
+ALL_CORES = workflow.resource_settings.cores or 1
+
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained
 
@@ -188,8 +194,10 @@ def signatures_settings(wildcards):
     """Collect the settings on which a prepared set depends, besides its images."""
     source = signatures_source(wildcards.name)
     source.pop("path")
-    threshold = config["signatures"][wildcards.name]["threshold"]
-    return source | {"threshold": threshold, "max_pixels": config["max_pixels"]}
+    entry = config["signatures"][wildcards.name]
+    keys = ("threshold", "resolution", "canvas")
+    given = {key: entry[key] for key in keys if entry.get(key) is not None}
+    return source | given | {"max_pixels": config["max_pixels"]}
 
 
 def needed_data():

@@ -35,7 +35,6 @@ rule extract_features:
     input:
         model=lambda w: onnx_file(w.model),
         signatures="results/signatures/{name}.h5",
-        checked=ancient("results/quarantine/copies.csv"),
     output:
         "results/features/{name}/{model}.h5",
     log:
@@ -90,7 +89,8 @@ rule evaluate_wd:
 
 rule write_tables:
     input:
-        metrics,
+        metrics=metrics,
+        checked=CHECKS,
     output:
         csv="results/tables/eer.csv",
         markdown="results/tables/eer.md",

@@ -138,9 +138,11 @@ rule check_text:
         "results/logs/check_text.log",
     benchmark:
         "results/benchmarks/check_text.tsv"
+    priority: 100
     localrule: True
     conda:
         "../../envs/cpu.yaml"
+    threads: ALL_CORES
     params:
         code=code_of("check_text"),
         max_share=config["quarantine"]["max_share"],

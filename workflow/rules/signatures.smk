@@ -14,6 +14,7 @@ rule draw_signatures:
         "results/logs/draw_signatures/{name}.log",
     benchmark:
         "results/benchmarks/draw_signatures/{name}.tsv"
+    priority: 50
     group:
         "set"
     conda:
@@ -42,6 +43,7 @@ rule prepare_signatures:
         "results/logs/prepare_signatures/{name}.log",
     benchmark:
         "results/benchmarks/prepare_signatures/{name}.tsv"
+    priority: 50
     group:
         "set"
     conda:
@@ -70,9 +72,11 @@ rule check_signatures:
         "results/logs/check_signatures.log",
     benchmark:
         "results/benchmarks/check_signatures.tsv"
+    priority: 100
     localrule: True
     conda:
         "../../envs/cpu.yaml"
+    threads: ALL_CORES
     params:
         code=code_of("check_signatures"),
         settings=dict(

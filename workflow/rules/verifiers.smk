@@ -82,7 +82,8 @@ rule judge_verifier:
 
 rule write_across:
     input:
-        lambda w: metrics(w) + pair_metrics(),
+        metrics=lambda w: metrics(w) + pair_metrics(),
+        checked=CHECKS,
     output:
         csv="results/tables/across.csv",
         markdown="results/tables/across.md",
@@ -105,7 +106,8 @@ rule write_across:
 
 rule write_verifiers:
     input:
-        lambda w: evidence(),
+        evidence=lambda w: evidence(),
+        checked=CHECKS,
     output:
         csv="results/tables/verifiers.csv",
         markdown="results/tables/verifiers.md",

@@ -8,7 +8,7 @@ from fkd.study.students import students_of
 
 with stage(snakemake.log[0]):
     write_tables(
-        metrics=[Path(path) for path in snakemake.input],
+        metrics=[Path(path) for path in snakemake.input.metrics],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         title=snakemake.params.title,

@@ -8,7 +8,7 @@ from fkd.study.students import students_of
 
 with stage(snakemake.log[0]):
     write_verifiers(
-        evidence=[Path(path) for path in snakemake.input],
+        evidence=[Path(path) for path in snakemake.input.evidence],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         students=students_of(snakemake.params.students),
