@@ -68,9 +68,8 @@ COMPARED = list(
 
 # The checks of text and signatures. What trains does not wait for them by a file: Snakemake would
 # then pass over edits of what trains in a run that repeats a check. Instead, they have priority over
-# all other jobs and take all cores, and there are no tables without them.
+# all other jobs, a failed one lets no further job start, and there are no tables without them.
 CHECKS = ["results/quarantine/text.csv", "results/quarantine/copies.csv"]
-ALL_CORES = workflow.resource_settings.cores or 1
 
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained

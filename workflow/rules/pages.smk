@@ -142,7 +142,6 @@ rule check_text:
     localrule: True
     conda:
         "../../envs/cpu.yaml"
-    threads: ALL_CORES
     params:
         code=code_of("check_text"),
         max_share=config["quarantine"]["max_share"],

@@ -76,7 +76,6 @@ rule check_signatures:
     localrule: True
     conda:
         "../../envs/cpu.yaml"
-    threads: ALL_CORES
     params:
         code=code_of("check_signatures"),
         settings=dict(
