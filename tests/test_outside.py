@@ -271,7 +271,7 @@ def test_the_last_lines_name_what_was_passed_over_and_cut(folder, tmp_path):
     assert lines[1].startswith("3 of 24 files of mine fit no pattern, the first is ")
     assert "ann/notes.txt. " in lines[1] and "mend signatures.mine" in lines[1]
     assert lines[2].startswith("1 of 21 signatures of mine are larger than the canvas")
-    assert "scale them to 300 dpi" in lines[2]
+    assert "set signatures.mine.resolution" in lines[2]
     aside = Quarantine([("a.png", "blank")])
     aside.write(results / "quarantine/text.csv")
     assert narrowing(results, {})[0].startswith("1 file was set aside: 1 in ")
