@@ -1,7 +1,7 @@
 """With this folder on Python's path, a process kills itself in the midst of its work.
 
 ``KILL_AT`` names the place, MODULE:FUNCTION:CALL, and ``KILL_WHAT`` says whether the
-process ends alone (``job``) or with all others of its group (``run``). No signal that a
+process of a job ends alone (``job``) or with all others of its group (``run``). No signal that a
 program could catch is used. Just before, the place is written to the file ``KILL_NOTE``: a
 job that ends for another reason leaves no note.
 """
@@ -37,8 +37,9 @@ class _Killer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         work = getattr(module, self.function)
 
         def killed(*arguments, **named):
-            self.calls_left -= 1
-            if self.calls_left == 0:
+            is_counted = os.environ["KILL_WHAT"] == "run" or not _is_snakemake()
+            self.calls_left -= is_counted
+            if is_counted and self.calls_left == 0:
                 Path(os.environ["KILL_NOTE"]).write_text(os.environ["KILL_AT"], encoding="utf-8")
                 if os.environ["KILL_WHAT"] == "run":
                     os.killpg(os.getpgrp(), signal.SIGKILL)
@@ -46,6 +47,11 @@ class _Killer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return work(*arguments, **named)
 
         setattr(module, self.function, killed)
+
+
+def _is_snakemake() -> bool:
+    """Whether this process is Snakemake itself, which writes files, too, and no job."""
+    return Path(sys.argv[0]).parts[-2:] == ("snakemake", "__main__.py")
 
 
 if "KILL_AT" in os.environ:
