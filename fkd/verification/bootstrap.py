@@ -78,6 +78,41 @@ class WriterScores:
         """
         return cls(*joined(splits))
 
+    @classmethod
+    def of_rows(
+        cls, score: np.ndarray, forgery: np.ndarray, writer: np.ndarray, writers: int
+    ) -> "WriterScores":
+        """Divide scores that stand in one array by writer.
+
+        Parameters
+        ----------
+        score : ndarray of float, (n,)
+            The scores of all writers, genuine and forged.
+        forgery : ndarray of bool, (n,)
+            Whether each is of a skilled forgery.
+        writer : ndarray of int, (n,)
+            The number of each score's writer, from 0.
+        writers : int
+            The number of writers.
+
+        Returns
+        -------
+        WriterScores
+            The same scores.
+        """
+        kinds = []
+        for kind in (~forgery, forgery):
+            order = np.argsort(writer[kind], kind="stable")
+            ends = np.searchsorted(writer[kind][order], np.arange(1, writers))
+            kinds.append(np.split(score[kind][order], ends))
+        return cls(*kinds)
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what :meth:`of_rows` takes: all scores, which are forged, and their writers."""
+        scores, writers = zip(*self._kinds, strict=True)
+        forgery = np.repeat([False, True], [len(kind) for kind in scores])
+        return np.concatenate(scores), forgery, np.concatenate(writers)
+
     @property
     def all(self) -> tuple[np.ndarray, np.ndarray]:
         """The scores of all writers, genuine and forged, (n,) and (m,) float64, descending."""

@@ -13,7 +13,7 @@ from fkd.verification.bootstrap import Trial, WriterScores, interval
 from fkd.verification.calibration import calibrate
 from fkd.verification.evidence import cllr, cllr_min
 from fkd.verification.thresholds import equal_error_rate, rates_at, set_thresholds
-from fkd.verification.verifier import Verifier, by_writer, read_verifier
+from fkd.verification.verifier import Verifier, read_verifier
 
 COLUMNS = ("model", "set", "verifier", "references", "aim", "rate", "value", "low", "high", "note")
 
@@ -89,13 +89,8 @@ def splits_by_writer(shard: shards.Shard) -> list[WriterScores]:
     writer = np.array([number[name] for name in shard["writer"]], int)
     forgery, split = shard["forgery"].astype(bool), shard["split"]
     return [
-        WriterScores(
-            *(
-                by_writer(shard["score"][rows], writer[rows], len(number))
-                for rows in ((split == one) & ~forgery, (split == one) & forgery)
-            )
-        )
-        for one in np.unique(split)
+        WriterScores.of_rows(shard["score"][rows], forgery[rows], writer[rows], len(number))
+        for rows in (split == one for one in np.unique(split))
     ]
 
 

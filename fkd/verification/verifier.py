@@ -5,8 +5,7 @@ thresholds and its calibration are set on the scores of development writers, non
 """
 
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +16,10 @@ from fkd.ranges import Count, Positive, checked
 from fkd.storage import shards
 from fkd.verification.bootstrap import WriterScores
 from fkd.verification.calibration import Calibration, calibrate
-from fkd.verification.independent import scores_of_pair_splits
+from fkd.verification.independent import scores_of_development
 from fkd.verification.pairs import Development
 from fkd.verification.protocol import GAMMA, C, PairProtocol, Protocol
-from fkd.verification.scoring import MEMORY, SplitScores, scores_of_splits
+from fkd.verification.scoring import MEMORY, scores_of_splits
 from fkd.verification.stage import join_sets, read_features
 from fkd.verification.thresholds import Threshold, set_thresholds
 
@@ -108,24 +107,18 @@ def set_verifier(
             f"{', '.join(map(str, development))}: features of several models, {', '.join(models)}. "
             "Give those of one."
         )
-    joined = join_sets(sets)
     options = {"C": C, "gamma": gamma, "threads": threads, "memory": memory}
-    genuine: list[np.ndarray] = []
-    forged: list[np.ndarray] = []
-    for scored in _scores(joined, protocol, options):
-        genuine += list(scored.genuine)
-        forged += list(scored.skilled)
-    flat = [np.concatenate(kind) for kind in (genuine, forged)]
-    thresholds = set_thresholds(*flat)
-    fitted = _calibrate(*flat, calibration)
-    counts = [[len(own) for own in kind] for kind in (genuine, forged)]
+    found = _scores(join_sets(sets), protocol, options)
+    thresholds = set_thresholds(*found.all)
+    fitted = _calibrate(*found.all, calibration)
+    score, forgery, person = found.rows()
     shards.write(
         out,
         KIND,
         {
-            "score": np.concatenate(flat),
-            "forgery": np.repeat([False, True], [len(kind) for kind in flat]),
-            "person": np.concatenate([np.repeat(np.arange(len(n)), n) for n in counts]),
+            "score": score,
+            "forgery": forgery,
+            "person": person,
             "knot_score": fitted.scores,
             "knot_log10_lr": fitted.log10_lr,
         },
@@ -139,9 +132,9 @@ def set_verifier(
             "calibration": fitted.settings(),
             "measured_on": {
                 "sets": [one.origin["set"] for one in sets],
-                "writers": len(genuine),
-                "genuine": len(flat[0]),
-                "forged": len(flat[1]),
+                "writers": found.writers,
+                "genuine": int((~forgery).sum()),
+                "forged": int(forgery.sum()),
             },
         },
     )
@@ -180,70 +173,19 @@ def read_verifier(path: Path) -> Verifier:
         return Verifier(
             {aim: Threshold(**threshold) for aim, threshold in thresholds},
             Calibration.restored(knots, shard.attributes["calibration"]),
-            WriterScores(
-                *(
-                    by_writer(shard["score"][kind], shard["person"][kind], writers)
-                    for kind in (~forgery, forgery)
-                )
-            ),
+            WriterScores.of_rows(shard["score"], forgery, shard["person"], writers),
             shard.attributes,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise FkdError(f"{path}: no verifier ({error}). Set it again.") from None
 
 
-def by_writer(values: np.ndarray, writer: np.ndarray, writers: int) -> list[np.ndarray]:
-    """Divide values by writer.
-
-    Parameters
-    ----------
-    values : ndarray, (n,)
-        The values.
-    writer : ndarray of int, (n,)
-        The number of each value's writer, from 0.
-    writers : int
-        The number of writers.
-
-    Returns
-    -------
-    list of ndarray
-        Each writer's values, in their order.
-    """
-    order = np.argsort(writer, kind="stable")
-    ends = np.searchsorted(writer[order], np.arange(1, writers))
-    return np.split(values[order], ends)
-
-
 def _scores(
     joined: Development, protocol: Protocol | PairProtocol, options: dict[str, Any]
-) -> Iterator[SplitScores]:
+) -> WriterScores:
     """Score the development writers as judged ones, each of them once."""
-    x, y, yforg = joined.x, joined.y, joined.yforg
-    if isinstance(protocol, Protocol):
-        tested = Protocol(
-            protocol.references,
-            test_genuine="rest",
-            test_skilled="all",
-            splits=1,
-            seed=protocol.seed,
-            negatives=protocol.negatives,
-            writers="enough",
-        )
-        yield from scores_of_splits(x, y, yforg, tested, **options)
-        return
-    tested = PairProtocol(
-        protocol.references,
-        test="all",
-        development_references=protocol.development_references,
-        fusion=protocol.fusion,
-        comparison=protocol.comparison,
-        splits=1,
-        seed=protocol.seed,
-        writers="enough",
-    )
-    # Every second writer, so that both halves have writers of all sets.
-    halves = [np.unique(y)[part::2] for part in (0, 1)]
-    for judged, learned in (halves, halves[::-1]):
-        yield from scores_of_pair_splits(
-            x, y, yforg, tested, exploitation=judged, development=learned, **options
-        )
+    if isinstance(protocol, PairProtocol):
+        tested = replace(protocol, test="all", splits=1, writers="enough")
+        return scores_of_development(joined, tested, **options)
+    tested = replace(protocol, test_genuine="rest", test_skilled="all", splits=1, writers="enough")
+    return WriterScores.of(scores_of_splits(joined.x, joined.y, joined.yforg, tested, **options))
