@@ -304,7 +304,6 @@ LEAVES: dict[str, Any] = {
     "networks.width": 0.07,
     "networks.features": 24,
     "networks.initialization": "xavier",
-    "teacher.architecture": "resnet18",
     "teacher.half_precision": True,
     **{f"teacher.training.{key}": value for key, value in TRAINING.items()},
     "geometry.radius": 4,
@@ -356,6 +355,7 @@ UNTRACKED = {
     "evaluation.fusion": "of verifiers of pairs, which this study has none of",
     "evaluation.development_references": "of wi, which this study has none of",
     "evaluation.calibration": "of thresholds set beforehand, which this study has none of",
+    "teacher.architecture": "other maps, with which this study's geometry is refused",
     "teacher.development": "which sets are inputs of the teacher",
     "geometry.connections.*.*": "those of the two networks that there are stand above",
     "students.*.response.parameters.*": "of a loss of one's own; those that there are stand above",
@@ -436,7 +436,10 @@ def test_every_setting_is_known_to_some_job(project, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     plans = {leaf: (tmp_path / f"{leaf}.txt").read_text(encoding="utf-8") for leaf in LEAVES}
-    refused = {leaf: plan for leaf, plan in plans.items() if "rror" in plan}
+    planned = ("This was a dry-run", "Nothing to be done")
+    refused = {
+        leaf: plan for leaf, plan in plans.items() if not any(end in plan for end in planned)
+    }
     assert refused == {}
     unseen = [leaf for leaf, plan in plans.items() if not re.search(r"^total +\d+$", plan, re.M)]
     assert unseen == []
