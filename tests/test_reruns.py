@@ -324,7 +324,7 @@ LEAVES: dict[str, Any] = {
     "evaluation.sets.synthetic.0.test_genuine": 2,
     "evaluation.sets.synthetic.0.test_skilled": 3,
     "evaluation.sets.synthetic.0.negatives": 2,
-    "evaluation.splits": 3,
+    "evaluation.splits": 4,
     "evaluation.seed": 7,
     "evaluation.C": 2.0,
     "evaluation.gamma": 0.001,
