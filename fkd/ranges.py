@@ -80,7 +80,6 @@ Gray = Annotated[int, Range(at_least=0, at_most=254)]
 Device = Literal["auto", "cpu", "cuda"]
 """Where a network computes."""
 
-Arguments = TypeVar("Arguments")
 Result = TypeVar("Result")
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from fkd.errors import FkdError
 from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.study.models import label
 from fkd.study.students import Student
 from fkd.study.style import BLACK, FORGED, GENUINE, GRAY, figure, save, set_label, styled
-from fkd.verification import Trial, det_band, read_verifier, reliability, tippett
+from fkd.verification import Interval, Trial, det_band, reliability, tippett
 from fkd.verification.judging import splits_by_writer
+from fkd.verification.verifier import read_verifier_of
 
 FARS = np.linspace(0, 1, 101)
 """The shares of accepted forgeries at which the trade-off has a band."""
@@ -56,12 +56,9 @@ def figure_evidence(
     FkdError
         If the scores are not those of the verifier.
     """
-    found = read_verifier(verifier)
     shard = shards.read(scores, "scores", ["split", "writer", "forgery", "score"])
     about = shard.attributes
-    for key in ("model", "verifier"):
-        if about[key] != found.about[key]:
-            raise FkdError(f"{verifier}: of the {key} {found.about[key]}, not {about[key]}.")
+    found = read_verifier_of(verifier, about)
     forgery = shard["forgery"].astype(bool)
     ratios = found.calibration(shard["score"])
     genuine, forged = ratios[~forgery], ratios[forgery]
@@ -103,7 +100,7 @@ def _draw_reliability(axis: Axes, genuine: np.ndarray, forged: np.ndarray) -> No
     axis.set_ylabel("share that is genuine (%)")
 
 
-def _draw_band(axis: Axes, band) -> None:
+def _draw_band(axis: Axes, band: Interval) -> None:
     far = 100 * FARS
     axis.fill_between(far, 100 * band.low, 100 * band.high, color=GRAY, alpha=0.4, linewidth=0)
     axis.plot(far, 100 * band.value, color=BLACK, linewidth=1.1)

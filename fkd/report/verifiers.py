@@ -58,15 +58,8 @@ def write_across(
     keys = ["set", "verifier", "references", "model"]
     rates = ["EER_userthresholds", "EER"]
     means = (100 * splits.groupby(keys)[rates].mean()).reset_index()
-    order = {model: at for at, model in enumerate(in_order(set(means["model"])))}
+    means = _sorted(means, ["set", "verifier", "references", "model"])
     means["label"] = [label(model, students) for model in means["model"]]
-    means = means.iloc[
-        means.assign(
-            verifier=means["verifier"].map(list(VERIFIERS).index), model=means["model"].map(order)
-        )
-        .sort_values(["set", "verifier", "references", "model"])
-        .index
-    ]
     with writing(csv) as part:
         means.to_csv(part, index=False)
     parts = [f"# {escape_markdown(title)}: across sets", ""]
@@ -130,15 +123,7 @@ def write_verifiers(
         The sets from which the teacher learned.
     """
     rows = pd.concat([read_rates(path) for path in evidence], ignore_index=True)
-    order = in_order(set(rows["model"]))
-    rows = rows.sort_values(
-        ["set", "references", "model", "verifier"],
-        key=lambda column: {
-            "model": column.map(order.index) if column.name == "model" else None,
-            "verifier": column.map(list(VERIFIERS).index) if column.name == "verifier" else None,
-        }.get(column.name, column),
-        kind="stable",
-    )
+    rows = _sorted(rows, ["set", "references", "model", "verifier"])
     with writing(csv) as part:
         rows.to_csv(part, index=False)
     parts = [f"# {escape_markdown(title)}: thresholds set beforehand, and evidence", ""]
@@ -158,6 +143,16 @@ def write_verifiers(
         parts += [escape_markdown(note), ""]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _sorted(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Sort a table by some columns: models and verifiers in the order of all tables."""
+    order = {"model": in_order(set(table["model"])), "verifier": list(VERIFIERS)}
+    return table.sort_values(
+        columns,
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        kind="stable",
+    )
 
 
 def _told(

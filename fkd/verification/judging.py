@@ -13,7 +13,7 @@ from fkd.verification.bootstrap import Trial, WriterScores, interval
 from fkd.verification.calibration import calibrate
 from fkd.verification.evidence import cllr, cllr_min
 from fkd.verification.thresholds import equal_error_rate, rates_at, set_thresholds
-from fkd.verification.verifier import Verifier, read_verifier
+from fkd.verification.verifier import Verifier, read_verifier_of
 
 COLUMNS = ("model", "set", "verifier", "references", "aim", "rate", "value", "low", "high", "note")
 
@@ -52,17 +52,15 @@ def judge_verifier(*, scores: Path, verifier: Path, out: Path, resamples: Count 
     FkdError
         If the two files do not belong together.
     """
-    found = read_verifier(verifier)
     names = ("split", "writer", "forgery", "score", "random_split", "random_score")
     shard = shards.read(scores, "scores", names)
+    found = read_verifier_of(verifier, shard.attributes)
     origin = {key: shard.attributes[key] for key in ("model", "set", "verifier")}
     origin["references"] = shard.attributes["protocol"]["references"]
-    for key in ("model", "verifier"):
-        if found.about[key] != origin[key]:
-            raise FkdError(f"{verifier}: of the {key} {found.about[key]}, not {origin[key]}.")
     trial = Trial(splits_by_writer(shard), found.development)
+    eer = interval(equal_error_rate, [trial], resamples=resamples)
     rows = [
-        (A_POSTERIORI, "EER", *_interval(_eer, trial, resamples), ""),
+        (A_POSTERIORI, "EER", eer.value, eer.low, eer.high, ""),
         *_at_thresholds(shard, trial, found, resamples),
         *_as_evidence(trial, found, resamples),
     ]
@@ -92,15 +90,6 @@ def splits_by_writer(shard: shards.Shard) -> list[WriterScores]:
         WriterScores.of_rows(shard["score"][rows], forgery[rows], writer[rows], len(number))
         for rows in (split == one for one in np.unique(split))
     ]
-
-
-def _interval(statistic, trial: Trial, resamples: int, setting=None) -> tuple[float, float, float]:
-    found = interval(statistic, [trial], setting=setting, resamples=resamples)
-    return found.value, found.low, found.high
-
-
-def _eer(genuine: np.ndarray, forged: np.ndarray) -> float:
-    return equal_error_rate(genuine, forged)
 
 
 def _at_thresholds(

@@ -5,6 +5,7 @@ thresholds and its calibration are set on the scores of development writers, non
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -148,6 +149,28 @@ def _calibrate(genuine: np.ndarray, forged: np.ndarray, kind: str) -> Calibratio
         _log.warning("%s All likelihood ratios are therefore 1.", error)
         nothing = np.zeros(1)
         return Calibration(kind, nothing, nothing, len(genuine), len(forged))
+
+
+def read_verifier_of(path: Path, scores: Mapping[str, Any]) -> Verifier:
+    """Read a verifier, and refuse it if scores are not its own.
+
+    Parameters
+    ----------
+    path : Path
+        A shard that :func:`set_verifier` wrote.
+    scores : mapping of str to Any
+        The attributes of a shard of kind ``scores``.
+
+    Raises
+    ------
+    FkdError
+        If :func:`read_verifier` raises it, or the scores are of another model or verifier.
+    """
+    found = read_verifier(path)
+    for key in ("model", "verifier"):
+        if found.about[key] != scores[key]:
+            raise FkdError(f"{path}: of the {key} {found.about[key]}, not {scores[key]}.")
+    return found
 
 
 def read_verifier(path: Path) -> Verifier:

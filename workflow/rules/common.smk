@@ -46,6 +46,12 @@ RESULTS_FOLDER = Path("results")
 # Snakemake's own records of the results.
 RECORDS = Path(".snakemake")
 
+# The protocols by set, as parameters of rules.
+PROTOCOLS = {
+    name: [asdict(protocol) for protocol in protocols]
+    for name, protocols in study.protocols.items()
+}
+
 SHARDS = range(config["shards"])
 # The models that the study exports, and those of others.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)

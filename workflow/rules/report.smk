@@ -280,10 +280,7 @@ rule write_paper_table:
             layouts={
                 name: config["signatures"][name]["layout"] for name in study.judged
             },
-            protocols={
-                name: [asdict(protocol) for protocol in protocols]
-                for name, protocols in study.protocols.items()
-            },
+            protocols=PROTOCOLS,
         ),
     message:
         "Writing table {wildcards.table} of the paper"
@@ -319,10 +316,7 @@ rule describe_data:
             },
             development=study.development,
             thresholds=config["evaluation"]["development"],
-            protocols={
-                name: [asdict(protocol) for protocol in protocols]
-                for name, protocols in study.protocols.items()
-            },
+            protocols=PROTOCOLS,
         ),
     message:
         "Counting text and signatures"

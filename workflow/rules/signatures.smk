@@ -3,7 +3,8 @@
 Requires: the sets in `signatures`, unless they are drawn.
 Gives: results/signatures/{name}.h5, the images prepared for the networks,
 results/quarantine/signatures/{name}.csv, the list of files that were set aside;
-results/quarantine/copies.csv, signatures that two sets have in common; and the comparison of crops and signatures in results/tables/appearance.csv and appearance.md.
+results/quarantine/copies.csv, signatures that two sets have in common; and the comparison of crops
+and signatures in results/tables/appearance.csv and appearance.md.
 """
 
 
