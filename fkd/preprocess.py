@@ -37,6 +37,9 @@ BLUR_REACH = int(BLUR_TRUNCATE * BLUR_SIGMA + 0.5)
 BAND = 1 << 23
 """Pixels that are blurred at a time."""
 
+HAIR = 1e-9
+"""Gray levels by which a value may lie below a whole level that it stands for."""
+
 MOST_DARK = 0.5
 """The largest share of dark pixels that a scan of dark ink on light paper may have."""
 
@@ -464,8 +467,9 @@ def _shrink(
         weights.append(matrix[reached[axis]])
     by_row, by_column = weights
     image = np.zeros(size, np.uint8)
-    # Assignment truncates to whole levels, as the published code does.
-    image[np.ix_(*reached)] = by_row @ ink.astype(np.float64) @ by_column.T
+    # Assignment truncates to whole levels, as the published code does. Even ink gives a whole level,
+    # from which the rounding of sums, whose order differs by processor, may take a hair.
+    image[np.ix_(*reached)] = by_row @ ink.astype(np.float64) @ by_column.T + HAIR
     return image
 
 

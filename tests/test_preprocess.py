@@ -293,6 +293,17 @@ def test_resampling_keeps_an_even_level_inside(source, target):
     assert np.allclose(sums[5:-5], 1) and (sums <= 1 + 1e-12).all()
 
 
+@pytest.mark.fidelity("resizing")
+@pytest.mark.parametrize("canvas", [(300, 700), (600, 850), (730, 1042), (952, 1360)])
+def test_even_ink_stays_even_whatever_the_order_of_sums(canvas):
+    image = np.full((150, 260), 230, np.uint8)
+    image[20:130, 20:240] = 40
+    ours = normalize(image, canvas)
+    rows, columns = (np.flatnonzero(ours.any(axis=axis)) for axis in (1, 0))
+    inside = ours[rows[5] : rows[-5], columns[5] : columns[-5]]
+    assert inside.size > 200 and (inside == 215).all()
+
+
 @pytest.mark.fidelity("network input")
 def test_center_crop():
     images = np.arange(2 * 170 * 242).reshape(2, 1, 170, 242)
