@@ -170,6 +170,25 @@ def test_text_that_others_cut_is_not_described_as_pages(data):
     assert "training crops, from other pages where a writer has several." in methods(config, data)
 
 
+def test_the_precision_that_was_used_is_told(data, tmp_path, monkeypatch):
+    """Where the config leaves it to the machine, the models know."""
+    used = {
+        "teacher": {"recipe": {"precision": "float32"}},
+        "a": {"student": {}, "recipe": {"precision": "bfloat16"}},
+        "b": {"student": {}, "recipe": {"precision": "bfloat16"}},
+        "random": {"seed": 1},
+    }
+    monkeypatch.setattr(
+        "fkd.report.methods.read_description", lambda path: {"trained_with": used[path.stem]}
+    )
+    out, options = tmp_path / "methods.md", {"settings": study(), "data": data, "schema": SCHEMA}
+    write_methods(**options, markdown=out)
+    assert out.read_text().count("computed in bfloat16 where the processor") == 2
+    write_methods(**options, markdown=out, models=[Path(f"{name}.onnx") for name in used])
+    assert out.read_text().count("computed in bfloat16;") == 1
+    assert "multiplies in it" not in prose(out.read_text())
+
+
 def prose(text):
     return text.split("## Deviations")[0]
 
@@ -196,7 +215,7 @@ def prose(text):
         ("training__nesterov", False, "plain momentum 0.9"),
         ("training__weight_decay", 0.003, "weight decay 0.003"),
         ("training__schedule", "steps", "a learning rate of 0.02"),
-        ("training__precision", "bfloat16", "computed in bfloat16"),
+        ("training__precision", "tf32", "computed in tf32"),
         ("evaluation__splits", 8, "8 random splits"),
         ("evaluation__seed", 77, "(seed 77)"),
         ("evaluation__C", 2.5, "C = 2.5"),

@@ -537,6 +537,20 @@ def test_training_in_bfloat16_follows_float32(study, tmp_path):
     assert logs[0]["total"][0] != logs[1]["total"][0]
 
 
+@pytest.mark.parametrize(
+    ("has", "chosen"), [({"avx512_bf16": True}, "bfloat16"), ({"avx512_f": True}, "float32")]
+)
+def test_precision_is_chosen_by_what_the_processor_multiplies_in(
+    has, chosen, study, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    weights = [
+        train(study, tmp_path / precision, recipe=dataclasses.replace(RECIPE, precision=precision))
+        for precision in ("auto", chosen)
+    ]
+    assert weights[0] == weights[1]  # with what was used in their metadata
+
+
 def test_a_network_is_compiled_where_the_recipe_says_so(study, tmp_path, monkeypatch):
     compiled = []
 

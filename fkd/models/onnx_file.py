@@ -1,7 +1,9 @@
 """ONNX files of unknown origin: what they hold is read and counted, and nothing is run."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx.external_data_helper import (
@@ -12,12 +14,46 @@ from onnx.external_data_helper import (
 
 from fkd.errors import FkdError
 from fkd.storage.files import check_file, printable
+from fkd.study.parts import ARCHITECTURES
 
 LARGEST = (1 << 31) - 1
 """The largest number of bytes of a model with its weights, which is the limit of ONNX's format."""
 
 ENDLESS = ("Loop", "Scan", "SequenceMap")
 """The operators that repeat a part of the graph, as often as the file says."""
+
+
+def read_description(path: Path | str) -> dict[str, Any]:
+    """Read how a study made a model, from the metadata of its ONNX file, without its weights.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file that :func:`fkd.models.export.export_onnx` wrote.
+
+    Returns
+    -------
+    dict of str to Any
+        ``name``, ``architecture`` and its label ``network``, ``parameters``, ``settings``,
+        ``trained_with``, and ``input`` and ``output`` in words.
+
+    Raises
+    ------
+    FkdError
+        If the file is missing, or no study wrote it.
+    """
+    check_file(path, "Export the model first.")
+    try:
+        model = onnx.load(path, load_external_data=False)
+        about: dict[str, Any] = {entry.key: entry.value for entry in model.metadata_props}
+        about |= {key: json.loads(about[key]) for key in ("settings", "trained_with")}
+        about |= {"parameters": int(about["parameters"])}
+        about |= {"network": ARCHITECTURES[about["architecture"]].label}
+        return {key: about[key] for key in (*about, "name", "input", "output")}
+    except Exception as error:  # damaged and foreign files can fail in many ways
+        raise FkdError(
+            f"{path}: no ONNX model of a study ({type(error).__name__}: {error}). Export it anew."
+        ) from None
 
 
 def read_onnx(path: Path | str) -> onnx.ModelProto:

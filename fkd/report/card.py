@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pandas as pd
 
 from fkd import __version__
-from fkd.errors import FkdError
 from fkd.layouts import CROPS
+from fkd.models.onnx_file import read_description
 from fkd.report.data import SIGNATURES, TEXT_ROW, is_drawn, read_data
 from fkd.report.wording import (
     TEXT_NAMES,
@@ -21,10 +20,9 @@ from fkd.report.wording import (
     terms_in_words,
 )
 from fkd.storage.atomic import writing
-from fkd.storage.files import check_file, printable
+from fkd.storage.files import printable
 from fkd.study.markup import code_markdown, escape_markdown
 from fkd.study.models import TEACHER, Kind, Model, model_of
-from fkd.study.parts import ARCHITECTURES
 from fkd.study.students import Student
 from fkd.study.summary import read_rates
 
@@ -90,7 +88,7 @@ def write_cards(
     FkdError
         Where a file is not an ONNX model of a study.
     """
-    teacher_training = _read(teacher)["trained_with"]
+    teacher_training = read_description(teacher)["trained_with"]
     rows, rates = read_data(data), read_rates(eer)
     for model, card in zip(models, markdown, strict=True):
         with writing(card) as part:
@@ -107,7 +105,7 @@ def _card(
     license: str | None,
 ) -> str:
     """Write the card of one model."""
-    about = _read(file)
+    about = read_description(file)
     name, trained = about["name"], about["trained_with"]
     # The file of a student with random weights names no loss, only the student's network.
     spec = trained.get("student", {"architecture": about["architecture"]})
@@ -141,22 +139,6 @@ def _card(
         "\n".join(f"- {line}" for line in _limits(judged, kinds_drawn, is_measured)),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read the metadata of an ONNX file, without weights that it keeps in other files."""
-    check_file(path, "Export the model first.")
-    try:
-        model = onnx.load(path, load_external_data=False)
-        about: dict[str, Any] = {entry.key: entry.value for entry in model.metadata_props}
-        about |= {key: json.loads(about[key]) for key in ("settings", "trained_with")}
-        about |= {"parameters": int(about["parameters"])}
-        about |= {"network": ARCHITECTURES[about["architecture"]].label}
-        return {key: about[key] for key in (*about, "name", "input", "output")}
-    except Exception as error:  # damaged and foreign files can fail in many ways
-        raise FkdError(
-            f"{path}: no ONNX model of a study ({type(error).__name__}: {error}). Export it anew."
-        ) from None
 
 
 def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from fkd import __version__
 from fkd.layouts import CROPS
+from fkd.models.onnx_file import read_description
 from fkd.preprocess import CANVAS, INPUT, SIZE
 from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, is_drawn, read_data
 from fkd.report.deviations import deviations, deviations_of_sets
@@ -36,7 +37,14 @@ PACKAGES = {
 """The packages that affect the numbers, by their names in the package index."""
 
 
-def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -> None:
+def write_methods(
+    *,
+    settings: dict,
+    data: Path,
+    schema: Path,
+    markdown: Path,
+    models: Sequence[Path] = (),
+) -> None:
     """Write the paragraphs on methods, with the settings and numbers of this study.
 
     Parameters
@@ -49,8 +57,12 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
         The config's schema, whose defaults are the published values.
     markdown : Path
         The paragraphs.
+    models : sequence of Path, optional
+        The ONNX files of the trained networks, which know the precision that was used where the
+        config leaves it to the machine.
     """
     rows = read_data(data)
+    settings = _with_used_precision(settings, models)
     students = students_of(settings["students"])
     parts = [f"# Methods: {escape_markdown(settings['title'])}"]
     drawn = drawn_data(rows)
@@ -75,6 +87,21 @@ def write_methods(*, settings: dict, data: Path, schema: Path, markdown: Path) -
     ]
     with writing(markdown) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _with_used_precision(settings: Mapping, models: Iterable[Path]) -> dict:
+    """Replace ``auto`` by the precision in which the teacher and the students were trained."""
+    used: dict[bool, set[str]] = {False: set(), True: set()}
+    for path in models:
+        origin = read_description(path)["trained_with"]
+        if "recipe" in origin:
+            used["student" in origin].add(origin["recipe"]["precision"])
+    settings, teacher = dict(settings), dict(settings["teacher"])
+    for owner, is_student in ((settings, True), (teacher, False)):
+        if owner["training"]["precision"] == "auto" and used[is_student]:
+            precision = joined(sorted(used[is_student]), "or")
+            owner["training"] = owner["training"] | {"precision": precision}
+    return settings | {"teacher": teacher}
 
 
 def _data(config: Mapping, rows: pd.DataFrame) -> str:

@@ -16,6 +16,12 @@ TEXT_NAMES = {
 """What the handwriting is called, by the layout of its pages."""
 
 
+_PRECISIONS = {
+    "float32": "",
+    "auto": "computed in bfloat16 where the processor or the GPU multiplies in it",
+}
+
+
 def joined(names: Iterable[str], word: str = "and") -> str:
     """Join names with commas and a last `word`, such as ``a, b and c``."""
     *others, last = names
@@ -40,7 +46,7 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
         rate = f"a learning rate of {peak}"
     momentum = f"{'Nesterov' if recipe['nesterov'] else 'plain'} momentum {recipe['momentum']:g}"
     decay = f"weight decay {recipe['weight_decay']:g}" if recipe["weight_decay"] else ""
-    precision = "" if recipe["precision"] == "float32" else f"computed in {recipe['precision']}"
+    precision = _PRECISIONS.get(recipe["precision"], f"computed in {recipe['precision']}")
     parts = [f"stochastic gradient descent with {momentum}", decay, rate, precision]
     length = f"{epochs} epoch{'s' * (epochs > 1)}, batches of {recipe['batch']}"
     return f"{', '.join(part for part in parts if part)}; {length}"

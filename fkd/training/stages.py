@@ -97,6 +97,7 @@ def train_student(
         if needed and not given:
             raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
     where = devices.set_up(device, threads)
+    recipe = recipe.on(where)
     with TextCrops.open(crops, responses or [], geometry or [], student.guiding_maps) as data:
         training, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         about = {
@@ -182,6 +183,7 @@ def train_teacher(
         The number of CPU threads.
     """
     where = devices.set_up(device, threads)
+    recipe = recipe.on(where)
     images, names, sets = [], [], []
     for path in signatures:
         shard = shards.read(path, "signatures", ["image", "writer", "forgery"])

@@ -55,6 +55,7 @@ PROTOCOLS = {
 SHARDS = range(config["shards"])
 # The models that the study exports, and those of others.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
+TRAINED = [TEACHER] * study.teacher_is_trained + study.trained
 FOREIGN = study.models_of(Kind.FOREIGN)
 RESULTS = ["eer", "table4", "table5", "table7"]
 RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)

@@ -327,6 +327,7 @@ rule describe_data:
 rule write_methods:
     input:
         data="results/tables/data.csv",
+        models=expand("results/models/{model}.onnx", model=TRAINED),
     output:
         "results/tables/methods.md",
     log:

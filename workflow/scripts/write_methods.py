@@ -12,6 +12,7 @@ with stage(snakemake.log[0]):
     write_methods(
         settings=told(snakemake.config),
         data=Path(snakemake.input.data),
+        models=[Path(path) for path in snakemake.input.models],
         schema=SCHEMA,
         markdown=Path(snakemake.output[0]),
     )
