@@ -50,7 +50,7 @@ rule all:
 # All models as ONNX files, without an evaluation.
 rule models:
     input:
-        expand("results/models/{model}.onnx", model=MODELS),
+        expand("results/models/{model}.onnx", model=replicates(MODELS)),
     localrule: True
 
 

@@ -51,9 +51,11 @@ STAGES = {
     "export_onnx": "fkd.models.export.export_onnx",
     "extract_features": "fkd.models.features.extract_features",
     "evaluate_wd": "fkd.verification.stage.evaluate_wd",
+    "train_wi": "fkd.verification.machine.train_wi",
     "evaluate_wi": "fkd.verification.stage.evaluate_wi",
     "set_verifier": "fkd.verification.verifier.set_verifier",
     "judge_verifier": "fkd.verification.judging.judge_verifier",
+    "compare_models": "fkd.report.differences.compare_models",
     "write_tables": "fkd.report.tables.write_tables",
     "write_across": "fkd.report.verifiers.write_across",
     "write_verifiers": "fkd.report.verifiers.write_verifiers",
@@ -86,7 +88,7 @@ GROUPS = {
     "train_teacher": "Teacher",
     "random_student": "Students",
     "export_onnx": "Evaluation of models",
-    "write_tables": "Results",
+    "compare_models": "Results",
 }
 """The headings of the list of stages, by the first stage below each heading."""
 

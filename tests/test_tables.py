@@ -2,16 +2,18 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fkd.errors import FkdError
+from fkd.report.differences import COLUMNS
 from fkd.report.tables import write_tables
 from fkd.study.models import in_order
 from fkd.study.students import PAPER
-from fkd.study.summary import CAVEAT
+from fkd.study.summary import baselines, caveat, read_splits
 from fkd.verification.significance import (
     average_ranks,
     critical_difference,
@@ -26,6 +28,25 @@ STUDENTS = {
 STUDENTS["mine"] = replace(STUDENTS["resnet18_cl"], classification=2.0)
 BASE = {"teacher": 0.05, "resnet18_cl": 0.06, "resnet18_cl_geom": 0.03, "signet_random": 0.12}
 BASE |= {"signet_cl": 0.07, "mine": 0.06}
+
+
+def write_differences(folder, metrics):
+    """Files of intervals around the means of metrics: 1 % to each side, p = 0.03."""
+    splits = read_splits(metrics)
+    files = []
+    for (name, references), group in splits.groupby(["set", "references"]):
+        means = group.groupby("model")[["EER_userthresholds", "EER"]].mean()
+        rows = []
+        for model, rate in product(means.index, means.columns):
+            others = dict.fromkeys(filter(None, baselines(model, means.index, STUDENTS).values()))
+            for other in ("", *others):
+                value = means.loc[model, rate] - (means.loc[other, rate] if other else 0)
+                p = 0.03 if other else np.nan
+                rows.append((name, references, model, 1, rate, other))
+                rows[-1] += (value, value - 0.01, value + 0.01, p)
+        files.append(folder / f"differences-{name}-{references}.csv")
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(files[-1], index=False)
+    return files
 
 
 @pytest.fixture
@@ -45,7 +66,9 @@ def made(tmp_path):
     paths = {"csv": tmp_path / "eer.csv", "markdown": tmp_path / "eer.md"}
 
     def make(synthetic=(), title="A study"):
-        write_tables(metrics=metrics, title=title, students=STUDENTS, synthetic=synthetic, **paths)
+        differences = write_differences(tmp_path, metrics)
+        given = dict(metrics=metrics, differences=differences, students=STUDENTS)
+        write_tables(title=title, synthetic=synthetic, **given, **paths)
         return pd.read_csv(paths["csv"]), paths["markdown"].read_text(), metrics
 
     return make
@@ -167,8 +190,10 @@ def tables_of(tmp_path, models):
         where = {"model": model, "set": "cedar", "references": 3, "split": range(len(rates))}
         rates = {"EER_userthresholds": rates, "EER": rates}
         pd.DataFrame(where | rates | others).to_csv(tmp_path / f"{model}.csv", index=False)
+    metrics = [tmp_path / f"{model}.csv" for model in models]
     write_tables(
-        metrics=[tmp_path / f"{model}.csv" for model in models],
+        metrics=metrics,
+        differences=write_differences(tmp_path, metrics),
         csv=tmp_path / "eer.csv",
         markdown=tmp_path / "eer.md",
         title="A study",
@@ -212,9 +237,10 @@ def test_the_caveat_stands_wherever_differences_are_marked(made):
     marked = [title for title, part in sections.items() if re.search(r"†|\bp of", part)]
     assert len(marked) == 3
     for title in marked:
-        assert CAVEAT in sections[title]
+        assert caveat(1) in sections[title]
     for reason in ("the splits overlap", "one seed"):
-        assert reason in CAVEAT
+        assert reason in caveat(1)
+    assert "3 training seeds" in caveat(3) and "one seed" not in caveat(3)
 
 
 def test_text_alone_that_is_drawn_does_not_unmake_the_figures(made):
@@ -232,3 +258,41 @@ def test_synthetic_data_is_named_on_the_face(made):
     _, text, _ = made()
     assert "ynthetic" not in text
     assert "a posteriori" in text
+
+
+def test_intervals_and_what_they_hold(made):
+    table, text, _ = made()
+    assert "## 95 % intervals over writers, EER" in text
+    assert "the noise of training is not in these intervals" in text
+    row = table[(table["set"] == "cedar") & (table["model"] == "resnet18_cl_geom")].iloc[0]
+    mean, gain = row["EER_userthresholds_mean"], row["gain_cl"]
+    assert row["EER_userthresholds_high"] == pytest.approx(mean + 1)
+    assert row["gain_cl_low"] == pytest.approx(gain - 1) and row["gain_cl_p"] == 0.03
+    assert (
+        row_of(text, "ResNet-18 CL+GEOM", "95 %")[0]
+        == f"{mean:.2f} ({mean - 1:.2f} to {mean + 1:.2f})"
+    )
+    shown = row_of(text, "ResNet-18 CL+GEOM", "Differences")[0]
+    assert shown.startswith("teacher -") and f"CL {gain:+.2f} ({gain - 1:+.2f} to" in shown
+    assert row_of(text, "Teacher", "Differences")[0] == "–"
+
+
+def test_replicates_are_one_row_with_the_spread_over_seeds(tmp_path):
+    """Means over seeds and splits; sd over splits of the means; sample sd over seeds."""
+    rates = np.linspace(0.1, 0.2, 10)
+    seeds = {"resnet18_cl": rates, "resnet18_cl.2": rates + 0.02, "resnet18_cl.3": rates[::-1]}
+    table, text = tables_of(tmp_path, {"teacher": rates, **seeds})
+    assert table["model"].tolist() == ["teacher", "resnet18_cl"]
+    found, teacher = table.iloc[1], table.iloc[0]
+    every = np.array(list(seeds.values()))
+    assert (found["seeds"], teacher["seeds"]) == (3, 1)
+    assert found["EER_userthresholds_mean"] == pytest.approx(100 * every.mean())
+    assert found["EER_userthresholds_sd"] == pytest.approx(100 * every.mean(axis=0).std())
+    over_seeds = 100 * every.mean(axis=1).std(ddof=1)
+    assert found["EER_userthresholds_seed_sd"] == pytest.approx(over_seeds)
+    assert np.isnan(teacher["EER_userthresholds_seed_sd"])
+    assert found["p_teacher"] == wilcoxon(every.mean(axis=0), rates)
+    assert row_of(text, "ResNet-18 CL", "EER")[0].split(" \\")[0].endswith(f"± {over_seeds:.2f}")
+    assert row_of(text, "Teacher", "EER")[0].count("±") == 1
+    assert "then ± that over 3 training seeds" in text
+    assert "intervals over writers and 3 training seeds" in text

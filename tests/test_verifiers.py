@@ -17,16 +17,17 @@ from fkd.study.config import complete
 from fkd.verification import (
     PairProtocol,
     Protocol,
-    evaluate_independent,
     evaluate_wd,
     evaluate_wi,
     judge_verifier,
-    rates_at,
+    read_machine,
     read_verifier,
-    set_thresholds,
+    scores_of_pair_splits,
     set_verifier,
+    train_wi,
 )
-from fkd.verification.pairs import Development
+from fkd.verification.independent import train_pairs
+from fkd.verification.pairs import Development, draw_training_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 WD = Protocol(references=3, test_genuine=4, test_skilled=5, splits=2)
@@ -57,6 +58,9 @@ def judged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verifiers")
     features = write_features(folder / "judged.h5", 1, 8)
     development = [write_features(folder / f"dev{n}.h5", n, 10) for n in (2, 3)]
+    machine = folder / "machine.h5"
+    options = dict(development_references=PAIRS.development_references, seed=PAIRS.seed)
+    train_wi(development=development, out=machine, **options, **MACHINE)
     for verifier, protocol in VERIFIERS.items():
         out = {"metrics": folder / f"{verifier}.csv", "scores": folder / f"{verifier}.h5"}
         if verifier == "wd":
@@ -64,11 +68,10 @@ def judged(tmp_path_factory):
         else:
             evaluate_wi(
                 features=features,
-                development=development,
+                machine=machine if verifier == "wi" else None,
                 verifier=verifier,
                 protocol=protocol,
                 **out,
-                **MACHINE,
             )
         set_verifier(
             development=development,
@@ -78,8 +81,8 @@ def judged(tmp_path_factory):
             **MACHINE,
         )
         judge_verifier(
-            scores=out["scores"],
-            verifier=folder / f"set-{verifier}.h5",
+            scores=[out["scores"]],
+            verifier=[folder / f"set-{verifier}.h5"],
             out=folder / f"evidence-{verifier}.csv",
             resamples=40,
         )
@@ -87,64 +90,70 @@ def judged(tmp_path_factory):
 
 
 def test_the_stage_gives_the_rates_of_the_library(judged):
+    """One machine, trained beforehand, judges all splits."""
     given = [shards.read(judged / f"{name}.h5") for name in ("judged", "dev2", "dev3")]
     arrays = [
         (one["feature"], np.repeat(np.arange(len(one["writer"]) // 14), 14), one["forgery"])
         for one in given
     ]
-    expected = evaluate_independent(
-        *arrays[0],
-        exploitation=range(8),
-        development=Development.of(*(Development(*one) for one in arrays[1:])),
-        references=3,
-        test=4,
-        development_references=4,
-        splits=2,
-        **MACHINE,
+    developed = Development.of(*(Development(*one) for one in arrays[1:]))
+    rows = draw_training_rows(
+        [np.flatnonzero((developed.y == w) & ~developed.yforg) for w in range(20)],
+        PAIRS.development_references,
+        np.random.RandomState(PAIRS.seed),
     )
+    machine = train_pairs(developed.x, rows, C=1.0, gamma=MACHINE["gamma"], memory=1.0)
+    expected = scores_of_pair_splits(*arrays[0], PAIRS, exploitation=range(8), machine=machine)
     with (judged / "wi.csv").open(encoding="utf-8") as stream:
         found = list(csv.DictReader(stream))
     assert [row["verifier"] for row in found] == ["wi"] * 2
-    for row, rates in zip(found, expected, strict=True):
+    for row, scores in zip(found, expected, strict=True):
+        rates = scores.rates()
         assert {name: float(row[name]) for name in rates} == rates
 
 
-@pytest.mark.parametrize("verifier", VERIFIERS)
-def test_what_is_stored_is_a_verifier(judged, verifier):
-    found = read_verifier(judged / f"set-{verifier}.h5")
-    assert found.about["verifier"] == verifier
-    assert found.about["onnx"] == "0" * 64
-    assert found.about["preprocessing"] == {"dev2": {"canvas": 1}, "dev3": {"canvas": 1}}
-    # All twenty writers: five genuine tests each after three references, and six forgeries.
-    expected = {"sets": ["dev2", "dev3"], "writers": 20, "genuine": 100, "forged": 120}
-    assert found.about["measured_on"] == expected
-    shard = shards.read(judged / f"set-{verifier}.h5")
-    score, forged = shard["score"], shard["forgery"].astype(bool)
-    assert found.thresholds == set_thresholds(score[~forged], score[forged])
-    ratios = found.calibration(np.array([score.min(), score.max()]))
-    assert ratios[0] < 0 < ratios[1]
+def test_a_machine_is_read_as_it_was_written(judged, tmp_path):
+    machine = read_machine(judged / "machine.h5", "mine")
+    x = shards.read(judged / "judged.h5")["feature"]
+    scores = machine(x[:9], x[9:12])
+    assert scores.shape == (9, 3) and len(np.unique(scores)) > 20
+    shard = shards.read(judged / "machine.h5")
+    for name, value in (("deviation", 0.0), ("vector", np.nan), ("coefficient", np.inf)):
+        arrays = {key: array.copy() for key, array in shard.arrays.items()}
+        arrays[name].flat[0] = value
+        shards.write(tmp_path / "machine.h5", "machine", arrays, shard.attributes)
+        with pytest.raises(FkdError, match="make no machine of pairs"):
+            read_machine(tmp_path / "machine.h5")
+    arrays = shard.arrays | {"deviation": np.ones(5)}
+    shards.write(tmp_path / "machine.h5", "machine", arrays, shard.attributes)
+    with pytest.raises(FkdError, match="make no machine of pairs"):
+        read_machine(tmp_path / "machine.h5")
+    broken = shard.attributes | {"intercept": None}
+    shards.write(tmp_path / "machine.h5", "machine", shard.arrays, broken)
+    with pytest.raises(FkdError, match="no machine of pairs"):
+        read_machine(tmp_path / "machine.h5")
 
 
-@pytest.mark.parametrize("verifier", VERIFIERS)
-def test_rates_on_the_judged_set_are_those_at_thresholds_set_beforehand(judged, verifier):
-    table = pd.read_csv(judged / f"evidence-{verifier}.csv").set_index(["aim", "rate"])
-    shard = shards.read(judged / f"{verifier}.h5")
-    thresholds = read_verifier(judged / f"set-{verifier}.h5").thresholds
-    for aim, threshold in thresholds.items():
-        splits = []
-        for split in (0, 1):
-            rows = shard["split"] == split
-            score, forged = shard["score"][rows], shard["forgery"][rows].astype(bool)
-            splits.append(rates_at(threshold.value, score[~forged], score[forged]))
-        for rate in ("FRR", "FAR_skilled", "HTER"):
-            row = table.loc[aim, rate]
-            assert row["value"] == pytest.approx(np.mean([one[rate] for one in splits]))
-            assert row["low"] <= row["value"] + 0.1 and row["value"] - 0.1 <= row["high"]
-        random = np.mean(shard["random_score"] >= threshold.value)
-        assert table.loc[(aim, "FAR_random"), "value"] == pytest.approx(random)
-    assert "needs 1000 forgeries" in table.loc[("FAR 0.1 %", "threshold"), "note"]
-    assert 0 <= table.loc[("evidence", "Cllr_min"), "value"] <= 1
-    assert table.loc[("evidence", "Cllr"), "value"] >= table.loc[("evidence", "Cllr_min"), "value"]
+def test_seeds_are_averaged_and_drawn_anew(judged, tmp_path):
+    """Evidence of one model under two seeds: means of both."""
+    scores = shards.read(judged / "wd.h5")
+    other = tmp_path / "wd.2.h5"
+    arrays = scores.arrays | {"score": scores["score"] * 0.5 - 0.1}
+    shards.write(other, "scores", arrays, scores.attributes | {"model": "mine"})
+    found = {}
+    for name, files in {
+        "first": [judged / "wd.h5"],
+        "second": [other],
+        "both": [judged / "wd.h5", other],
+    }.items():
+        out = tmp_path / f"{name}.csv"
+        judge_verifier(
+            scores=files, verifier=[judged / "set-wd.h5"] * len(files), out=out, resamples=20
+        )
+        found[name] = pd.read_csv(out).set_index(["aim", "rate"])["value"]
+    mean = (found["first"] + found["second"]) / 2
+    np.testing.assert_allclose(found["both"], mean)
+    assert not np.allclose(found["first"], found["second"])
 
 
 def test_one_random_forgery_by_each_other_writer_is_kept(judged):
@@ -160,7 +169,7 @@ def test_one_random_forgery_by_each_other_writer_is_kept(judged):
 def test_files_that_do_not_belong_together_are_refused(judged, tmp_path):
     with pytest.raises(FkdError, match="of the verifier cosine, not wd"):
         judge_verifier(
-            scores=judged / "wd.h5", verifier=judged / "set-cosine.h5", out=tmp_path / "a.csv"
+            scores=[judged / "wd.h5"], verifier=[judged / "set-cosine.h5"], out=tmp_path / "a.csv"
         )
     other = write_features(tmp_path / "other.h5", 5, 8, model="other")
     with pytest.raises(FkdError, match="features of several models, mine, other"):
@@ -170,13 +179,16 @@ def test_files_that_do_not_belong_together_are_refused(judged, tmp_path):
             verifier="wd",
             protocol=WD,
         )
-    with pytest.raises(FkdError, match=r"evaluation\.development: empty"):
-        evaluate_wi(
-            features=judged / "judged.h5",
-            metrics=tmp_path / "m.csv",
-            scores=tmp_path / "s.h5",
-            verifier="wi",
-            protocol=PAIRS,
+    out = {"metrics": tmp_path / "m.csv", "scores": tmp_path / "s.h5"}
+    options = dict(verifier="wi", protocol=PAIRS, **out)
+    with pytest.raises(FkdError, match=r"machine: missing\. Train it first"):
+        evaluate_wi(features=judged / "judged.h5", **options)
+    theirs = write_features(tmp_path / "theirs.h5", 6, 8, model="theirs")
+    with pytest.raises(FkdError, match="compares features of mine, not of theirs"):
+        evaluate_wi(features=theirs, machine=judged / "machine.h5", **options)
+    with pytest.raises(FkdError, match="1 files of scores and 2 verifiers"):
+        judge_verifier(
+            scores=[judged / "wd.h5"], verifier=[judged / "set-wd.h5"] * 2, out=tmp_path / "a.csv"
         )
 
 

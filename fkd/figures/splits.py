@@ -9,7 +9,7 @@ import pandas as pd
 from fkd.study.models import TEACHER, in_order, label
 from fkd.study.students import Student
 from fkd.study.style import GRAY, figure, looks, save, set_label, styled
-from fkd.study.summary import read_splits
+from fkd.study.summary import over_seeds, read_splits
 
 ROW = 0.27
 """The height of a model's row, in inches."""
@@ -42,7 +42,7 @@ def figure_splits(
     drawn : collection of str, optional
         The sets that a program drew, which the figure then says.
     """
-    rates = rates_of_splits(read_splits(metrics))
+    rates = rates_of_splits(over_seeds(read_splits(metrics)))
     models = in_order({model for table in rates.values() for model in table})
     look = looks(models, students)
     with styled():

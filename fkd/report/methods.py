@@ -24,7 +24,7 @@ from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
 from fkd.study.students import PAPER, Student, students_of
-from fkd.study.summary import CAVEAT, SIGNIFICANCE
+from fkd.study.summary import SIGNIFICANCE, caveat
 
 PACKAGES = {
     "torch": "PyTorch",
@@ -261,7 +261,7 @@ def _verification(config: Mapping, rows: pd.DataFrame) -> str:
         "they are chosen on the very scores whose errors are counted. Rates are given as mean and "
         "population standard deviation over the splits; models are compared over the paired splits "
         "by Wilcoxon's signed-rank test, and all at once by Friedman's followed by Nemenyi's, at "
-        f"{SIGNIFICANCE:.0%}. {CAVEAT}"
+        f"{SIGNIFICANCE:.0%}. {caveat(config['replicates'])}"
     )
 
 

@@ -28,7 +28,7 @@ from fkd.report.wording import joined
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import PAPER, Student
-from fkd.study.summary import CAVEAT, SIGNIFICANCE, read_splits
+from fkd.study.summary import SIGNIFICANCE, caveat, over_seeds, read_splits
 from fkd.verification.protocol import Protocol
 
 RATES = {
@@ -101,7 +101,8 @@ def write_paper_table(
     """
     if table not in CAPTIONS:
         raise FkdError(f"table: {table} is none of {', '.join(map(str, CAPTIONS))}.")
-    splits = read_splits(metrics)
+    by_seed = read_splits(metrics)
+    splits, seeds = over_seeds(by_seed), by_seed["replicate"].max()
     judged = {}
     for path in signatures:
         counts = count_signatures(path)
@@ -112,7 +113,7 @@ def write_paper_table(
     values = beside_published(table, splits, students, judged)
     with writing(csv) as part:
         values.to_csv(part, index=False)
-    caption, notes = f"{CAPTIONS[table]}, published and ours", _notes(table, values)
+    caption, notes = f"{CAPTIONS[table]}, published and ours", _notes(table, values, seeds)
     if table == 7:
         sheets = {
             name: _by_references(of_set) for name, of_set in values.groupby("set", sort=False)
@@ -236,7 +237,7 @@ def _cells(values: pd.DataFrame, source: str) -> dict[str, Rate | str]:
     return cells
 
 
-def _notes(table: int, values: pd.DataFrame) -> list[str]:
+def _notes(table: int, values: pd.DataFrame, seeds: int) -> list[str]:
     """Explain how to read the table."""
     counts = values["splits"].dropna().unique()
     ours = f"; ours, {', '.join(map(str, counts))}" if len(counts) else ""
@@ -255,7 +256,7 @@ def _notes(table: int, values: pd.DataFrame) -> list[str]:
         notes.append(
             f"Ours differs: * from the teacher, † from the student of the same network with CL "
             f"alone (Wilcoxon's signed-rank test over the splits), ‡ from the published value "
-            f"(Welch's t-test from means and deviations); p < {SIGNIFICANCE}. {CAVEAT}"
+            f"(Welch's t-test from means and deviations); p < {SIGNIFICANCE}. {caveat(seeds)}"
         )
     unlike = values[values["differs"] != ""].groupby(["set", "differs"], sort=False)
     if unlike.ngroups:

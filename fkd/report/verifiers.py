@@ -102,6 +102,7 @@ def write_verifiers(
     students: dict[str, Student],
     development: list[str],
     learned: list[str],
+    replicates: int = 1,
 ) -> None:
     """Write the table of thresholds set beforehand and of evidence.
 
@@ -121,6 +122,8 @@ def write_verifiers(
         The sets on whose writers thresholds and calibrations were set.
     learned : list of str
         The sets from which the teacher learned.
+    replicates : int
+        The number of seeds under which students were trained.
     """
     rows = pd.concat([read_rates(path) for path in evidence], ignore_index=True)
     rows = _sorted(rows, ["set", "references", "model", "verifier"])
@@ -138,7 +141,7 @@ def write_verifiers(
             table.to_markdown(index=False, disable_numparse=True),
             "",
         ]
-    parts += _notes(development, learned)
+    parts += _notes(development, learned, replicates)
     for note in dict.fromkeys(note for note in rows["note"] if note):
         parts += [escape_markdown(note), ""]
     with writing(markdown) as part:
@@ -182,7 +185,7 @@ def _bits(row) -> str:
     return f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
 
 
-def _notes(development: list[str], learned: list[str]) -> list[str]:
+def _notes(development: list[str], learned: list[str], replicates: int) -> list[str]:
     """Say what the columns are, and what their intervals hold."""
     notes = [
         "Rates in percent, in parentheses 95 % intervals over writers, both the development writers "
@@ -196,7 +199,9 @@ def _notes(development: list[str], learned: list[str]) -> list[str]:
         "Cllr min is what the scores could give with a perfect calibration; the difference is the "
         "fault of the calibration.",
         "",
-        "Each model was trained once, from one seed, so the intervals do not hold the noise of "
+        f"Rates are means over {replicates} training seeds, which the intervals draw anew, too."
+        if replicates > 1
+        else "Each model was trained once, from one seed, so the intervals do not hold the noise of "
         "training.",
         "",
     ]

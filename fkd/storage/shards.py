@@ -45,6 +45,8 @@ DECLARED: dict[str, tuple[str, int]] = {
     "references": ("integer", 3),
     **dict.fromkeys(("random_split", "random_writer", "person"), ("integer", 1)),
     **dict.fromkeys(("random_score", "knot_score", "knot_log10_lr"), ("float", 1)),
+    "vector": ("float", 2),
+    **dict.fromkeys(("coefficient", "deviation"), ("float", 1)),
     "tree": ("uint16", 2),
     "nac": ("float", 2),
 }
@@ -53,7 +55,7 @@ DECLARED: dict[str, tuple[str, int]] = {
 Arrays of a teacher's map have its name after that of the array, such as ``tree_conv2``.
 """
 
-BY_ITSELF = {"pixels", "columns", "references"}
+BY_ITSELF = {"pixels", "columns", "references", "deviation"}
 BY_ITSELF |= {"random_split", "random_writer", "random_score", "knot_score", "knot_log10_lr"}
 """The arrays whose number of rows is not that of the others in their shard."""
 

@@ -37,6 +37,8 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
         if recipe["nesterov"] and not recipe["momentum"]:
             yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
     yield from _impossible_names(config)
+    if config["teacher"]["every_seed"] and config["teacher"]["weights"]:
+        yield "teacher.every_seed: the teacher's weights are given; leave one of the two out"
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"

@@ -10,6 +10,7 @@ from fkd.layouts import SYNTHETIC
 from fkd.study.choices import compared, contrasted, shown_model
 from fkd.study.models import TEACHER, Kind, Model
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
+from fkd.study.replicates import Replicate, replicates_of
 from fkd.study.students import Student
 from fkd.verification.protocol import Protocol
 
@@ -46,6 +47,35 @@ class Study:
     def models_of(self, *kinds: Kind) -> list[str]:
         """List the names of the models of the given kinds."""
         return [name for name, model in self.models.items() if model.kind in kinds]
+
+    def replicates_of(self, model: str) -> list[str]:
+        """List the names of a model as trained under each seed, see :mod:`fkd.study.replicates`.
+
+        Models of others have one, and so has a teacher that is not trained under every seed.
+        """
+        count = self.settings["replicates"]
+        if model not in self.students:
+            own = model == TEACHER and self.settings["teacher"]["every_seed"]
+            count = count if own else 1
+        return replicates_of(model, count)
+
+    @property
+    def judged_models(self) -> list[str]:
+        """The names of all models that are evaluated, under each of their seeds."""
+        return [name for model in self.models for name in self.replicates_of(model)]
+
+    def student(self, name: str) -> Student:
+        """Find the student of which `name` is a replicate."""
+        return self.students[Replicate.of(name).model]
+
+    def seed_of(self, name: str) -> int:
+        """Return the seed under which a replicate is trained."""
+        return self.settings["seed"] + Replicate.of(name).number - 1
+
+    def teacher_of(self, name: str) -> str:
+        """Name the teacher that guides a replicate of a student."""
+        number = Replicate.of(name).number
+        return Replicate(TEACHER, number if self.settings["teacher"]["every_seed"] else 1).name
 
     @property
     def trained(self) -> list[str]:
@@ -153,13 +183,13 @@ class Study:
         Parameters
         ----------
         names : iterable of str
-            The names of the models, which may be the teacher and students.
+            The names of the models, which may be the teacher and students, under any seed.
         losses : bool
             Whether to list the response losses of the students, too.
         """
         places = []
         for name in names:
-            student = self.students.get(name)
+            student = self.students.get(Replicate.of(name).model)
             teacher = self.settings["teacher"]["architecture"]
             architecture = student.architecture if student else teacher
             places.append(ARCHITECTURES[architecture].network)

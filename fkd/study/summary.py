@@ -9,6 +9,7 @@ import pandas as pd
 from fkd.errors import FkdError
 from fkd.storage.files import check_file, printable
 from fkd.study.models import TEACHER, cl_alone, in_order, label
+from fkd.study.replicates import Replicate
 from fkd.study.students import Student
 from fkd.verification.significance import (
     average_ranks,
@@ -20,13 +21,29 @@ from fkd.verification.significance import (
 
 SIGNIFICANCE = 0.05
 
-CAVEAT = (
-    "Each mark is a guide alone: the splits overlap, because all draw on the same signatures, and "
-    "each model was trained once, from one seed."
-)
-"""What stands wherever differences are marked: the tests take splits to be independent."""
 
-_NAMES = dict.fromkeys(("model", "set", "label", "verifier", "aim", "rate", "note"), str)
+def caveat(seeds: int) -> str:
+    """Say what stands wherever differences are marked: the tests take splits to be independent.
+
+    Parameters
+    ----------
+    seeds : int
+        The number of seeds under which students were trained.
+    """
+    training = (
+        f"rates are averages over {seeds} training seeds, whose noise the test does not know."
+        if seeds > 1
+        else "each model was trained once, from one seed."
+    )
+    return (
+        "Each mark is a guide alone: the splits overlap, because all draw on the same signatures, "
+        f"and {training}"
+    )
+
+
+_KEYS = ("model", "set", "references")
+
+_NAMES = dict.fromkeys(("model", "set", "label", "verifier", "aim", "rate", "versus", "note"), str)
 """Columns of names, which may look like numbers or like missing values."""
 
 
@@ -73,7 +90,8 @@ def read_splits(metrics: Iterable[Path]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per model, set, number of references and split.
+        One row per model, seed, set, number of references and split. ``model`` is the model's name
+        in the config, and ``replicate`` the number of the seed, see :mod:`fkd.study.replicates`.
 
     Raises
     ------
@@ -85,7 +103,31 @@ def read_splits(metrics: Iterable[Path]) -> pd.DataFrame:
         tables.append(read_rates(path))
         if tables[-1].isna().any(axis=None):
             raise FkdError(f"{printable(path)}: a rate is missing. Remove it and run again.")
-    return pd.concat(tables, ignore_index=True)
+    splits = pd.concat(tables, ignore_index=True)
+    found = [Replicate.of(name) for name in splits["model"]]
+    return splits.assign(
+        model=[replicate.model for replicate in found],
+        replicate=[replicate.number for replicate in found],
+    )
+
+
+def over_seeds(splits: pd.DataFrame) -> pd.DataFrame:
+    """Average the rates of each split over the seeds under which a model was trained.
+
+    Parameters
+    ----------
+    splits : DataFrame
+        A table of :func:`read_splits`.
+
+    Returns
+    -------
+    DataFrame
+        The same columns but ``replicate``, with one row per model, set, number of references and
+        split.
+    """
+    keys = [key for key in (*_KEYS, "verifier", "split") if key in splits]
+    rates = [column for column in splits.columns if column not in (*keys, "replicate")]
+    return splits.groupby(keys, sort=False)[rates].mean().reset_index()
 
 
 def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataFrame:
@@ -94,8 +136,7 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
     Parameters
     ----------
     splits : DataFrame
-        A table with the columns ``model``, ``set``, ``references``, ``split`` and the error
-        rates, as fractions.
+        A table of :func:`read_splits`, with rates as shares.
     students : mapping of str to Student
         The students among the models.
 
@@ -103,8 +144,11 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
     -------
     DataFrame
         One row per model, set and number of references, with the models in the order of the
-        paper. ``RATE_mean`` and ``RATE_sd`` are the mean and the standard deviation of each
-        rate, in percent. The other columns test ``EER_userthresholds``:
+        paper, and ``seeds``, the number of seeds under which a model was trained. ``RATE_mean``
+        is the mean of each rate over splits and seeds, in percent. ``RATE_sd`` is the population
+        standard deviation over the splits, of rates averaged over the seeds. ``RATE_seed_sd`` is
+        the sample standard deviation over the seeds, of rates averaged over the splits; it is
+        empty for one seed. The other columns test ``EER_userthresholds``, averaged over the seeds:
 
         - ``p_teacher`` and ``p_cl`` are the p-values of Wilcoxon's test against the teacher and
           against the student with the same network and CL alone. They are empty if there is no
@@ -116,6 +160,10 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
           test is significant.
     """
     rates = ["EER_userthresholds", "EER", "FRR", "FAR_skilled", "FAR_random", "mean_AUC"]
+    by_seed = splits.groupby([*_KEYS, "replicate"])[rates[:2]].mean()
+    spread = by_seed.groupby(list(_KEYS)).std(ddof=1)  # NaN for one seed
+    seeds = by_seed.groupby(list(_KEYS)).size()
+    splits = over_seeds(splits)
     rows = []
     for (name, references), group in splits.groupby(["set", "references"], sort=True):
         models = {m: g.sort_values("split") for m, g in group.groupby("model")}
@@ -124,11 +172,15 @@ def summarize(splits: pd.DataFrame, students: Mapping[str, Student]) -> pd.DataF
         for model in in_order(models):
             row = {"set": name, "references": references, "model": model}
             row["label"] = label(model, students)
+            place = (model, name, references)
+            row["seeds"] = int(seeds[place])
             for rate in rates:
                 row[f"{rate}_mean"] = 100 * models[model][rate].mean()
                 row[f"{rate}_sd"] = 100 * models[model][rate].std(ddof=0)
+                if rate in spread:
+                    row[f"{rate}_seed_sd"] = 100 * spread.loc[place, rate]
             row |= wilcoxon_tests(eer, model, students)
-            for key, other in _baselines(model, eer, students).items():
+            for key, other in baselines(model, eer, students).items():
                 row[f"nemenyi_{key}"] = pairs.loc[model, other] if other else np.nan
             rows.append(row | overall.loc[model].to_dict())
     return pd.DataFrame(rows)
@@ -156,18 +208,32 @@ def wilcoxon_tests(
     """
     return {
         f"p_{key}": wilcoxon(rates[model], rates[other]) if other else np.nan
-        for key, other in _baselines(model, rates, students).items()
+        for key, other in baselines(model, rates, students).items()
     }
 
 
-def _baselines(
+def baselines(
     model: str, models: Iterable[str], students: Mapping[str, Student]
 ) -> dict[str, str | None]:
-    """Name the models with which a model is compared; None for one that is not in `models`."""
-    baselines = {"teacher": TEACHER, "cl": cl_alone(model, students)}
-    return {
-        key: other if other in set(models) - {model} else None for key, other in baselines.items()
-    }
+    """Name the models with which a model is compared.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    models : iterable of str
+        The names of all models.
+    students : mapping of str to Student
+        The students among the models.
+
+    Returns
+    -------
+    dict of str to str or None
+        ``teacher``, and the student with the same network and CL alone, ``cl``; None for one that
+        is not among `models`.
+    """
+    named = {"teacher": TEACHER, "cl": cl_alone(model, students)}
+    return {key: other if other in set(models) - {model} else None for key, other in named.items()}
 
 
 def _over_all(eer: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

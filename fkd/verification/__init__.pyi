@@ -1,8 +1,14 @@
 from .bootstrap import Interval, Trial, WriterScores, det_band, difference, interval
 from .calibration import Calibration, calibrate
 from .evidence import Reliability, Tippett, cllr, cllr_min, reliability, tippett
-from .independent import evaluate_independent, scores_of_development, scores_of_pair_splits
+from .independent import (
+    PairMachine,
+    evaluate_independent,
+    scores_of_development,
+    scores_of_pair_splits,
+)
 from .judging import judge_verifier
+from .machine import read_machine, train_wi
 from .metrics import error_rates
 from .pairs import Development
 from .protocol import PairProtocol, Protocol

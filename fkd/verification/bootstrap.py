@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.verification.metrics import plain_scores, roc
+from fkd.verification.metrics import equal_error_threshold, plain_scores, roc
 from fkd.verification.scores import SplitScores
 from fkd.verification.significance import DECIMALS
 
@@ -117,6 +117,28 @@ class WriterScores:
     def all(self) -> tuple[np.ndarray, np.ndarray]:
         """The scores of all writers, genuine and forged, (n,) and (m,) float64, descending."""
         return self.drawn(np.ones(self.writers, np.int64))
+
+    def above_own_thresholds(self) -> "WriterScores":
+        """Take each writer's equal error threshold from the writer's scores.
+
+        Returns
+        -------
+        WriterScores
+            The scores that are left: those below 0 are rejected at a threshold for each writer, as
+            for ``EER_userthresholds``. Writers without forgeries, or without genuine signatures,
+            have no such threshold and no scores.
+        """
+        genuine, forged = [], []
+        for writer in range(self.writers):
+            own, others = (scores[of == writer] for scores, of in self._kinds)
+            if len(own) and len(others):
+                threshold = equal_error_threshold(own, others)
+                own, others = own - threshold, others - threshold
+            else:
+                own = others = np.zeros(0)
+            genuine.append(own)
+            forged.append(others)
+        return WriterScores(genuine, forged)
 
     def drawn(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return all scores with each writer as often as it was drawn.

@@ -7,6 +7,7 @@ development writers, none of whom is judged.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,10 +19,11 @@ from fkd.verification.bootstrap import WriterScores, joined
 from fkd.verification.pairs import (
     Development,
     PairSplit,
+    TrainingRows,
     draw_pair_splits,
     training_pairs,
 )
-from fkd.verification.protocol import GAMMA, C, PairProtocol
+from fkd.verification.protocol import GAMMA, C, PairProtocol, Writers
 from fkd.verification.scores import SplitScores
 from fkd.verification.scoring import MEMORY
 from fkd.verification.splits import ByWriter
@@ -48,7 +50,8 @@ def scores_of_pair_splits(
     protocol: PairProtocol,
     *,
     exploitation: Sequence[int],
-    development: Sequence[int] | Development,
+    development: Sequence[int] | Development | None = None,
+    machine: Compare | None = None,
     C: float = C,
     gamma: float = GAMMA,
     names: Sequence[object] | None = None,
@@ -56,7 +59,7 @@ def scores_of_pair_splits(
     memory: float = MEMORY,
     stream: np.random.RandomState | None = None,
 ) -> Iterator[SplitScores]:
-    """Train the model of pairs and judge every exploitation writer in each split.
+    """Judge every exploitation writer in each split, by a machine that is trained in each or is given.
 
     Parameters
     ----------
@@ -70,9 +73,12 @@ def scores_of_pair_splits(
         The numbers of references, tests and splits, the fusion and the comparison.
     exploitation : sequence of int
         The judged writers, values of `y`.
-    development : sequence of int or Development
-        The writers with whose pairs the model is trained: other values of `y`, or, in the case of
-        verification across sets, the features of another set.
+    development : sequence of int or Development, optional
+        The writers with whose pairs a machine is trained in each split: other values of `y`, or,
+        in the case of verification across sets, the features of another set.
+    machine : callable, optional
+        A machine that was trained beforehand, such as that of :func:`train_pairs`, in place of
+        `development`.
     C, gamma : float
         The parameters of the support vector machine; by default, the published 1 and 2^-11.
     names : sequence, optional
@@ -105,27 +111,34 @@ def scores_of_pair_splits(
         )
     x, y, yforg = np.asarray(x), np.asarray(y), np.asarray(yforg).astype(bool)
     writers = np.unique(exploitation)
-    if not isinstance(development, Development):
-        shared = np.intersect1d(writers, development)
+    if protocol.comparison == "svm" and (development is None) == (machine is None):
+        raise FkdError(
+            "The machine of pairs is either trained with development writers or given: name one."
+        )
+    if protocol.comparison != "svm":
+        machine = DISTANCES[protocol.comparison]
+    theirs = None
+    if development is not None and not isinstance(development, Development):
+        theirs = np.unique(development)
+        shared = np.intersect1d(writers, theirs)
         if len(shared):
             raise FkdError(
                 f"Writers are either judged or developed with: {_some(shared)} are both."
             )
-        theirs = np.unique(development)
         development = Development(x, y, yforg)
-    else:
-        theirs = np.unique(development.y)
-    if development.x.shape[1] != x.shape[1]:
-        raise FkdError(
-            f"Development features have {development.x.shape[1]} elements and the judged ones "
-            f"{x.shape[1]}: extract both with one model."
-        )
     kinds = rows_of_writers(y, yforg, writers, protocol, names)
-    developed = _developed(development, theirs, protocol)
+    developed = []
+    if development is not None:
+        if development.x.shape[1] != x.shape[1]:
+            raise FkdError(
+                f"Development features have {development.x.shape[1]} elements and the judged ones "
+                f"{x.shape[1]}: extract both with one model."
+            )
+        developed = developed_rows(
+            development, protocol.development_references, protocol.writers, theirs
+        )
     if not isinstance(protocol.test, str):
         _check_others("judged", len(kinds[0]), protocol.test, "test")
-    partners = protocol.development_references // 2
-    _check_others("development", len(developed), partners, "half of development_references")
     drawn = draw_pair_splits(
         *kinds,
         developed,
@@ -139,10 +152,10 @@ def scores_of_pair_splits(
         for split in drawn:
             # With one thread of its own, a BLAS library rounds alike on any number of cores.
             with threadpool_limits(1, user_api="blas"):
-                if protocol.comparison == "svm":
-                    compare = train_pairs(development.x, split, C, gamma, memory, workers.map)
-                else:
-                    compare = DISTANCES[protocol.comparison]
+                compare = machine
+                if compare is None:
+                    rows = split.training
+                    compare = train_pairs(development.x, rows, C, gamma, memory, workers.map)
                 scored = _score(x, split, compare, FUSE[protocol.fusion], workers.map)
             yield SplitScores(
                 *scored,
@@ -209,16 +222,46 @@ def scores_of_development(
     return WriterScores(genuine, skilled)
 
 
+@dataclass(frozen=True, eq=False)
+class PairMachine:
+    """A support vector machine that compares two signatures of any writer.
+
+    Attributes
+    ----------
+    model : WriterModels
+        Its single model, of absolute differences of features.
+    """
+
+    model: svm.WriterModels
+
+    def __call__(self, questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Compare questioned signatures with references.
+
+        Parameters
+        ----------
+        questioned, references : ndarray of float, (q, F) and (r, F)
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, (q, r)
+            Scores, positive for pairs that the machine takes for one writer's.
+        """
+        pairs = np.abs(questioned[:, None] - references)
+        scores = self.model.decide(pairs.reshape(-1, pairs.shape[-1]))
+        return scores.reshape(len(questioned), len(references))
+
+
 def train_pairs(
-    x: np.ndarray, split: PairSplit, C: float, gamma: float, memory: float, each: svm.Map = map
-) -> Compare:
-    """Train the model of pairs with one split's development writers.
+    x: np.ndarray, rows: TrainingRows, C: float, gamma: float, memory: float, each: svm.Map = map
+) -> PairMachine:
+    """Train the machine of pairs with development writers.
 
     Parameters
     ----------
     x : ndarray of float, (n, F)
         The development features.
-    split : PairSplit
+    rows : TrainingRows
         Which of them are paired.
     C, gamma, memory : float
         As for :func:`scores_of_pair_splits`.
@@ -227,18 +270,10 @@ def train_pairs(
 
     Returns
     -------
-    callable
-        Scores features (q, F) against references (r, F): (q, r) float64, positive for pairs that
-        the model takes for one writer's.
+    PairMachine
+        The machine.
     """
-    model = svm.fit_long(*training_pairs(x, split), C, gamma, memory, each)
-
-    def compare(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
-        pairs = np.abs(questioned[:, None] - references)
-        scores = model.decide(pairs.reshape(-1, pairs.shape[-1]))
-        return scores.reshape(len(questioned), len(references))
-
-    return compare
+    return PairMachine(svm.fit_long(*training_pairs(x, rows), C, gamma, memory, each))
 
 
 def cosine(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -318,16 +353,43 @@ def _score(
     return [array for pair in zip(found, kinds, strict=True) for array in pair]
 
 
-def _developed(
-    development: Development, writers: np.ndarray, protocol: PairProtocol
+def developed_rows(
+    development: Development,
+    needed: int,
+    kept: Writers,
+    writers: np.ndarray | None = None,
 ) -> list[np.ndarray]:
-    """Find the genuine rows of the development writers, and refuse or leave out those with few."""
+    """Find the genuine rows of each development writer.
+
+    Parameters
+    ----------
+    development : Development
+        The features of the development writers.
+    needed : int
+        The number of genuine signatures of each writer that are paired, K.
+    kept : {"all", "enough"}
+        Whether a writer with fewer is an error, or is left out.
+    writers : ndarray of int, optional
+        The development writers among those of the features; by default, all.
+
+    Returns
+    -------
+    list of ndarray of int
+        The rows of each writer.
+
+    Raises
+    ------
+    FkdError
+        If a writer has too few signatures, or there are too few writers to pair with each other.
+    """
     y, real = np.asarray(development.y), ~np.asarray(development.yforg).astype(bool)
+    writers = np.unique(y) if writers is None else writers
     rows = [np.flatnonzero((y == writer) & real) for writer in writers]
-    needed = protocol.development_references
-    if protocol.writers == "enough":
-        return [own for own in rows if len(own) >= needed]
-    check_counts("genuine signatures", rows, writers, needed)
+    if kept == "enough":
+        rows = [own for own in rows if len(own) >= needed]
+    else:
+        check_counts("genuine signatures", rows, writers, needed)
+    _check_others("development", len(rows), needed // 2, "half of development_references")
     return rows
 
 
@@ -351,7 +413,7 @@ def evaluate_independent(
     yforg: np.ndarray,
     *,
     exploitation: Sequence[int],
-    development: Sequence[int] | Development,
+    development: Sequence[int] | Development | None = None,
     references: int,
     test: int | str,
     development_references: int = 12,

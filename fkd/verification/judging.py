@@ -27,42 +27,57 @@ RATES = ("FRR", "FAR_skilled", "HTER")
 
 
 @checked
-def judge_verifier(*, scores: Path, verifier: Path, out: Path, resamples: Count = 500) -> None:
+def judge_verifier(
+    *, scores: list[Path], verifier: list[Path], out: Path, resamples: Count = 500
+) -> None:
     """Measure a verifier on judged writers: error rates at its thresholds, and its evidence.
 
     Parameters
     ----------
-    scores : Path
-        The shard of kind ``scores`` of the judged set.
-    verifier : Path
-        The shard of kind ``verifier`` of the same model, verifier and number of references.
+    scores : list of Path
+        The shards of kind ``scores`` of the judged set, one for each seed under which the model
+        was trained, the model's own first.
+    verifier : list of Path
+        The shards of kind ``verifier`` of the same models, verifier and number of references, in
+        the same order.
     out : Path
         The CSV file to write, with the columns of :data:`COLUMNS`. For each threshold (``aim``),
         the rates ``FRR``, ``FAR_skilled``, ``FAR_random`` and ``HTER``; ``EER`` at a threshold
         chosen a posteriori; and ``Cllr`` and ``Cllr_min`` of the likelihood ratios, in bits. Values
-        are means over the splits. ``low`` and ``high`` are the ends of the 95 % interval over
-        development writers and judged writers. FAR_random has none, since its scores depend on
-        two writers. ``note`` says
-        why a threshold cannot hold what it aims at.
+        are means over splits and seeds. ``low`` and ``high`` are the ends of the 95 % interval over
+        development writers, judged writers and seeds. FAR_random has none, since its scores depend on
+        two writers. ``note`` says why a threshold cannot hold what it aims at.
     resamples : int
-        The number of draws of writers.
+        The number of draws of writers and seeds.
 
     Raises
     ------
     FkdError
-        If the two files do not belong together.
+        If the files do not belong together.
     """
+    if not scores or len(scores) != len(verifier):
+        raise FkdError(
+            f"Scores come with their verifier: found {len(scores)} files of scores and "
+            f"{len(verifier)} verifiers."
+        )
     names = ("split", "writer", "forgery", "score", "random_split", "random_score")
-    shard = shards.read(scores, "scores", names)
-    found = read_verifier_of(verifier, shard.attributes)
-    origin = {key: shard.attributes[key] for key in ("model", "set", "verifier")}
-    origin["references"] = shard.attributes["protocol"]["references"]
-    trial = Trial(splits_by_writer(shard), found.development)
-    eer = interval(equal_error_rate, [trial], resamples=resamples)
+    judged = [shards.read(path, "scores", names) for path in scores]
+    found = [
+        read_verifier_of(path, shard.attributes)
+        for path, shard in zip(verifier, judged, strict=True)
+    ]
+    first = judged[0].attributes
+    origin = {key: first[key] for key in ("model", "set", "verifier")}
+    origin["references"] = first["protocol"]["references"]
+    trials = [
+        Trial(splits_by_writer(shard), one.development)
+        for shard, one in zip(judged, found, strict=True)
+    ]
+    eer = interval(equal_error_rate, trials, resamples=resamples)
     rows = [
         (A_POSTERIORI, "EER", eer.value, eer.low, eer.high, ""),
-        *_at_thresholds(shard, trial, found, resamples),
-        *_as_evidence(trial, found, resamples),
+        *_at_thresholds(judged, trials, found, resamples),
+        *_as_evidence(trials, found, resamples),
     ]
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
@@ -93,10 +108,10 @@ def splits_by_writer(shard: shards.Shard) -> list[WriterScores]:
 
 
 def _at_thresholds(
-    shard: shards.Shard, trial: Trial, verifier: Verifier, resamples: int
+    judged: list[shards.Shard], trials: list[Trial], verifiers: list[Verifier], resamples: int
 ) -> list[tuple]:
     """Measure the rates at the thresholds, which are set anew on each draw of writers."""
-    aims = list(verifier.thresholds)
+    aims = list(verifiers[0].thresholds)
 
     def setting(genuine: np.ndarray, forged: np.ndarray) -> np.ndarray:
         found = set_thresholds(genuine, forged)
@@ -106,22 +121,27 @@ def _at_thresholds(
         found = [rates_at(threshold, genuine, forged) for threshold in thresholds]
         return np.array([[rate[name] for name in RATES] for rate in found])
 
-    measured = interval(rates, [trial], setting=setting, resamples=resamples)
+    measured = interval(rates, trials, setting=setting, resamples=resamples)
     rows = []
     for at, aim in enumerate(aims):
         for rate, name in enumerate(RATES):
             ends = (end[at, rate] for end in (measured.value, measured.low, measured.high))
             rows.append((aim, name, *map(float, ends), ""))
-        threshold = verifier.thresholds[aim]
-        random = float(np.mean(shard["random_score"] >= threshold.value))
-        rows.append((aim, "FAR_random", random, "", "", ""))
-        rows.append((aim, "threshold", threshold.value, "", "", threshold.note))
+        thresholds = [verifier.thresholds[aim] for verifier in verifiers]
+        random = [
+            np.mean(shard["random_score"] >= threshold.value)
+            for shard, threshold in zip(judged, thresholds, strict=True)
+        ]
+        rows.append((aim, "FAR_random", float(np.mean(random)), "", "", ""))
+        value = float(np.mean([threshold.value for threshold in thresholds]))
+        notes = dict.fromkeys(threshold.note for threshold in thresholds if threshold.note)
+        rows.append((aim, "threshold", value, "", "", " ".join(notes)))
     return rows
 
 
-def _as_evidence(trial: Trial, verifier: Verifier, resamples: int) -> list[tuple]:
+def _as_evidence(trials: list[Trial], verifiers: list[Verifier], resamples: int) -> list[tuple]:
     """Measure the likelihood ratios, whose calibration is fitted anew on each draw of writers."""
-    kind = verifier.calibration.kind
+    kind = verifiers[0].calibration.kind
 
     def setting(genuine: np.ndarray, forged: np.ndarray):
         try:
@@ -133,7 +153,7 @@ def _as_evidence(trial: Trial, verifier: Verifier, resamples: int) -> list[tuple
         ratios = calibrated(genuine), calibrated(forged)
         return np.array([cllr(*ratios), cllr_min(genuine, forged)])
 
-    measured = interval(costs, [trial], setting=setting, resamples=resamples)
+    measured = interval(costs, trials, setting=setting, resamples=resamples)
     ends = zip(measured.value, measured.low, measured.high, strict=True)
     return [
         (EVIDENCE, name, *map(float, three), "")

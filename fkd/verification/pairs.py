@@ -6,6 +6,7 @@ writers, none of whom is judged.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,6 +66,21 @@ class Development:
         )
 
 
+class TrainingRows(NamedTuple):
+    """The rows of development writers that are paired to train a model of pairs.
+
+    Attributes
+    ----------
+    own : ndarray of int, (development writers, K)
+        The rows of each writer that are paired with each other.
+    partners : ndarray of int, (development writers, K // 2)
+        The rows of other writers with which each writer's first K - 1 rows are paired.
+    """
+
+    own: np.ndarray
+    partners: np.ndarray
+
+
 @dataclass(frozen=True)
 class PairSplit:
     """The rows of one split. Writers are in ascending order.
@@ -76,18 +92,46 @@ class PairSplit:
     genuine, skilled, random : ndarray of int, (writers, test), or list of ndarray
         The questioned signatures of each judged writer: its own, skilled forgeries of them, and
         genuine signatures of other judged writers. Lists by writer if ``all`` are tested.
-    train : ndarray of int, (development writers, K)
-        The rows of the development set that are paired.
-    partners : ndarray of int, (development writers, K // 2)
-        The rows of other writers with which each writer's first K - 1 rows are paired.
+    training : TrainingRows, optional
+        The rows of the development set that are paired; None without development writers.
     """
 
     references: np.ndarray
     genuine: ByWriter
     skilled: ByWriter
     random: ByWriter
-    train: np.ndarray
-    partners: np.ndarray
+    training: TrainingRows | None
+
+
+def draw_training_rows(
+    development: Sequence[np.ndarray], development_references: int, stream: np.random.RandomState
+) -> TrainingRows:
+    """Draw the rows that are paired for training as the published evaluation does.
+
+    Parameters
+    ----------
+    development : sequence of ndarray of int
+        The rows of each development writer's genuine signatures.
+    development_references : int
+        The number K of each writer's rows that are paired.
+    stream : numpy.random.RandomState
+        The random stream, which is moved on.
+
+    Returns
+    -------
+    TrainingRows
+        The rows. From K = 12, each writer gives 66 pairs of its own and as many with others.
+    """
+    own = np.stack([stream.permutation(rows)[:development_references] for rows in development])
+    partners = []
+    for writer in range(len(own)):
+        others = np.delete(np.arange(len(own)), writer)
+        chosen = stream.choice(others, development_references // 2, replace=False)
+        # The published code leaves out the last row of the others' too.
+        partners.append(
+            [own[other, stream.randint(development_references - 1)] for other in chosen]
+        )
+    return TrainingRows(own, np.array(partners))
 
 
 def draw_pair_splits(
@@ -108,7 +152,7 @@ def draw_pair_splits(
     genuine, skilled : sequence of ndarray of int
         The rows of each judged writer's genuine signatures and skilled forgeries.
     development : sequence of ndarray of int
-        The rows of each development writer's genuine signatures.
+        The rows of each development writer's genuine signatures; empty if nothing is trained.
     references, development_references, splits : int
     test : int or "all"
         The counts of :class:`fkd.verification.PairProtocol`.
@@ -128,7 +172,7 @@ def draw_pair_splits(
     >>> counts = dict(references=2, test=1, development_references=3, splits=1)
     >>> stream = np.random.RandomState(1234)
     >>> split = next(draw_pair_splits(rows[:2], rows[:2], rows[2:], **counts, stream=stream))
-    >>> split.references.shape, split.train.shape, split.partners.shape
+    >>> split.references.shape, split.training.own.shape, split.training.partners.shape
     ((2, 2), (2, 3), (2, 1))
     """
     uneven = isinstance(test, str)
@@ -138,17 +182,9 @@ def draw_pair_splits(
             rows = stream.permutation(rows)
             given.append(rows[:references])
             kept.append(rows[references:] if uneven else rows[-test:])
-        train = np.stack(
-            [stream.permutation(rows)[:development_references] for rows in development]
-        )
-        partners = []
-        for writer in range(len(train)):
-            others = np.delete(np.arange(len(train)), writer)
-            chosen = stream.choice(others, development_references // 2, replace=False)
-            # The published code leaves out the last row of the others' too.
-            partners.append(
-                [train[other, stream.randint(development_references - 1)] for other in chosen]
-            )
+        training = None
+        if len(development):
+            training = draw_training_rows(development, development_references, stream)
         tested: list[list[np.ndarray]] = [[], [], []]
         for writer in range(len(kept)):
             chosen = np.delete(np.arange(len(kept)), writer)
@@ -161,17 +197,17 @@ def draw_pair_splits(
             for rows, drawn in zip(tested, (own, forged, random), strict=True):
                 rows.append(drawn)
         whole = tested if uneven else map(np.stack, tested)
-        yield PairSplit(np.stack(given), *whole, train=train, partners=np.array(partners))
+        yield PairSplit(np.stack(given), *whole, training)
 
 
-def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndarray]:
+def training_pairs(x: np.ndarray, rows: TrainingRows) -> tuple[np.ndarray, np.ndarray]:
     """Compare the development writers' signatures.
 
     Parameters
     ----------
     x : ndarray of float, (n, F)
         The development features.
-    split : PairSplit
+    rows : TrainingRows
         Which of them are paired.
 
     Returns
@@ -182,14 +218,14 @@ def training_pairs(x: np.ndarray, split: PairSplit) -> tuple[np.ndarray, np.ndar
     same : ndarray of bool, (p,)
         Whether both signatures are of one writer.
     """
-    count, kept = split.train.shape
+    count, kept = rows.own.shape
     first, second = np.triu_indices(kept, 1)
-    between, within = (kept - 1) * split.partners.shape[1], len(first)
+    between, within = (kept - 1) * rows.partners.shape[1], len(first)
     dtype = np.result_type(x, np.float32)
     pairs = np.empty((count * (between + within), x.shape[1]), dtype)
     other, own = np.split(pairs, [count * between])
-    for writer, (rows, partners) in enumerate(zip(split.train, split.partners, strict=True)):
-        mine = x[rows].astype(dtype, copy=False)
+    for writer, (of_writer, partners) in enumerate(zip(*rows, strict=True)):
+        mine = x[of_writer].astype(dtype, copy=False)
         # For one partner after the other, all rows of the writer but the last.
         at = other[writer * between : (writer + 1) * between].reshape(len(partners), kept - 1, -1)
         np.subtract(mine[:-1], x[partners][:, None], out=at)

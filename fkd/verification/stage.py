@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +12,15 @@ from fkd.errors import FkdError
 from fkd.ranges import Count, Positive, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
-from fkd.storage.files import natural_order
+from fkd.verification.features import Features, read_features
 from fkd.verification.independent import scores_of_pair_splits
-from fkd.verification.pairs import Development
+from fkd.verification.machine import read_machine
 from fkd.verification.protocol import GAMMA, C, PairProtocol, Protocol
 from fkd.verification.scoring import MEMORY, SplitScores, scores_of_splits
 from fkd.verification.writers import judged_writers
 
 WD = "wd"
 """The writer-dependent verifier, in tables and attributes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """A model's features of a set.
-
-    Attributes
-    ----------
-    x : ndarray of float32, (n, F)
-        The features.
-    y : ndarray of int, (n,)
-        The writer of each row, a position in `names`.
-    forgery : ndarray of bool, (n,)
-        Whether each row is a skilled forgery.
-    names : ndarray of str, (writers,)
-        The writers in natural order, with 2 before 10.
-    origin : dict of str to Any
-        The attributes of the shard: ``model``, ``set``, and where the features come from.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    forgery: np.ndarray
-    names: np.ndarray
-    origin: dict[str, Any]
-
-
-def read_features(path: Path) -> Features:
-    """Read a shard of kind "features"."""
-    shard = shards.read(path, "features", ("feature", "writer", "forgery"))
-    names = np.array(sorted(set(shard["writer"]), key=natural_order), dtype=object)
-    index = {name: position for position, name in enumerate(names)}
-    y = np.array([index[name] for name in shard["writer"]], dtype=int)
-    forgery = shard["forgery"].astype(bool)
-    return Features(shard["feature"], y, forgery, names, shard.attributes)
 
 
 @checked
@@ -129,11 +94,8 @@ def evaluate_wi(
     scores: Path,
     verifier: str,
     protocol: PairProtocol,
-    development: list[Path] | None = None,
-    C: Positive = C,
-    gamma: Positive = GAMMA,
+    machine: Path | None = None,
     threads: Count | None = None,
-    memory: Positive = MEMORY,
 ) -> None:
     """Evaluate a model's features of one set by writer-independent verification.
 
@@ -149,51 +111,34 @@ def evaluate_wi(
         The verifier's name in tables, such as ``wi``.
     protocol : PairProtocol
         The numbers of references, tests and splits, the fusion and the comparison.
-    development : list of Path, optional
-        The shards of kind ``features`` of the development sets, by the same model. Their writers
-        are no judged writers, and their pairs train the machine. Distances need none.
-    C : float
-        The cost of an error of the support vector machine.
-    gamma : float
-        The gamma of the RBF kernel.
+    machine : Path, optional
+        The shard of kind ``machine`` of the same model, written by
+        :func:`fkd.verification.train_wi`. Distances need none.
     threads : int, optional
         The number of threads; by default, one per CPU core. Scores do not depend on it.
-    memory : float
-        The gigabytes of memory for the kernel matrix; training pairs come on top.
 
     Raises
     ------
     FkdError
-        If the machine has no development sets, or :func:`scores_of_pair_splits` raises it.
+        If the machine is missing or of another model, or :func:`scores_of_pair_splits` raises it.
     """
     given = read_features(features)
-    if protocol.comparison == "svm" and not development:
-        raise FkdError("evaluation.development: empty; the verifier wi learns from these sets")
-    if development:
-        developed = join_sets([read_features(path) for path in development])
-    else:  # distances learn nothing, so any writers will do
-        developed = Development(given.x, given.y, given.forgery)
+    if protocol.comparison == "svm" and not machine:
+        raise FkdError("machine: missing. Train it first, by the stage train_wi.")
+    compare = read_machine(machine, given.origin["model"]) if machine else None
     splits = scores_of_pair_splits(
         given.x,
         given.y,
         given.forgery,
         protocol,
         exploitation=np.unique(given.y),
-        development=developed,
-        C=C,
-        gamma=gamma,
+        machine=compare,
         names=given.names,
         threads=threads,
-        memory=memory,
     )
-    settings = asdict(protocol) | {"C": C, "gamma": gamma}
+    settings = asdict(protocol)
     about = {"verifier": verifier, "protocol": settings}
     _write(features, given, splits, protocol, about, metrics, scores)
-
-
-def join_sets(sets: list[Features]) -> Development:
-    """Join the development sets, whose writers are all different people."""
-    return Development.of(*(Development(one.x, one.y, one.forgery) for one in sets))
 
 
 def _write(

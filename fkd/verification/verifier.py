@@ -17,11 +17,11 @@ from fkd.ranges import Count, Positive, checked
 from fkd.storage import shards
 from fkd.verification.bootstrap import WriterScores
 from fkd.verification.calibration import Calibration, calibrate
+from fkd.verification.features import joined_sets, read_features
 from fkd.verification.independent import scores_of_development
 from fkd.verification.pairs import Development
 from fkd.verification.protocol import GAMMA, C, PairProtocol, Protocol
 from fkd.verification.scoring import MEMORY, scores_of_splits
-from fkd.verification.stage import join_sets, read_features
 from fkd.verification.thresholds import Threshold, set_thresholds
 
 _log = logging.getLogger(__name__)
@@ -102,14 +102,9 @@ def set_verifier(
         If the sets are described by several models, or their scores set no threshold.
     """
     sets = [read_features(path) for path in development]
-    models = sorted({one.origin["model"] for one in sets})
-    if len(models) != 1:
-        raise FkdError(
-            f"{', '.join(map(str, development))}: features of several models, {', '.join(models)}. "
-            "Give those of one."
-        )
+    joined, model = joined_sets(sets)
     options = {"C": C, "gamma": gamma, "threads": threads, "memory": memory}
-    found = _scores(join_sets(sets), protocol, options)
+    found = _scores(joined, protocol, options)
     thresholds = set_thresholds(*found.all)
     fitted = _calibrate(*found.all, calibration)
     score, forgery, person = found.rows()
@@ -124,7 +119,7 @@ def set_verifier(
             "knot_log10_lr": fitted.log10_lr,
         },
         {
-            "model": models[0],
+            "model": model,
             "onnx": sets[0].origin.get("onnx"),
             "preprocessing": {one.origin["set"]: one.origin.get("preprocessing") for one in sets},
             "verifier": verifier,

@@ -41,7 +41,7 @@ def published(case: Case, judged: int) -> SplitScores:
         )
     )
     positive, negative = [], []
-    for rows, partners in zip(split.train, split.partners, strict=True):
+    for rows, partners in zip(*split.training, strict=True):
         signatures = case.x[rows]
         for i in range(len(rows) - 1):
             positive.append(np.abs(signatures[i] - signatures[i + 1 :]))

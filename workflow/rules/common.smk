@@ -6,6 +6,7 @@ from functools import cache
 from hashlib import blake2b
 from json import dumps
 from pathlib import Path
+from re import escape
 from time import time
 
 import fkd
@@ -24,6 +25,7 @@ from fkd.study.origin import (
     refuse_results_of_others,
 )
 from fkd.study.provenance import record_run
+from fkd.study.replicates import Replicate
 from fkd.study.sources import expanded, refuse_double_keys, state_of
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
@@ -53,7 +55,7 @@ PROTOCOLS = {
 }
 
 SHARDS = range(config["shards"])
-# The models that the study exports, and those of others.
+# The models that the study exports, those that it trains, and those of others.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
 TRAINED = [TEACHER] * study.teacher_is_trained + study.trained
 FOREIGN = study.models_of(Kind.FOREIGN)
@@ -91,8 +93,9 @@ NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 wildcard_constraints:
     shard=r"\d+",
     name=r"[A-Za-z0-9_-]+",
-    student=r"[A-Za-z0-9_-]+",
-    model=r"[A-Za-z0-9_-]+",
+    student=r"[A-Za-z0-9_-]+(\.\d+)?",
+    model=r"[A-Za-z0-9_-]+(\.\d+)?",
+    teacher=rf"{TEACHER}(\.\d+)?",
     references=r"\d+",
     verifier="|".join(study.verifiers),
 
@@ -167,7 +170,7 @@ def signatures_state(wildcards):
 
 def model_state(wildcards):
     """Make the parameter that is a digest of a model of others; None for a model of this study."""
-    is_foreign = study.models[wildcards.model].kind is Kind.FOREIGN
+    is_foreign = kind_of(wildcards.model) is Kind.FOREIGN
     return state_of(onnx_file(wildcards.model)) if is_foreign else None
 
 
@@ -224,32 +227,52 @@ def needed_data():
     return needed
 
 
+def kind_of(model):
+    """Return the kind of a model, of which `model` may be a replicate."""
+    return study.models[Replicate.of(model).model].kind
+
+
+def replicates(models):
+    """List models as they are trained under each seed."""
+    return [name for model in models for name in study.replicates_of(model)]
+
+
+def any_of(names):
+    """Make the pattern of a wildcard that takes one of these names, or none at all."""
+    return "|".join(map(escape, names)) or "(?!)"
+
+
 def model_weights(wildcards):
-    """Return the path of the weights of the teacher or of a student."""
-    if study.models[wildcards.model].kind is Kind.TEACHER:
-        return "results/teacher/weights.safetensors"
-    return f"results/students/{wildcards.model}/weights.safetensors"
+    """Return the path of the weights of a teacher or of a student."""
+    folder = "" if kind_of(wildcards.model) is Kind.TEACHER else "students/"
+    return f"results/{folder}{wildcards.model}/weights.safetensors"
 
 
 def onnx_file(model):
     """Return the path of a model's ONNX file, which is exported by this study or by others."""
-    if study.models[model].kind is Kind.FOREIGN:
+    if kind_of(model) is Kind.FOREIGN:
         return data_path(config["models"][model]["onnx"])
     return f"results/models/{model}.onnx"
 
 
 def student_responses(wildcards):
     """List the files of the teacher's responses, if a student's loss needs them."""
-    if not study.students[wildcards.student].guided_by_response:
+    if not study.student(wildcards.student).guided_by_response:
         return []
-    return expand("results/teacher/responses/{shard}.h5", shard=SHARDS)
+    teacher = study.teacher_of(wildcards.student)
+    return expand(
+        "results/{teacher}/responses/{shard}.h5", teacher=teacher, shard=SHARDS
+    )
 
 
 def student_geometry(wildcards):
     """List the files of the teacher's geometry, if a student's loss needs them."""
-    if not study.students[wildcards.student].guiding_maps:
+    if not study.student(wildcards.student).guiding_maps:
         return []
-    return expand("results/teacher/geometry/{shard}.h5", shard=SHARDS)
+    teacher = study.teacher_of(wildcards.student)
+    return expand(
+        "results/{teacher}/geometry/{shard}.h5", teacher=teacher, shard=SHARDS
+    )
 
 
 def student_settings(wildcards):
@@ -257,10 +280,10 @@ def student_settings(wildcards):
 
     A student without geometry does not depend on `geometry.connections` and `geometry.half`.
     """
-    student = study.students[wildcards.student]
+    student = study.student(wildcards.student)
     settings = {
-        "student": config["students"][wildcards.student],
-        "seed": config["seed"],
+        "student": config["students"][Replicate.of(wildcards.student).model],
+        "seed": study.seed_of(wildcards.student),
     }
     settings |= {"device": config["device"], "connections": {}}
     if student.guiding_maps:
@@ -276,7 +299,16 @@ def metrics(wildcards):
         f"results/metrics/{name}/{model}-{protocol.references}.csv"
         for name, protocols in study.protocols.items()
         for protocol in protocols
-        for model in study.models
+        for model in study.judged_models
+    ]
+
+
+def differences(wildcards):
+    """List the files of the intervals of models' rates, one for each set and NREF."""
+    return [
+        f"results/differences/{name}-{protocol.references}.csv"
+        for name, protocols in study.protocols.items()
+        for protocol in protocols
     ]
 
 
@@ -293,23 +325,25 @@ def evaluation_settings(wildcards):
     }
 
 
-def pair_settings(wildcards):
+def pair_protocol(wildcards):
     """Collect the settings of a verifier of pairs, on which its rates on a set depend."""
-    settings = evaluation_settings(wildcards)
-    protocol, evaluation = settings["protocol"], config["evaluation"]
+    protocol = evaluation_settings(wildcards)["protocol"]
     rest = protocol["test_genuine"] == "rest"
-    return settings | {
-        "protocol": {
-            "references": protocol["references"],
-            "test": "all" if rest else protocol["test_genuine"],
-            "development_references": evaluation["development_references"],
-            "fusion": evaluation["fusion"],
-            "comparison": COMPARISONS[wildcards.verifier],
-            "splits": protocol["splits"],
-            "seed": protocol["seed"],
-            "writers": protocol["writers"],
-        }
+    return {
+        "references": protocol["references"],
+        "test": "all" if rest else protocol["test_genuine"],
+        "fusion": config["evaluation"]["fusion"],
+        "comparison": COMPARISONS[wildcards.verifier],
+        "splits": protocol["splits"],
+        "seed": protocol["seed"],
+        "writers": protocol["writers"],
     }
+
+
+def machine(wildcards):
+    """Name the file of the machine of pairs, if the verifier has one."""
+    has_machine = COMPARISONS[wildcards.verifier] == "svm"
+    return {"machine": f"results/machines/{wildcards.model}.h5"} if has_machine else {}
 
 
 def verifier_settings(wildcards):
@@ -338,10 +372,20 @@ def development_features(wildcards):
 
 
 def scores_of_verifier(wildcards):
-    """Return the file of a verifier's scores on a judged set."""
+    """List the files of a verifier's scores on a judged set, one for each seed of the model."""
     folder = "scores" if wildcards.verifier == "wd" else f"pairs/{wildcards.verifier}"
-    file = f"{wildcards.name}/{wildcards.model}-{wildcards.references}.h5"
-    return f"results/{folder}/{file}"
+    return expand(
+        f"results/{folder}/{wildcards.name}/{{model}}-{wildcards.references}.h5",
+        model=study.replicates_of(wildcards.model),
+    )
+
+
+def verifiers_of_model(wildcards):
+    """List the files of a model's verifier, one for each seed of the model."""
+    return expand(
+        f"results/verifiers/{wildcards.verifier}/{{model}}-{wildcards.references}.h5",
+        model=study.replicates_of(wildcards.model),
+    )
 
 
 def pair_metrics():
@@ -352,7 +396,7 @@ def pair_metrics():
         if verifier != "wd"
         for name, protocols in study.protocols.items()
         for protocol in protocols
-        for model in study.models
+        for model in study.judged_models
     ]
 
 

@@ -2,7 +2,8 @@
 
 Requires: the weights of teacher and students, the ONNX files of `models`, and
 results/signatures/{name}.h5.
-Gives: results/models/{model}.onnx, results/features, results/scores and results/metrics, the
+Gives: results/models/{model}.onnx, results/features, results/scores and results/metrics,
+results/differences, the
 tables results/tables/eer.csv and eer.md, and results/tables/run_times.csv and run_times.md.
 """
 
@@ -87,9 +88,36 @@ rule evaluate_wd:
         "../scripts/evaluate_wd.py"
 
 
+rule compare_models:
+    input:
+        expand(
+            "results/scores/{{name}}/{model}-{{references}}.h5",
+            model=study.judged_models,
+        ),
+    output:
+        "results/differences/{name}-{references}.csv",
+    log:
+        "results/logs/compare_models/{name}-{references}.log",
+    benchmark:
+        "results/benchmarks/compare_models/{name}-{references}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        code=code_of("compare_models"),
+        students=config["students"],
+    message:
+        "Comparing models on {wildcards.name}, {wildcards.references} references, over writers"
+    script:
+        "../scripts/compare_models.py"
+
+
 rule write_tables:
     input:
         metrics=metrics,
+        differences=differences,
         checked=CHECKS,
     output:
         csv="results/tables/eer.csv",

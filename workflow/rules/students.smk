@@ -1,8 +1,9 @@
 """The training of the students.
 
-Requires: results/crops/{shard}.h5, and results/teacher/responses/{shard}.h5 and
-results/teacher/geometry/{shard}.h5 if the student's loss needs them.
-Gives: results/students/{student}/weights.safetensors and losses.csv.
+Requires: results/crops/{shard}.h5, and results/{teacher}/responses/{shard}.h5 and
+results/{teacher}/geometry/{shard}.h5 if the student's loss needs them.
+Gives: results/students/{student}/weights.safetensors and losses.csv. `replicates` trains each
+student under several seeds: resnet18_cl, resnet18_cl.2 and so on.
 """
 
 
@@ -14,7 +15,7 @@ rule random_student:
     benchmark:
         "results/benchmarks/random_student/{student}.tsv"
     wildcard_constraints:
-        student="|".join(set(study.students) - set(study.trained)) or "(?!)",
+        student=any_of(replicates(sorted(set(study.students) - set(study.trained)))),
     group:
         "model"
     conda:
@@ -26,7 +27,8 @@ rule random_student:
         code=code_of("random_student", networks=lambda w: [w.student]),
         networks=config["networks"],
         settings=lambda w: dict(
-            architecture=study.students[w.student].architecture, seed=config["seed"]
+            architecture=study.student(w.student).architecture,
+            seed=study.seed_of(w.student),
         ),
     message:
         "Drawing the weights of {wildcards.student}"
@@ -47,7 +49,7 @@ rule train_student:
     benchmark:
         "results/benchmarks/train_student/{student}.tsv"
     wildcard_constraints:
-        student="|".join(study.trained) or "(?!)",
+        student=any_of(replicates(study.trained)),
     conda:
         NETWORK_ENV
     threads: config["threads"]

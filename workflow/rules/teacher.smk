@@ -3,7 +3,8 @@
 Requires: results/signatures/{name}.h5 of the development sets or the file of `teacher.weights`,
 and results/crops/{shard}.h5.
 Gives: results/teacher/weights.safetensors, results/teacher/responses/{shard}.h5 and
-results/teacher/geometry/{shard}.h5.
+results/teacher/geometry/{shard}.h5; and the same for teacher.2 and so on, if a teacher is trained
+under every seed.
 """
 
 if config["teacher"]["weights"]:
@@ -39,12 +40,12 @@ else:
                 name=sorted(config["teacher"]["development"]),
             ),
         output:
-            weights="results/teacher/weights.safetensors",
-            losses="results/teacher/losses.csv",
+            weights="results/{teacher}/weights.safetensors",
+            losses="results/{teacher}/losses.csv",
         log:
-            "results/logs/train_teacher.log",
+            "results/logs/train_teacher/{teacher}.log",
         benchmark:
-            "results/benchmarks/train_teacher.tsv"
+            "results/benchmarks/train_teacher/{teacher}.tsv"
         conda:
             NETWORK_ENV
         threads: config["threads"]
@@ -54,16 +55,16 @@ else:
             gpu=GPU,
         params:
             code=code_of("train_teacher", networks=[TEACHER]),
-            checkpoint="results/teacher/checkpoint.pt",
+            checkpoint="results/{teacher}/checkpoint.pt",
             networks=config["networks"],
             recipe=config["teacher"]["training"],
-            settings=dict(
+            settings=lambda w: dict(
                 architecture=config["teacher"]["architecture"],
-                seed=config["seed"],
+                seed=study.seed_of(w.teacher),
                 device=config["device"],
             ),
         message:
-            "Training the teacher"
+            "Training the {wildcards.teacher}"
         script:
             "../scripts/train_teacher.py"
 
@@ -71,13 +72,13 @@ else:
 rule cache_responses:
     input:
         crops="results/crops/{shard}.h5",
-        teacher="results/teacher/weights.safetensors",
+        teacher="results/{teacher}/weights.safetensors",
     output:
-        "results/teacher/responses/{shard}.h5",
+        "results/{teacher}/responses/{shard}.h5",
     log:
-        "results/logs/cache_responses/{shard}.log",
+        "results/logs/cache_responses/{teacher}/{shard}.log",
     benchmark:
-        "results/benchmarks/cache_responses/{shard}.tsv"
+        "results/benchmarks/cache_responses/{teacher}/{shard}.tsv"
     conda:
         NETWORK_ENV
     threads: config["threads"]
@@ -92,7 +93,7 @@ rule cache_responses:
             device=config["device"],
         ),
     message:
-        "Asking the teacher's responses, shard {wildcards.shard}"
+        "Asking the responses of the {wildcards.teacher}, shard {wildcards.shard}"
     script:
         "../scripts/cache_responses.py"
 
@@ -100,13 +101,13 @@ rule cache_responses:
 rule cache_geometry:
     input:
         crops="results/crops/{shard}.h5",
-        teacher="results/teacher/weights.safetensors",
+        teacher="results/{teacher}/weights.safetensors",
     output:
-        "results/teacher/geometry/{shard}.h5",
+        "results/{teacher}/geometry/{shard}.h5",
     log:
-        "results/logs/cache_geometry/{shard}.log",
+        "results/logs/cache_geometry/{teacher}/{shard}.log",
     benchmark:
-        "results/benchmarks/cache_geometry/{shard}.tsv"
+        "results/benchmarks/cache_geometry/{teacher}/{shard}.tsv"
     conda:
         NETWORK_ENV
     threads: config["threads"]
@@ -122,6 +123,6 @@ rule cache_geometry:
             device=config["device"],
         ),
     message:
-        "Spanning the teacher's maps by trees, shard {wildcards.shard}"
+        "Spanning the maps of the {wildcards.teacher} by trees, shard {wildcards.shard}"
     script:
         "../scripts/cache_geometry.py"

@@ -1,16 +1,43 @@
 """Verifiers whose thresholds are set beforehand, and verification across sets.
 
 Requires: results/features of judged sets and of `evaluation.development`, and results/scores.
-Gives: results/pairs, the scores and rates of verifiers of pairs; results/verifiers, the thresholds
+Gives: results/machines, the machines of pairs; results/pairs, the scores and rates of verifiers of pairs; results/verifiers, the thresholds
 and calibrations; results/evidence, what they are worth on judged sets; and the tables
 results/tables/across.csv and verifiers.csv.
 """
 
 
+rule train_wi:
+    input:
+        development_features,
+    output:
+        "results/machines/{model}.h5",
+    log:
+        "results/logs/train_wi/{model}.log",
+    benchmark:
+        "results/benchmarks/train_wi/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 4
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(120),
+    params:
+        code=code_of("train_wi"),
+        settings={
+            key: config["evaluation"][key]
+            for key in ("development_references", "seed", "C", "gamma")
+        },
+    message:
+        "Training the machine of pairs of {wildcards.model}"
+    script:
+        "../scripts/train_wi.py"
+
+
 rule evaluate_wi:
     input:
+        unpack(machine),
         features="results/features/{name}/{model}.h5",
-        development=development_features,
     output:
         metrics="results/pairs/{verifier}/{name}/{model}-{references}.csv",
         scores="results/pairs/{verifier}/{name}/{model}-{references}.h5",
@@ -22,11 +49,11 @@ rule evaluate_wi:
         "../../envs/cpu.yaml"
     threads: 4
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(120),
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code_of("evaluate_wi"),
-        settings=pair_settings,
+        protocol=pair_protocol,
     message:
         "Verifying {wildcards.name} by {wildcards.model}, {wildcards.references} references, {wildcards.verifier}"
     script:
@@ -60,7 +87,7 @@ rule set_verifier:
 rule judge_verifier:
     input:
         scores=scores_of_verifier,
-        verifier="results/verifiers/{verifier}/{model}-{references}.h5",
+        verifier=verifiers_of_model,
     output:
         "results/evidence/{verifier}/{name}/{model}-{references}.csv",
     log:
@@ -124,6 +151,7 @@ rule write_verifiers:
             title=config["title"],
             development=config["evaluation"]["development"],
             learned=study.development,
+            replicates=config["replicates"],
         ),
         students=config["students"],
     message:
@@ -134,8 +162,8 @@ rule write_verifiers:
 
 rule figure_evidence:
     input:
-        scores=scores_of_verifier,
-        verifier="results/verifiers/{verifier}/{model}-{references}.h5",
+        scores=lambda w: scores_of_verifier(w)[0],
+        verifier=lambda w: verifiers_of_model(w)[0],
     output:
         **figure(
             "evidence/{name}/{verifier}/{model}-{references}",

@@ -5,17 +5,15 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.verification import PairProtocol, evaluate_wi
 
-settings = dict(snakemake.params.settings)
+machine = snakemake.input.get("machine")
 
 with stage(snakemake.log[0]):
     evaluate_wi(
         features=Path(snakemake.input.features),
-        development=[Path(path) for path in snakemake.input.development],
+        machine=Path(machine) if machine else None,
         metrics=Path(snakemake.output.metrics),
         scores=Path(snakemake.output.scores),
         verifier=snakemake.wildcards.verifier,
-        protocol=PairProtocol(**settings.pop("protocol")),
+        protocol=PairProtocol(**snakemake.params.protocol),
         threads=snakemake.threads,
-        memory=snakemake.resources.mem_mb / 2000,  # the rest is for Python, pairs and features
-        **settings,
     )

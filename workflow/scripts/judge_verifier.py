@@ -7,7 +7,7 @@ from fkd.verification import judge_verifier
 
 with stage(snakemake.log[0]):
     judge_verifier(
-        scores=Path(snakemake.input.scores),
-        verifier=Path(snakemake.input.verifier),
+        scores=[Path(path) for path in snakemake.input.scores],
+        verifier=[Path(path) for path in snakemake.input.verifier],
         out=Path(snakemake.output[0]),
     )

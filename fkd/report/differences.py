@@ -1,0 +1,91 @@
+"""Models compared over writers and training seeds: intervals of their rates and differences."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from fkd.ranges import Count, checked
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.study.models import in_order
+from fkd.study.replicates import Replicate
+from fkd.study.students import Student
+from fkd.study.summary import baselines
+from fkd.verification.bootstrap import Interval, Trial, difference, interval
+from fkd.verification.judging import splits_by_writer
+from fkd.verification.metrics import half_total_error
+from fkd.verification.thresholds import equal_error_rate
+
+COLUMNS = ("set", "references", "model", "seeds", "rate", "versus", "value", "low", "high", "p")
+
+RATES = ("EER_userthresholds", "EER")
+
+
+@checked
+def compare_models(
+    *, scores: list[Path], out: Path, students: dict[str, Student], resamples: Count = 500
+) -> None:
+    """Compute the intervals of models' error rates and of their differences.
+
+    Parameters
+    ----------
+    scores : list of Path
+        The shards of kind ``scores`` of all models on one set with one number of references,
+        under all of their seeds.
+    out : Path
+        The CSV file to write, with the columns of :data:`COLUMNS`, rates as shares. A row with an
+        empty ``versus`` is the rate of a model, averaged over splits and seeds. Other rows are the
+        rate of a model minus that of the one that ``versus`` names: the teacher, and the student of
+        the same network with CL alone. ``low`` and ``high`` are the ends of the 95 % interval over
+        writers and seeds, and ``p`` is the two-sided p-value of a difference.
+    students : dict of str to Student
+        The students among the models.
+    resamples : int
+        The number of draws of writers and seeds.
+
+    Raises
+    ------
+    FkdError
+        If models were judged on different writers.
+    """
+    trials: dict[str, dict[str, list[Trial]]] = {}
+    place: dict[str, object] = {}
+    for path in scores:
+        shard = shards.read(path, "scores", ("split", "writer", "forgery", "score"))
+        model = Replicate.of(shard.attributes["model"]).model
+        place = {
+            "set": shard.attributes["set"],
+            "references": shard.attributes["protocol"]["references"],
+        }
+        splits = splits_by_writer(shard)
+        own = [split.above_own_thresholds() for split in splits]
+        for rate, scored in zip(RATES, (own, splits), strict=True):
+            trials.setdefault(model, {}).setdefault(rate, []).append(Trial(scored))
+    statistics = {"EER_userthresholds": _error_at_zero, "EER": equal_error_rate}
+    with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for model in in_order(trials):
+            for rate, statistic in statistics.items():
+                ours = trials[model][rate]
+                row = {**place, "model": model, "seeds": len(ours), "rate": rate}
+                found = interval(statistic, ours, resamples=resamples)
+                table.writerow(row | {"versus": ""} | _ends(found))
+                for other in _others(model, trials, students):
+                    found = difference(statistic, ours, trials[other][rate], resamples=resamples)
+                    table.writerow(row | {"versus": other} | _ends(found) | {"p": found.p})
+
+
+def _error_at_zero(genuine, forged) -> float:
+    """Compute the mean of FRR and FAR of scores less their writers' own thresholds."""
+    return half_total_error(genuine, forged, 0)
+
+
+def _others(model: str, models: Mapping[str, object], students: Mapping[str, Student]) -> list[str]:
+    """Name the models with which a model is compared, each once."""
+    named = baselines(model, models, students).values()
+    return list(dict.fromkeys(other for other in named if other))
+
+
+def _ends(found: Interval) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
