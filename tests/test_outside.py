@@ -21,7 +21,7 @@ from fkd.layouts import list_files
 from fkd.models.export import export_onnx
 from fkd.models.features import prepare_image
 from fkd.report.narrowing import narrowing
-from fkd.signatures.check import check_signatures, read_copies
+from fkd.signatures.check import check_signatures, read_leaks
 from fkd.signatures.prepare import prepare_signatures
 from fkd.signatures.sufficiency import too_few
 from fkd.storage import atomic, shards
@@ -118,18 +118,19 @@ def test_signatures_of_one_folder_do_not_stand_on_both_sides(folder, tmp_path, s
         complete(config, ROOT / "workflow/schemas/config.schema.yaml")
 
 
-def check(folder, development, judged, max_share=0.0):
-    """Check sets that were prepared by their names in a folder."""
-    names = sorted({*development, *judged})
+def check(folder, teacher, judged, verifiers=(), max_share=0.0):
+    """Check sets that were prepared by their names in a folder, and return the leaks."""
+    names = sorted({*teacher, *verifiers, *judged})
     check_signatures(
         signatures=[folder / f"{name}.h5" for name in names],
         quarantine=[folder / f"{name}.csv" for name in names],
-        development=development,
+        teacher=teacher,
+        verifiers=list(verifiers),
         judged=judged,
         out=folder / "copies.csv",
         max_share=max_share,
     )
-    return read_copies(folder / "copies.csv")
+    return list(read_leaks(folder / "copies.csv"))
 
 
 def write_set(folder, name, seeds):
@@ -144,7 +145,7 @@ def test_copies_of_a_set_under_other_names_do_not_stand_on_both_sides(tmp_path):
     write_set(tmp_path, "partly", [*range(5), 60])
     with pytest.raises(FkdError, match=r"6 of the 10 signatures of evaluation\.sets\.mine are al"):
         check(tmp_path, ["copied"], ["mine"])
-    assert check(tmp_path, ["partly"], ["mine"]) == [("partly", "mine", 5, 10)]
+    assert check(tmp_path, ["partly"], ["mine"]) == [("teacher", "partly", "mine", 5, 10)]
     assert check(tmp_path, [], ["mine"]) == []
 
 
@@ -165,12 +166,39 @@ def test_a_lowered_max_share_stops_a_set_that_was_prepared_before(tmp_path):
         check(tmp_path, [], ["mine"], max_share=0.05)
 
 
+def test_what_verifiers_are_set_on_is_not_judged(tmp_path):
+    """Pairs for training and pairs that are tested, and both sides of a threshold."""
+    write_set(tmp_path, "mine", range(10))
+    write_set(tmp_path, "same", [*range(6), 50])
+    write_set(tmp_path, "partly", [*range(2), 60, 61])
+    with pytest.raises(FkdError, match=r"evaluation\.development: 6 of the 10 signatures"):
+        check(tmp_path, [], ["mine"], ["same"])
+    (leak,) = check(tmp_path, [], ["mine"], ["partly"])
+    assert leak == ("verifiers", "partly", "mine", 2, 10)
+    assert "also in partly, on which verifiers are set: rates on them are too low" in str(leak)
+    with pytest.raises(FkdError, match=r"evaluation\.development: 6 of the 7 signatures of same"):
+        check(tmp_path, [], ["partly"], ["mine", "same"])
+
+
+def test_references_are_not_among_the_tests(tmp_path):
+    write_set(tmp_path, "mine", [*range(10), 3, 3])
+    (leak,) = check(tmp_path, [], ["mine"])
+    assert leak == ("itself", "mine", "mine", 3, 12)
+    assert "there more than once, so that tests may be among the references" in str(leak)
+    write_set(tmp_path, "mine", [*range(4), *range(4), 9])
+    with pytest.raises(FkdError, match="8 of its 9 signatures are there more than once"):
+        check(tmp_path, [], ["mine"])
+
+
 def test_a_few_common_signatures_are_in_the_last_lines(tmp_path):
+    write_set(tmp_path, "a", [*range(3), 160, 161])
+    write_set(tmp_path, "b", [*range(100), 7])
     (tmp_path / "quarantine").mkdir()
-    text = "development,judged,copies,signatures\na,b,3,100\na,c,0,50\n"
-    (tmp_path / "quarantine/copies.csv").write_text(text, encoding="utf-8")
+    check(tmp_path, ["a"], ["b"])
+    (tmp_path / "copies.csv").rename(tmp_path / "quarantine/copies.csv")
     lines = narrowing(tmp_path, {})
-    assert len(lines) == 2 and lines[1].startswith("3 of 100 signatures of b are also in a")
+    assert len(lines) == 3 and lines[1].startswith("3 of 101 signatures of b are also in a")
+    assert lines[2].startswith("2 of 101 signatures of b are there more than once")
 
 
 # Plausibility

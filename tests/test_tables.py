@@ -11,6 +11,7 @@ import pytest
 from fkd.errors import FkdError
 from fkd.report.differences import COLUMNS
 from fkd.report.tables import write_tables
+from fkd.signatures.check import Leak
 from fkd.study.models import in_order
 from fkd.study.students import PAPER
 from fkd.study.summary import baselines, caveat, read_splits
@@ -183,7 +184,7 @@ def test_all_models_are_compared_at_once(made):
         assert found == f"{friedman(rates):.1e}"
 
 
-def tables_of(tmp_path, models):
+def tables_of(tmp_path, models, **given):
     """Tables of a few models, their rates given."""
     for model, rates in models.items():
         others = dict.fromkeys(("FRR", "FAR_skilled", "FAR_random", "mean_AUC"), 0.5)
@@ -199,6 +200,7 @@ def tables_of(tmp_path, models):
         title="A study",
         students=STUDENTS,
         synthetic=[],
+        **given,
     )
     return pd.read_csv(tmp_path / "eer.csv"), (tmp_path / "eer.md").read_text()
 
@@ -258,6 +260,18 @@ def test_synthetic_data_is_named_on_the_face(made):
     _, text, _ = made()
     assert "ynthetic" not in text
     assert "a posteriori" in text
+
+
+def test_leaks_stand_under_the_table(tmp_path):
+    leaks = tmp_path / "copies.csv"
+    rows = [("teacher", "dev", "cedar", 3, 90), ("itself", "cedar", "cedar", 0, 90)]
+    pd.DataFrame(rows, columns=Leak._fields).to_csv(leaks, index=False)
+    rates = np.linspace(0.1, 0.2, 10)
+    _, text = tables_of(tmp_path, {"teacher": rates, "resnet18_cl": rates}, leaks=leaks)
+    assert "3 of 90 signatures of cedar are also in dev, from which the teacher learned" in text
+    assert "there more than once" not in text
+    _, text = tables_of(tmp_path, {"teacher": rates, "resnet18_cl": rates})
+    assert "also in dev" not in text
 
 
 def test_intervals_and_what_they_hold(made):

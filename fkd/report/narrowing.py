@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from fkd.signatures.check import read_copies
+from fkd.signatures.check import read_leaks
 from fkd.storage import shards
 from fkd.storage.quarantine import PASSED_OVER, Quarantine
 from fkd.study.models import TEACHER
@@ -38,7 +38,7 @@ def narrowing(results: Path, sets: Mapping[str, str]) -> list[str]:
         f"{total}: {', '.join(where)}" if where else f"{total}.",
         *_passed_over(results, found, lists),
         *_cut(results, sets),
-        *_copied(results / "quarantine/copies.csv"),
+        *_leaked(results / "quarantine/copies.csv"),
         *_left_out(results, sets),
     ]
 
@@ -84,14 +84,9 @@ def _left_out(results: Path, sets: Iterable[str]) -> Iterator[str]:
                 )
 
 
-def _copied(path: Path) -> Iterator[str]:
-    """Name the judged signatures from which the teacher has learned."""
-    for development, judged, copies, signatures in read_copies(path) if path.exists() else []:
-        if copies:
-            yield (
-                f"{copies} of {signatures} signatures of {judged} are also in {development}, from "
-                "which the teacher learned: rates on them are too low. Remove them from one set."
-            )
+def _leaked(path: Path) -> Iterator[str]:
+    """Name the judged signatures from which something has learned."""
+    return map(str, read_leaks(path) if path.exists() else ())
 
 
 def _cut(results: Path, sets: Mapping[str, str]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from fkd.report.published import (
 from fkd.report.tables import warning
 from fkd.report.typeset import Rate, Sheet
 from fkd.report.wording import joined
+from fkd.signatures.check import read_leaks
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import PAPER, Student
@@ -64,6 +65,7 @@ def write_paper_table(
     title: str,
     students: dict[str, Student],
     synthetic: list[str],
+    leaks: Path | None = None,
 ) -> None:
     """Write one of the paper's tables, with the published values and the study's.
 
@@ -93,6 +95,9 @@ def write_paper_table(
         The students of the study.
     synthetic : list of str
         The data that a program drew, such as ``text``; the tables warn of it.
+    leaks : Path, optional
+        The CSV file of :func:`fkd.signatures.check.check_signatures`. What leaked stands under the
+        table.
 
     Raises
     ------
@@ -114,6 +119,7 @@ def write_paper_table(
     with writing(csv) as part:
         values.to_csv(part, index=False)
     caption, notes = f"{CAPTIONS[table]}, published and ours", _notes(table, values, seeds)
+    notes += [str(leak) for leak in (read_leaks(leaks) if leaks else ())]
     if table == 7:
         sheets = {
             name: _by_references(of_set) for name, of_set in values.groupby("set", sort=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from fkd.report.wording import joined
+from fkd.signatures.check import read_leaks
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import Student
@@ -38,6 +39,7 @@ def write_tables(
     title: str,
     students: dict[str, Student],
     synthetic: list[str],
+    leaks: Path | None = None,
 ) -> None:
     """Write the study's tables.
 
@@ -62,6 +64,9 @@ def write_tables(
         The students of the study.
     synthetic : list of str
         The data that a program drew, such as ``text``; a warning above the tables names it.
+    leaks : Path, optional
+        The CSV file of :func:`fkd.signatures.check.check_signatures`. What leaked stands under the
+        table.
     """
     splits = read_splits(metrics)
     table = _with_intervals(summarize(splits, students), differences, students)
@@ -89,6 +94,7 @@ def write_tables(
         f"Mean ± standard deviation over {count} random splits{of_seeds}; NREF is the number of "
         "genuine references a writer. All thresholds are a posteriori.",
         "",
+        *(escape_markdown(f"{leak}\n") for leak in (read_leaks(leaks) if leaks else ())),
         *_intervals(table, seeds),
         "## p of Wilcoxon's tests, EER with a threshold for each writer",
         "",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fkd.signatures.check import read_leaks
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label
@@ -34,6 +35,7 @@ def write_across(
     markdown: Path,
     title: str,
     students: dict[str, Student],
+    leaks: Path | None = None,
 ) -> None:
     """Write the table of error rates across sets: models by judged sets, verifiers and NREF.
 
@@ -50,6 +52,9 @@ def write_across(
         The study's title.
     students : dict of str to Student
         The students of the study.
+    leaks : Path, optional
+        The CSV file of :func:`fkd.signatures.check.check_signatures`. What leaked stands under the
+        table.
     """
     # Files of the writer-dependent verifier have the published columns and do not name it.
     found = (read_splits([path]) for path in metrics)
@@ -88,6 +93,7 @@ def write_across(
         f"{'; '.join(named)}. Means over the random splits. Thresholds are chosen on the same "
         "scores whose errors are counted.",
         "",
+        *_leaked(leaks),
     ]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
@@ -103,6 +109,7 @@ def write_verifiers(
     development: list[str],
     learned: list[str],
     replicates: int = 1,
+    leaks: Path | None = None,
 ) -> None:
     """Write the table of thresholds set beforehand and of evidence.
 
@@ -124,6 +131,9 @@ def write_verifiers(
         The sets from which the teacher learned.
     replicates : int
         The number of seeds under which students were trained.
+    leaks : Path, optional
+        The CSV file of :func:`fkd.signatures.check.check_signatures`. What leaked stands under the
+        table.
     """
     rows = pd.concat([read_rates(path) for path in evidence], ignore_index=True)
     rows = _sorted(rows, ["set", "references", "model", "verifier"])
@@ -141,11 +151,17 @@ def write_verifiers(
             table.to_markdown(index=False, disable_numparse=True),
             "",
         ]
-    parts += _notes(development, learned, replicates)
+    parts += [*_notes(development, learned, replicates), *_leaked(leaks)]
     for note in dict.fromkeys(note for note in rows["note"] if note):
         parts += [escape_markdown(note), ""]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _leaked(leaks: Path | None) -> list[str]:
+    """Say which judged signatures something has learned from, a paragraph each."""
+    found = read_leaks(leaks) if leaks else ()
+    return [line for leak in found for line in (escape_markdown(str(leak)), "")]
 
 
 def _sorted(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,7 +1,10 @@
 """The check of a study's sets of signatures together, before any network learns from them."""
 
 import csv
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from fkd.errors import FkdError
 from fkd.ranges import Share, checked
@@ -9,11 +12,56 @@ from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.storage.quarantine import Quarantine
 
-COLUMNS = ("development", "judged", "copies", "signatures")
-
 MOST_SHARED = 0.5
-"""The share of a judged set's signatures above which their copies in a development set mean that
-both are one set."""
+"""The share of a judged set's signatures above which their copies mean that two sets are one."""
+
+TEACHER, VERIFIERS, ITSELF = "teacher", "verifiers", "itself"
+"""What learns from the other set: the teacher, or verifiers, which are set on it. Or the other set is
+the judged set itself, of which a writer's model learns the references."""
+
+_WHAT_LEARNS = {
+    TEACHER: ("teacher.development", "What a teacher has learned from cannot judge it"),
+    VERIFIERS: ("evaluation.development", "Thresholds are never set on judged signatures"),
+}
+
+
+class Leak(NamedTuple):
+    """Signatures of a judged set that something has learned from.
+
+    Attributes
+    ----------
+    learns : {"teacher", "verifiers", "itself"}
+        What has learned, see :data:`TEACHER`.
+    source : str
+        The set it learned from.
+    judged : str
+        The judged set.
+    copies : int
+        How many of the judged signatures are also in `source`, or, if that is the judged set
+        itself, how many of them have a copy there.
+    signatures : int
+        The number of judged signatures.
+    """
+
+    learns: str
+    source: str
+    judged: str
+    copies: int
+    signatures: int
+
+    def __str__(self) -> str:
+        """Say it in a sentence, with a remedy."""
+        some = f"{self.copies} of {self.signatures} signatures of {self.judged}"
+        if self.learns == ITSELF:
+            return (
+                f"{some} are there more than once, so that tests may be among the references: rates "
+                "are too low. Remove the copies."
+            )
+        use = {TEACHER: "from which the teacher learned", VERIFIERS: "on which verifiers are set"}
+        return (
+            f"{some} are also in {self.source}, {use[self.learns]}: rates on them are too low. "
+            "Remove them from one set."
+        )
 
 
 @checked
@@ -21,7 +69,8 @@ def check_signatures(
     *,
     signatures: list[Path],
     quarantine: list[Path],
-    development: list[str],
+    teacher: list[str],
+    verifiers: list[str],
     judged: list[str],
     out: Path,
     max_share: Share,
@@ -37,21 +86,24 @@ def check_signatures(
         The shards of kind "signatures" of all sets.
     quarantine : list of Path
         For each of `signatures`, the list of the files that were set aside.
-    development : list of str
+    teacher : list of str
         The sets that the teacher learns from.
+    verifiers : list of str
+        The sets on whose writers machines of pairs are trained and thresholds are set.
     judged : list of str
         The sets on which models are judged.
     out : Path
-        The CSV file to write, with one row for each pair of a development set and a judged set:
-        how many of the judged ``signatures`` are ``copies`` of development signatures.
+        The CSV file to write, with one row for each :class:`Leak` that was looked for, whether or
+        not there are copies.
     max_share : float
         The largest share of a set's files that may be set aside, see :meth:`Quarantine.check`.
 
     Raises
     ------
     FkdError
-        If a share is exceeded, if more than half of a judged set's signatures are among the
-        development signatures, or if two development sets share more than half of theirs.
+        If a share is exceeded, if more than half of a judged set's signatures are also in a
+        development set or have a copy beside them, or if two development sets share more than half
+        of theirs.
     """
     images: dict[str, list[str]] = {}
     for path, listed in zip(signatures, quarantine, strict=True):
@@ -60,38 +112,59 @@ def check_signatures(
         images[name] = [shards.digest(image) for image in shard["image"]]
         aside = Quarantine.read(listed)
         aside.check(len(images[name]) + len(aside), max_share, f"signatures of {name}")
-    rows = []
-    for learned in development:
-        for other in judged:
-            copies = _copies(images[other], images[learned])
-            if copies > MOST_SHARED * len(images[other]):
-                raise FkdError(
-                    f"teacher.development: {copies} of the {len(images[other])} signatures of "
-                    f"evaluation.sets.{other} are also in {learned}. What a teacher has learned "
-                    "from cannot judge it: take another set."
-                )
-            rows.append((learned, other, copies, len(images[other])))
-        for other in development[: development.index(learned)]:
-            copies = _copies(images[learned], images[other])
-            if copies > MOST_SHARED * len(images[learned]):
-                raise FkdError(
-                    f"teacher.development: {copies} of the {len(images[learned])} signatures of "
-                    f"{learned} are also in {other}, so one person would be two classes. Name one "
-                    "of the two sets."
-                )
+    leaks = []
+    for learns, development in ((TEACHER, teacher), (VERIFIERS, verifiers)):
+        key, reason = _WHAT_LEARNS[learns]
+        for source in development:
+            for other in judged:
+                copies = _copies(images[other], images[source])
+                if copies > MOST_SHARED * len(images[other]):
+                    raise FkdError(
+                        f"{key}: {copies} of the {len(images[other])} signatures of "
+                        f"evaluation.sets.{other} are also in {source}. {reason}: take another set."
+                    )
+                leaks.append(Leak(learns, source, other, copies, len(images[other])))
+            for other in development[: development.index(source)]:
+                copies = _copies(images[source], images[other])
+                if copies > MOST_SHARED * len(images[source]):
+                    raise FkdError(
+                        f"{key}: {copies} of the {len(images[source])} signatures of "
+                        f"{source} are also in {other}, so one person would be two classes. Name "
+                        "one of the two sets."
+                    )
+    for name in judged:
+        found = Counter(images[name])
+        copies = sum(count for count in found.values() if count > 1)
+        if copies > MOST_SHARED * len(images[name]):
+            raise FkdError(
+                f"evaluation.sets.{name}: {copies} of its {len(images[name])} signatures are there "
+                "more than once, so that tests would be among the references. Remove the copies."
+            )
+        leaks.append(Leak(ITSELF, name, name, copies, len(images[name])))
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
-        table.writerow(COLUMNS)
-        table.writerows(rows)
+        table.writerow(Leak._fields)
+        table.writerows(leaks)
 
 
-def read_copies(path: Path) -> list[tuple[str, str, int, int]]:
-    """Read the rows of the table of :func:`check_signatures`, which has :data:`COLUMNS`."""
+def read_leaks(path: Path) -> Iterator[Leak]:
+    """Read the leaks that :func:`check_signatures` found: those with any copies.
+
+    Parameters
+    ----------
+    path : Path
+        The file that it wrote.
+
+    Yields
+    ------
+    Leak
+        Signatures of a judged set that something has learned from.
+    """
     with path.open(newline="", encoding="utf-8") as stream:
-        return [
-            (row["development"], row["judged"], int(row["copies"]), int(row["signatures"]))
-            for row in csv.DictReader(stream)
-        ]
+        for row in csv.DictReader(stream):
+            counts = {key: int(row[key]) for key in ("copies", "signatures")}
+            if counts["copies"]:
+                yield Leak(**row | counts)
 
 
 def _copies(images: list[str], others: list[str]) -> int:

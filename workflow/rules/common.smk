@@ -78,7 +78,8 @@ COMPARED = list(
 # The checks of text and signatures. What trains does not wait for them by a file: Snakemake would
 # then pass over edits of what trains in a run that repeats a check. Instead, they have priority over
 # all other jobs, a failed one lets no further job start, and there are no tables without them.
-CHECKS = ["results/quarantine/text.csv", "results/quarantine/copies.csv"]
+LEAKS = "results/quarantine/copies.csv"
+CHECKS = ["results/quarantine/text.csv", LEAKS]
 
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained

@@ -119,6 +119,7 @@ rule write_tables:
         metrics=metrics,
         differences=differences,
         checked=CHECKS,
+        leaks=LEAKS,
     output:
         csv="results/tables/eer.csv",
         markdown="results/tables/eer.md",

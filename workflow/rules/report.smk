@@ -259,6 +259,7 @@ rule write_paper_table:
     input:
         metrics=metrics,
         signatures=expand("results/signatures/{name}.h5", name=study.judged),
+        leaks=LEAKS,
     output:
         csv="results/tables/table{table}.csv",
         markdown="results/tables/table{table}.md",

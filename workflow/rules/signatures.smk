@@ -80,9 +80,8 @@ rule check_signatures:
     params:
         code=code_of("check_signatures"),
         settings=dict(
-            development=sorted(
-                {*study.development, *config["evaluation"]["development"]}
-            ),
+            teacher=study.development,
+            verifiers=config["evaluation"]["development"],
             judged=list(study.judged),
             max_share=config["quarantine"]["max_share"],
         ),

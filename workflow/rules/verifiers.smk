@@ -111,6 +111,7 @@ rule write_across:
     input:
         metrics=lambda w: metrics(w) + pair_metrics(),
         checked=CHECKS,
+        leaks=LEAKS,
     output:
         csv="results/tables/across.csv",
         markdown="results/tables/across.md",
@@ -135,6 +136,7 @@ rule write_verifiers:
     input:
         evidence=lambda w: evidence(),
         checked=CHECKS,
+        leaks=LEAKS,
     output:
         csv="results/tables/verifiers.csv",
         markdown="results/tables/verifiers.md",

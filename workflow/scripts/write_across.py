@@ -9,6 +9,7 @@ from fkd.study.students import students_of
 with stage(snakemake.log[0]):
     write_across(
         metrics=[Path(path) for path in snakemake.input.metrics],
+        leaks=Path(snakemake.input.leaks),
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         title=snakemake.params.title,

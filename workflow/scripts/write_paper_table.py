@@ -17,6 +17,7 @@ with stage(snakemake.log[0]):
             name: [Protocol(**protocol) for protocol in protocols]
             for name, protocols in snakemake.params.settings["protocols"].items()
         },
+        leaks=Path(snakemake.input.leaks),
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         latex=Path(snakemake.output.latex),

@@ -10,6 +10,7 @@ with stage(snakemake.log[0]):
     write_tables(
         metrics=[Path(path) for path in snakemake.input.metrics],
         differences=[Path(path) for path in snakemake.input.differences],
+        leaks=Path(snakemake.input.leaks),
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         title=snakemake.params.title,

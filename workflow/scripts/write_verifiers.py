@@ -9,6 +9,7 @@ from fkd.study.students import students_of
 with stage(snakemake.log[0]):
     write_verifiers(
         evidence=[Path(path) for path in snakemake.input.evidence],
+        leaks=Path(snakemake.input.leaks),
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
         students=students_of(snakemake.params.students),
