@@ -72,7 +72,13 @@ def card(exported, tmp_path):
     rates.to_csv(tmp_path / "eer.csv", index=False)
 
     def write(
-        drawn=(), of_teacher=OF_TEACHER, license=None, title="A study", text="iam", **changes
+        drawn=(),
+        of_teacher=OF_TEACHER,
+        license=None,
+        title="A study",
+        text="iam",
+        verifiers=None,
+        **changes,
     ):
         layouts = layout | {"text": text} | dict.fromkeys(drawn, "synthetic")
         data.assign(layout=data["name"].map(layouts)).to_csv(tmp_path / "data.csv", index=False)
@@ -93,10 +99,14 @@ def card(exported, tmp_path):
             title=title,
             markdown=[tmp_path / "card.md"],
             license=license,
+            verifiers=verifiers,
         )
         return (tmp_path / "card.md").read_text()
 
     return write
+
+
+RATES_AT = ("FRR", "FAR_skilled", "FAR_random", "HTER")
 
 
 def section(text, heading):
@@ -133,6 +143,28 @@ def test_the_model_is_described_as_it_is(card, exported):
     assert f"parameters: {count:,}" in text
     assert f"feature: {features} elements" in text
     assert hashlib.sha256(path.read_bytes()).hexdigest() in text
+
+
+def test_verifiers_are_told_where_thresholds_were_set(card, tmp_path):
+    rows = [
+        ("a posteriori", "EER", 0.03),
+        *[("EER", rate, 0.01 * n) for n, rate in enumerate(RATES_AT, 1)],
+        ("EER", "threshold", 0.25),
+        ("evidence", "Cllr", 0.5),
+        ("evidence", "Cllr_min", 0.4),
+    ]
+    table = pd.DataFrame(rows, columns=["aim", "rate", "value"])
+    table = table.assign(model="resnet18_cl_geom_bc", set="cedar", verifier="wi", references=12)
+    other = table.assign(model="teacher", value=0.9)
+    pd.concat([table, other]).to_csv(tmp_path / "verifiers.csv", index=False)
+    text = card(verifiers=tmp_path / "verifiers.csv")
+    told = section(text, "Verifiers")
+    assert "| wi         | cedar | 12     | EER   | 0.25" in told
+    cells = [cell.strip() for cell in told.splitlines()[3].split("|")]
+    assert cells[-5:-1] == ["1.00", "2.00", "3.00", "4.00"]
+    assert "Cllr of wi on cedar 0.500; Cllr min of wi on cedar 0.400 (bits)" in told
+    assert "No threshold comes with the model" not in text
+    assert "## Verifiers" not in card() and "No threshold comes with the model" in card()
 
 
 def test_error_rates_are_those_of_the_table(card):

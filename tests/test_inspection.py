@@ -38,7 +38,7 @@ from fkd.text.stripes import segment_pages
 from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
 from fkd.training.targets import cache_geometry, cache_responses
-from fkd.verification import Protocol, evaluate_wd, set_verifier
+from fkd.verification import Protocol, evaluate_wd, set_verifier, train_wi
 
 COUNT = 6
 SMALL = Networks(width=0.05, features=8)
@@ -142,6 +142,15 @@ SHARDS = {
         {"model": "resnet18_cl", "set": "mine", "protocol": {"references": 3}},
         "6 scores in 2 splits, 4 of genuine signatures and 2 of skilled forgeries",
     ),
+    "machine": lambda: (
+        {
+            "vector": draw.random((COUNT, 5), np.float32),
+            "coefficient": np.array([1.0, 1, -1, -1, -1, 1]),
+            "deviation": np.ones(5),
+        },
+        {"model": "resnet18_cl", "sets": ["theirs"], "writers": 4, "development_references": 2},
+        "compares features of the model resnet18_cl and learned from 4 writers of theirs",
+    ),
     "verifier": lambda: (
         {
             "score": draw.random(COUNT),
@@ -159,6 +168,27 @@ SHARDS = {
         },
         "The verifier cosine of the model resnet18_cl with 3 references, set on 3 writers of theirs",
     ),
+}
+EVIDENCE = {
+    "model": ["mine"] * 5,
+    "set": ["theirs"] * 5,
+    "verifier": ["wi"] * 5,
+    "references": [3] * 5,
+    "aim": ["EER"] * 3 + ["evidence"] * 2,
+    "rate": ["FRR", "FAR_skilled", "HTER", "Cllr", "Cllr_min"],
+    "value": [0.1, 0.2, 0.15, 0.5, 0.4],
+}
+DIFFERENCES = {
+    "set": ["theirs"] * 2,
+    "references": [3] * 2,
+    "model": ["mine"] * 2,
+    "seeds": [1] * 2,
+    "rate": ["EER"] * 2,
+    "versus": ["", "teacher"],
+    "value": [0.1, -0.02],
+    "low": [0.05, -0.04],
+    "high": [0.2, 0.01],
+    "p": ["", 0.3],
 }
 LOSSES = {
     "epoch": [1, 1, 2, 2],
@@ -216,6 +246,20 @@ TABLES = {
         False,
     ),
     "features.csv": ({"filename": ["a"], "1": [0.5]}, "Features of single images", False),
+    "evidence.csv": (EVIDENCE, "the threshold EER: FRR 10.00%, FAR_skilled 20.00%, HTER", False),
+    "differences.csv": (DIFFERENCES, "mine less teacher, EER: -2.00 (-4.00 to 1.00) %.", False),
+    "across.csv": (
+        {
+            "set": ["a"],
+            "verifier": ["wi"],
+            "references": [3],
+            "model": ["m"],
+            "EER_userthresholds": [3],
+            "EER": [4],
+        },
+        "all models across sets and verifiers",
+        False,
+    ),
     "others.csv": ({"a": [1, 2], "b": [3, 4]}, "knows no more than its columns", False),
 }
 
@@ -235,7 +279,7 @@ def shown(path, capsys, draws=True):
 def test_shards(kind, tmp_path, capsys):
     arrays, attributes, fact = SHARDS[kind]()
     shards.write(tmp_path / "0.h5", kind, arrays, attributes)
-    text = shown(tmp_path / "0.h5", capsys)
+    text = shown(tmp_path / "0.h5", capsys, draws=kind != "machine")
     assert fact in text
     assert "All digests hold" in text
     for name, values in arrays.items():
@@ -284,6 +328,7 @@ def written(tmp_path_factory):
         protocol=Protocol(2, 1, 2, splits=2),
         threads=1,
     )
+    train_wi(development=[path["features"]], out=path["machine"], development_references=2)
     set_verifier(
         development=[path["features"]],
         out=path["verifier"],
@@ -306,7 +351,7 @@ def test_the_arrays_that_a_stage_writes_are_described(kind, written, capsys):
     meanings = {name: meaning for name, *_, meaning in describe(written[kind]).rows}
     assert set(meanings) == names
     assert all(meanings.values()), meanings
-    assert "All digests hold" in shown(written[kind], capsys)
+    assert "All digests hold" in shown(written[kind], capsys, draws=kind != "machine")
     # The shards that these tests make up have the same arrays.
     assert described(SHARDS[kind]()[0]) == described(names)
 

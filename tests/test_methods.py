@@ -170,6 +170,28 @@ def test_text_that_others_cut_is_not_described_as_pages(data):
     assert "training crops, from other pages where a writer has several." in methods(config, data)
 
 
+def test_verifiers_are_described(data):
+    evaluation = study()["evaluation"] | {
+        "verifiers": ["wd", "wi"],
+        "development": ["development"],
+        "development_references": 9,
+        "calibration": "isotonic",
+        "fusion": "min",
+    }
+    text = prose(methods(study(evaluation=evaluation, replicates=2), data))
+    for said in (
+        "learned from writers of development: 9 genuine signatures of each",
+        "the smallest of its comparisons with the references",
+        "set beforehand, on writers of development",
+        "from isotonic calibration",
+        "over judged writers and development writers and training seeds",
+    ):
+        assert said in text
+    plain = prose(methods(study(), data))
+    assert "Writer-independent" not in plain and "set beforehand" not in plain
+    assert "bootstraps over judged writers." in plain
+
+
 def test_the_precision_that_was_used_is_told(data, tmp_path, monkeypatch):
     """Where the config leaves it to the machine, the models know."""
     used = {
@@ -216,6 +238,12 @@ def prose(text):
         ("training__weight_decay", 0.003, "weight decay 0.003"),
         ("training__schedule", "steps", "a learning rate of 0.02"),
         ("training__precision", "tf32", "computed in tf32"),
+        ("replicates", 3, "trained under 3 seeds, each anew; rates are means over the seeds"),
+        (
+            "evaluation__verifiers",
+            ["wd", "cosine", "euclidean"],
+            "The cosine and Euclidean distances between features compared the same pairs",
+        ),
         ("evaluation__splits", 8, "8 random splits"),
         ("evaluation__seed", 77, "(seed 77)"),
         ("evaluation__C", 2.5, "C = 2.5"),

@@ -32,6 +32,7 @@ WHAT = {
     "extract_features.",
     "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
     "evaluate_wd or evaluate_wi.",
+    "machine": "A machine that compares two signatures of any writer. Made by train_wi.",
     "verifier": "A verifier: thresholds and a calibration to likelihood ratios, set on development "
     "writers. Made by set_verifier.",
 }
@@ -68,6 +69,9 @@ ARRAYS = {
     "person": "the number of the development writer",
     "knot_score": "the scores at which the calibration bends",
     "knot_log10_lr": "the log10 likelihood ratios there",
+    "vector": "support vectors: scaled differences of the features of pairs",
+    "coefficient": "their weights in a score, positive for pairs of one writer",
+    "deviation": "the scale by which differences are divided, for each element",
     "references": "rows in the set of each writer's references, by split and writer",
     r"tree_\w+": "the next node on the way to node 0, on the map's spanning tree",
     r"nac_\w+": "affinity contrast of each node, 0 to 1",
@@ -248,6 +252,18 @@ def _scores(arrays: dict, about: dict) -> Told:
     ) else None
 
 
+def _machine(arrays: dict, about: dict) -> Told:
+    weights = arrays["coefficient"]
+    facts = [
+        f"It compares features of the model {about['model']} and learned from "
+        f"{counted(about['writers'], 'writer')} of {', '.join(about['sets'])}, "
+        f"{counted(about['development_references'], 'signature')} each.",
+        f"{counted(int((weights > 0).sum()), 'support vector')} of one writer's pairs, "
+        f"{int((weights < 0).sum()):,} of two writers'.",
+    ]
+    return facts, None
+
+
 def _verifier(arrays: dict, about: dict) -> Told:
     score, forged, measured = arrays["score"], arrays["forgery"].astype(bool), about["measured_on"]
     facts = [
@@ -272,5 +288,6 @@ _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "geometry": _geometry,
     "features": _features,
     "scores": _scores,
+    "machine": _machine,
     "verifier": _verifier,
 }

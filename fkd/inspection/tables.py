@@ -152,6 +152,32 @@ def _eer(rows: Rows) -> Told:
     return facts, partial(pictures.draw_eer, groups)
 
 
+def _evidence(rows: Rows) -> Told:
+    value = {(row["aim"], row["rate"]): _number(row["value"]) for row in rows}
+    first = rows[0]
+    facts = [
+        f"The verifier {plain(first['verifier'])} of the model {plain(first['model'])} on the set "
+        f"{plain(first['set'])}, {plain(first['references'])} references a writer."
+    ]
+    for aim, rate in value:
+        if rate == "HTER":
+            rates = (f"{name} {value[aim, name]:.2%}" for name in ("FRR", "FAR_skilled", "HTER"))
+            facts.append(f"At the threshold {plain(aim)}: {', '.join(rates)}.")
+    costs = (f"{name} {number:.3f}" for (_, name), number in value.items() if "Cllr" in name)
+    return [*facts, f"{', '.join(costs)} bits."], None
+
+
+def _differences(rows: Rows) -> Told:
+    first, facts = rows[0], []
+    for row in rows:
+        name = plain(row["model"])
+        name += f" less {plain(row['versus'])}" if row["versus"] else ""
+        ends = (f"{100 * _number(row[end]):.2f}" for end in ("value", "low", "high"))
+        facts.append("{}, {}: {} ({} to {}) %.".format(name, plain(row["rate"]), *ends))
+    place = f"{plain(first['set'])}, {plain(first['references'])} references a writer"
+    return [f"On the set {place}, in parentheses 95 % intervals over writers.", *facts], None
+
+
 def _pages(rows: Rows) -> Told:
     pages, shards = Counter(row["writer"] for row in rows), {row["shard"] for row in rows}
     shares = [_number(row["validation_share"]) for row in rows]
@@ -199,6 +225,22 @@ TABLES = (
         "The study's table: error rates of all models, mean and standard deviation over the "
         "splits, in percent. Made by tables.",
         _eer,
+    ),
+    Table(
+        ("model", "set", "verifier", "references", "aim", "rate", "value"),
+        "What verifiers are worth at thresholds set beforehand, and their evidence, as shares and "
+        "bits. Made by judge_verifier or write_verifiers.",
+        _evidence,
+    ),
+    Table(
+        ("set", "references", "model", "seeds", "rate", "versus", "value"),
+        "Rates of models and their differences over writers and seeds, as shares. Made by "
+        "compare_models.",
+        _differences,
+    ),
+    Table(
+        ("set", "verifier", "references", "model", "EER_userthresholds", "EER"),
+        "Error rates of all models across sets and verifiers, in percent. Made by write_across.",
     ),
     Table(
         ("page", "writer", "file", "shard", "validation_share"),

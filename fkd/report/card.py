@@ -63,6 +63,7 @@ def write_cards(
     title: str,
     markdown: list[Path],
     license: str | None = None,
+    verifiers: Path | None = None,
 ) -> None:
     """Write the cards of the models that a study trained.
 
@@ -82,6 +83,8 @@ def write_cards(
         The card of each of `models`.
     license : str, optional
         The license of the weights. By default the card says that no license is stated.
+    verifiers : Path, optional
+        CSV of :func:`fkd.report.verifiers.write_verifiers`, if thresholds were set beforehand.
 
     Raises
     ------
@@ -90,9 +93,11 @@ def write_cards(
     """
     teacher_training = read_description(teacher)["trained_with"]
     rows, rates = read_data(data), read_rates(eer)
+    set_beforehand = read_rates(verifiers) if verifiers else None
     for model, card in zip(models, markdown, strict=True):
         with writing(card) as part:
-            text = _card(Path(model), teacher_training, rows, rates, title, license)
+            facts = (rows, rates, set_beforehand)
+            text = _card(Path(model), teacher_training, *facts, title, license)
             part.write_text(text, encoding="utf-8")
 
 
@@ -101,6 +106,7 @@ def _card(
     teacher_training: Mapping[str, Any],
     rows: pd.DataFrame,
     rates: pd.DataFrame,
+    verifiers: pd.DataFrame | None,
     title: str,
     license: str | None,
 ) -> str:
@@ -135,8 +141,15 @@ def _card(
         _use(printable(file.name)),
         "## Error rates",
         _rates(rates),
+    ]
+    if verifiers is not None:
+        verifiers = verifiers[verifiers["model"] == name]
+        parts += ["## Verifiers", _verifiers(verifiers)]
+    parts += [
         "## Limits",
-        "\n".join(f"- {line}" for line in _limits(judged, kinds_drawn, is_measured)),
+        "\n".join(
+            f"- {line}" for line in _limits(judged, kinds_drawn, is_measured, verifiers is not None)
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -241,13 +254,51 @@ def _rates(rates: pd.DataFrame) -> str:
     )
 
 
-def _limits(judged: list[str], drawn: list[str], is_measured: bool) -> list[str]:
+def _verifiers(rows: pd.DataFrame) -> str:
+    """Tabulate what verifiers of a model are worth at thresholds set beforehand."""
+    if rows.empty:
+        return "None was judged."
+    table = []
+    for (verifier, judged, references, aim), group in rows.groupby(
+        ["verifier", "set", "references", "aim"], sort=False
+    ):
+        value = dict(zip(group["rate"], group["value"], strict=True))
+        if "HTER" not in value:  # the rows of evidence, and of the EER a posteriori
+            continue
+        rates = {
+            rate.replace("_", " ") + " (%)": f"{100 * value[rate]:.2f}"
+            for rate in ("FRR", "FAR_skilled", "FAR_random", "HTER")
+        }
+        place = {"verifier": verifier, "set": escape_markdown(judged), "NREF": str(references)}
+        table.append(place | {"aim": aim, "threshold": f"{value['threshold']:.4g}"} | rates)
+    costs = rows[rows["rate"].isin(["Cllr", "Cllr_min"])]
+    bits = "; ".join(
+        f"{row.rate.replace('_', ' ')} of {row.verifier} on {escape_markdown(row.set)} {row.value:.3f}"
+        for row in costs.itertuples()
+    )
+    text = pd.DataFrame(table).to_markdown(index=False, disable_numparse=True)
+    return (
+        f"{text}\n\nThresholds were set beforehand, on other writers. {bits} (bits). "
+        "`results/verifiers` holds thresholds and calibrations."
+    )
+
+
+def _limits(
+    judged: list[str], drawn: list[str], is_measured: bool, has_verifiers: bool
+) -> list[str]:
     """Say what a model is not good for."""
     limits = [
         "It gives features and no verdict. A verifier is trained for each writer, from genuine "
         "references of that writer and of others, and none comes with it.",
         "The error rates are those of thresholds chosen on the scores that they are counted on. "
         "No threshold comes with the model, and one that is set beforehand errs more often.",
+    ]
+    if has_verifiers:
+        limits = [
+            "It gives features and no verdict. Verdicts need a verifier as well, with the number of "
+            "references for which its thresholds were set.",
+        ]
+    limits += [
         f"It was judged on {escape_markdown(joined(judged or ['nothing']))} alone: other scripts, pens, scanners and "
         "forgers are unknown to it. Judge it on signatures like yours before it is relied on.",
     ]

@@ -19,7 +19,7 @@ PUBLISHED_TEXT = "cvl"
 
 _UNLISTED = (
     *("title", "seed", "size", "sizes", "data", "device", "threads", "memory", "shards"),
-    *("max_pixels", "quarantine", "models", "students", "license"),
+    *("max_pixels", "quarantine", "models", "students", "license", "replicates"),
 )
 """Top-level keys that :func:`_of_settings` skips.
 
@@ -28,6 +28,7 @@ of them.
 """
 
 _UNLISTED_ANYWHERE = ("path", "compile", "draw", "weights", "development", "architecture")
+_UNLISTED_ANYWHERE += ("every_seed", "verifiers")
 """Keys that it skips for the same reasons, however deep they are."""
 
 _OWNERS = {("teacher", "training"): "the teacher's ", ("training",): "the students' "}

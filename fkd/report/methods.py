@@ -80,6 +80,7 @@ def write_methods(
         _data(settings, rows),
         _training(settings, rows, students),
         _verification(settings, rows),
+        *_verifiers(settings),
         _software(),
         "## Deviations from the published protocol",
         "\n".join(f"- {line}" for line in found) or "None.",
@@ -263,6 +264,52 @@ def _verification(config: Mapping, rows: pd.DataFrame) -> str:
         "by Wilcoxon's signed-rank test, and all at once by Friedman's followed by Nemenyi's, at "
         f"{SIGNIFICANCE:.0%}. {caveat(config['replicates'])}"
     )
+
+
+def _verifiers(config: Mapping) -> list[str]:
+    """Describe verifiers of pairs, thresholds that are set beforehand, and intervals."""
+    settings, parts = config["evaluation"], []
+    sets = escape_markdown(joined(settings["development"] or ["none"]))
+    if "wi" in settings["verifiers"]:
+        parts.append(
+            "Writer-independent verification (wi) judges pairs of signatures by the absolute "
+            "difference of their features. One support vector machine (radial basis functions, "
+            f"C = {settings['C']:g}, gamma = {_power(settings['gamma'])}, both classes of equal "
+            f"weight) learned from writers of {sets}: {settings['development_references']} genuine "
+            "signatures of each, paired with each other, and as many pairs with other writers. It "
+            "was trained once for all splits, sets and numbers of references."
+        )
+    distances = [name for name in ("cosine", "Euclidean") if name.lower() in settings["verifiers"]]
+    if distances:
+        parts.append(
+            f"The {joined(distances)} distance{'s' * (len(distances) > 1)} between features "
+            "compared the same pairs, without training."
+        )
+    if set(settings["verifiers"]) - {"wd"}:
+        fusion = {"max": "largest", "mean": "mean", "min": "smallest", "median": "median"}
+        parts.append(
+            "The score of a signature is the "
+            f"{fusion[settings['fusion']]} of its comparisons with the references."
+        )
+    if settings["development"]:
+        parts.append(
+            f"Thresholds and calibrations were set beforehand, on writers of {sets}, who were "
+            "enrolled and tested as the judged ones; a machine of pairs judged each half of them "
+            "after it had learned from the other half. Thresholds aim at equal errors, and at a "
+            "rate of accepted skilled forgeries of 1 % and of 0.1 % at most. Likelihood ratios come "
+            f"from {settings['calibration']} calibration and are judged by Cllr, in bits."
+        )
+    students = ""
+    if config["replicates"] > 1:
+        own = " with a teacher of its own" if config["teacher"]["every_seed"] else ""
+        students = (
+            f" Each student was trained under {config['replicates']} seeds, each{own or ' anew'}; "
+            "rates are means over the seeds."
+        )
+    drawn = "judged writers" + " and development writers" * bool(settings["development"])
+    drawn += " and training seeds" * (config["replicates"] > 1)
+    parts.append(f"Intervals are 95 % percentile bootstraps over {drawn}.{students}")
+    return [f"**Verifiers and intervals.** {' '.join(parts)}"]
 
 
 def _set(name: str, row: pd.Series) -> str:

@@ -61,7 +61,9 @@ TRAINED = [TEACHER] * study.teacher_is_trained + study.trained
 FOREIGN = study.models_of(Kind.FOREIGN)
 RESULTS = ["eer", "table4", "table5", "table7"]
 RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
-RESULTS += ["verifiers"] * bool(config["evaluation"]["development"])
+# Whether thresholds are set beforehand.
+VERIFIED = bool(config["evaluation"]["development"])
+RESULTS += ["verifiers"] * VERIFIED
 # How each verifier of pairs compares signatures.
 COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
@@ -434,7 +436,7 @@ def figures():
         at_most = study.most_references(name)
         places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
         places += [f"correlations/{name}"] * bool(study.compared)
-        if config["evaluation"]["development"]:
+        if VERIFIED:
             places += [
                 f"evidence/{name}/{verifier}/{SHOWN}-{at_most}"
                 for verifier in study.verifiers

@@ -355,6 +355,7 @@ rule write_cards:
         teacher="results/models/teacher.onnx",
         eer="results/tables/eer.csv",
         data="results/tables/data.csv",
+        verifiers=["results/tables/verifiers.csv"] if VERIFIED else [],
     output:
         expand("results/models/{model}.md", model=MODELS),
     log:

@@ -5,12 +5,15 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.report.card import write_cards
 
+verifiers = snakemake.input.verifiers
+
 with stage(snakemake.log[0]):
     write_cards(
         models=[Path(path) for path in snakemake.input.models],
         teacher=Path(snakemake.input.teacher),
         eer=Path(snakemake.input.eer),
         data=Path(snakemake.input.data),
+        verifiers=Path(verifiers[0]) if verifiers else None,
         markdown=[Path(path) for path in snakemake.output],
         **snakemake.params.settings,
     )
