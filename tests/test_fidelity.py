@@ -53,6 +53,7 @@ UNKNOWN = "not published"
 
 PUBLISHED = {
     "seed": UNKNOWN,
+    "replicates": 1,
     "pages": {
         "layout": "cvl",
         "validation_share": 25_000 / 85_000,
@@ -77,6 +78,7 @@ PUBLISHED = {
         "development": [],
         "architecture": "signet",
         "half_precision": False,
+        "every_seed": False,
         "training": {
             "epochs": 60,
             "batch": 32,
@@ -134,6 +136,7 @@ PUBLISHED = {
         # The paper's verifier alone. The other settings are of verifiers that it does not have.
         "verifiers": ["wd"],
         "development": [],
+        "verified": None,
         "fusion": "max",
         "development_references": 12,
         "calibration": "logistic",

@@ -329,6 +329,7 @@ LEAVES: dict[str, Any] = {
     "evaluation.C": 2.0,
     "evaluation.gamma": 0.001,
     "evaluation.verifiers": ["wd", "cosine"],
+    "replicates": 2,
     "evaluation.development": ["development"],
     "evaluation.sets.synthetic.0.writers": "enough",
 }
@@ -352,6 +353,8 @@ UNTRACKED = {
     "teacher.weights": "of the user's data; the content counts",
     "models.*.onnx": "of the user's data; the content counts",
     "pages.pattern": "of the user's data",
+    "teacher.every_seed": "of several seeds, which this study has none of",
+    "evaluation.verified": "which models verifiers judge that this study has none of",
     "evaluation.fusion": "of verifiers of pairs, which this study has none of",
     "evaluation.development_references": "of wi, which this study has none of",
     "evaluation.calibration": "of thresholds set beforehand, which this study has none of",

@@ -112,6 +112,24 @@ def test_the_stage_gives_the_rates_of_the_library(judged):
         assert {name: float(row[name]) for name in rates} == rates
 
 
+def test_a_pair_is_compared_once_with_the_same_score(judged, monkeypatch):
+    machine = read_machine(judged / "machine.h5")
+    x = shards.read(judged / "judged.h5")["feature"]
+    monkeypatch.setattr("fkd.verification.independent.PAIRS_AT_ONCE", 3)
+    compare, asked = machine.within(x), []
+    decide = type(machine.model).decide
+    monkeypatch.setattr(
+        type(machine.model),
+        "decide",
+        lambda self, pairs: asked.append(pairs) or decide(self, pairs),
+    )
+    for rows, references in (([0, 5, 7], [1, 2]), ([1, 2, 9], [0, 7]), ([0, 5, 7], [1, 2])):
+        scores = compare(np.array(rows), np.array(references))
+        assert np.array_equal(scores, machine(x[rows], x[references]))
+    asked = [len(pairs) for pairs in asked if len(pairs) <= 3]
+    assert sum(asked) == 6 + 2  # of the second block, four pairs were known the other way round
+
+
 def test_a_machine_is_read_as_it_was_written(judged, tmp_path):
     machine = read_machine(judged / "machine.h5", "mine")
     x = shards.read(judged / "judged.h5")["feature"]

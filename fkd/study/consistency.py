@@ -116,6 +116,10 @@ def _impossible_verifiers(config: Mapping[str, Any]) -> Iterator[str]:
         yield "evaluation.verifiers: wd is missing; the paper's tables are its rates"
     if "wi" in evaluation["verifiers"] and not development:
         yield "evaluation.development: empty; the verifier wi learns from these sets"
+    models = [TEACHER, *config["students"], *config["models"]]
+    for name in evaluation["verified"] or []:
+        if name not in models:
+            yield f"evaluation.verified: {name} is none of the models: {', '.join(models)}"
     for name in development:
         if name not in sets:
             yield f"evaluation.development: {name} is none of `signatures`: {', '.join(sets)}"

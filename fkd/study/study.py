@@ -64,6 +64,12 @@ class Study:
         """The names of all models that are evaluated, under each of their seeds."""
         return [name for model in self.models for name in self.replicates_of(model)]
 
+    @property
+    def verified(self) -> list[str]:
+        """The names of the models that verifiers of pairs judge, and whose thresholds are set."""
+        chosen = self.settings["evaluation"]["verified"]
+        return [name for name in self.models if chosen is None or name in chosen]
+
     def student(self, name: str) -> Student:
         """Find the student of which `name` is a replicate."""
         return self.students[Replicate.of(name).model]

@@ -39,6 +39,12 @@ FUSE: dict[str, Callable[..., np.ndarray]] = {
     "median": np.median,
 }
 
+PAIRS_AT_ONCE = 2048
+"""Pairs whose differences are in memory at a time."""
+
+MOST_KNOWN = 11_000
+"""Signatures of whose pairs all scores are kept, which takes a gigabyte."""
+
 Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes questioned features (q, F) and references (r, F), and gives scores (q, r)."""
 
@@ -148,15 +154,23 @@ def scores_of_pair_splits(
         splits=protocol.splits,
         stream=np.random.RandomState(protocol.seed) if stream is None else stream,
     )
+
+    def of_rows(machine: Compare) -> Compare:
+        return lambda questioned, references: machine(x[questioned], x[references])
+
+    compare = of_rows(machine) if machine else None
+    if isinstance(machine, PairMachine) and len(x) <= MOST_KNOWN:
+        compare = machine.within(x)
     with ThreadPoolExecutor(threads or cores()) as workers:
         for split in drawn:
             # With one thread of its own, a BLAS library rounds alike on any number of cores.
             with threadpool_limits(1, user_api="blas"):
-                compare = machine
-                if compare is None:
-                    rows = split.training
-                    compare = train_pairs(development.x, rows, C, gamma, memory, workers.map)
-                scored = _score(x, split, compare, FUSE[protocol.fusion], workers.map)
+                if development is not None and protocol.comparison == "svm":
+                    trained = train_pairs(
+                        development.x, split.training, C, gamma, memory, workers.map
+                    )
+                    compare = of_rows(trained)
+                scored = _score(split, compare, FUSE[protocol.fusion], workers.map)
             yield SplitScores(
                 *scored,
                 reference_rows=split.references,
@@ -251,6 +265,37 @@ class PairMachine:
         scores = self.model.decide(pairs.reshape(-1, pairs.shape[-1]))
         return scores.reshape(len(questioned), len(references))
 
+    def within(self, x: np.ndarray) -> Compare:
+        """Compare rows of one array, and each pair of them once.
+
+        A pair of signatures may occur in many splits. Scores do not depend on what other pairs are
+        compared at the same time.
+
+        Parameters
+        ----------
+        x : ndarray of float, (n, F)
+            The features.
+
+        Returns
+        -------
+        callable
+            Takes the numbers of questioned rows (q,) and of reference rows (r,), and gives scores
+            (q, r).
+        """
+        known = np.full((len(x), len(x)), np.nan)
+
+        def compare(questioned: np.ndarray, references: np.ndarray) -> np.ndarray:
+            place = np.ix_(questioned, references)
+            q, r = np.nonzero(np.isnan(known[place]))
+            for part in range(0, len(q), PAIRS_AT_ONCE):
+                a = questioned[q[part : part + PAIRS_AT_ONCE]]
+                b = references[r[part : part + PAIRS_AT_ONCE]]
+                scores = self.model.decide(np.abs(x[a] - x[b]))[0]
+                known[a, b] = known[b, a] = scores
+            return known[place]
+
+        return compare
+
 
 def train_pairs(
     x: np.ndarray, rows: TrainingRows, C: float, gamma: float, memory: float, each: svm.Map = map
@@ -331,7 +376,6 @@ DISTANCES: dict[str, Compare] = {"cosine": cosine, "euclidean": euclidean}
 
 
 def _score(
-    x: np.ndarray,
     split: PairSplit,
     compare: Compare,
     fuse: Callable[..., np.ndarray],
@@ -342,7 +386,7 @@ def _score(
 
     def score(writer: int) -> np.ndarray:
         rows = np.concatenate([kind[writer] for kind in kinds])
-        return fuse(compare(x[rows], x[split.references[writer]]), axis=1)
+        return fuse(compare(rows, split.references[writer]), axis=1)
 
     whole = isinstance(split.genuine, np.ndarray)
     parts = []

@@ -399,7 +399,7 @@ def pair_metrics():
         if verifier != "wd"
         for name, protocols in study.protocols.items()
         for protocol in protocols
-        for model in study.judged_models
+        for model in replicates(study.verified)
     ]
 
 
@@ -409,7 +409,7 @@ def evidence():
         f"results/evidence/{verifier}/{name}/{model}-{study.most_references(name)}.csv"
         for verifier in study.verifiers
         for name in study.judged
-        for model in study.models
+        for model in study.verified
     ]
 
 
@@ -437,8 +437,10 @@ def figures():
         places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
         places += [f"correlations/{name}"] * bool(study.compared)
         if VERIFIED:
+            # The same model as elsewhere, if it is verified.
+            model = SHOWN if SHOWN in study.verified else study.verified[-1]
             places += [
-                f"evidence/{name}/{verifier}/{SHOWN}-{at_most}"
+                f"evidence/{name}/{verifier}/{model}-{at_most}"
                 for verifier in study.verifiers
             ]
     return [f"results/figures/{place}.svg" for place in places]
