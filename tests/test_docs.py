@@ -25,7 +25,7 @@ from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PAGES = ["data_set", "handwriting", "teacher", "student", "loss"]
+PAGES = ["data_set", "handwriting", "teacher", "student", "loss", "verifiers"]
 
 EER = "results/tables/eer.csv"
 TARGETS = {
@@ -37,6 +37,8 @@ TARGETS = {
     "pages.yaml": "results/tables/data.csv",
     "table.yaml": "results/tables/data.csv",
     "crops.yaml": "results/tables/data.csv",
+    "verified.yaml": "results/tables/verifiers.csv",
+    "seeds.yaml": "results/metrics/synthetic/resnet18_random.3-3.csv",
 }
 """What is made of a page's further configs, in place of the whole table: one model's rates, or for
 pages about the data their counts."""
@@ -52,6 +54,8 @@ FOUND = {
     "pages.yaml": ("layout", {"folder"}),
     "table.yaml": ("layout", {"iam"}),
     "crops.yaml": ("layout", {"crops"}),
+    "verified.yaml": ("verifier", {"wd", "wi", "cosine"}),
+    "seeds.yaml": ("model", {"resnet18_random.3"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
     ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
 }

@@ -221,7 +221,13 @@ def test_the_tables_say_which_thresholds_are_which(judged, tmp_path):
         learned=["dev3"],
     )
     text = (tmp_path / "verifiers.md").read_text(encoding="utf-8")
-    assert "EER a posteriori" in text and "HTER at FAR 1 %" in text
+    assert "EER a posteriori" in text and "HTER beforehand" in text
+    rows = [line.split("|")[2:4] for line in text.splitlines() if line.startswith("| mine")]
+    assert [[cell.strip() for cell in row] for row in rows[3:6]] == [
+        ["wd", "EER"],
+        ["wd", "FAR 1 %"],
+        ["wd", "FAR 0.1 %"],
+    ]
     assert "set beforehand, on development writers of dev2, dev3" in text
     assert "The teacher has learned from writers of dev3" in text
     assert "needs 1000 forgeries to be seen" in text

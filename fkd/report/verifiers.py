@@ -1,6 +1,7 @@
 """Tables of verifiers: rates across sets, and what thresholds set beforehand and evidence are worth."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -141,14 +142,21 @@ def write_verifiers(
         rows.to_csv(part, index=False)
     parts = [f"# {escape_markdown(title)}: thresholds set beforehand, and evidence", ""]
     for (name, references), group in rows.groupby(["set", "references"], sort=False):
-        table = pd.DataFrame(
-            _told(model, verifier, cells, students)
-            for (model, verifier), cells in group.groupby(["model", "verifier"], sort=False)
-        )
+        summary, rates = [], []
+        for (model, verifier), cells in group.groupby(["model", "verifier"], sort=False):
+            place = {"model": escape_markdown(label(model, students)), "verifier": verifier}
+            value = {(row.aim, row.rate): row for row in cells.itertuples()}
+            summary.append(place | _summary(value))
+            rates += [place | _at_threshold(value, aim) for aim in _AIMS]
+        place = f"{escape_markdown(name)}, NREF {references}"
         parts += [
-            f"## {escape_markdown(name)}, NREF {references}",
+            f"## {place}",
             "",
-            table.to_markdown(index=False, disable_numparse=True),
+            pd.DataFrame(summary).to_markdown(index=False, disable_numparse=True),
+            "",
+            f"## {place}: rates at thresholds set beforehand",
+            "",
+            pd.DataFrame(rates).to_markdown(index=False, disable_numparse=True),
             "",
         ]
     parts += [*_notes(development, learned, replicates), *_leaked(leaks)]
@@ -174,22 +182,24 @@ def _sorted(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     )
 
 
-def _told(
-    model: str, verifier: str, cells: pd.DataFrame, students: dict[str, Student]
-) -> dict[str, str]:
-    """Make a row of the table for readers."""
-    value = {(row.aim, row.rate): row for row in cells.itertuples()}
-    row = {
-        "model": escape_markdown(label(model, students)),
-        "verifier": verifier,
+Cells = dict[tuple[str, str], Any]
+"""The rows of one verifier by aim and rate."""
+
+
+def _summary(value: Cells) -> dict[str, str]:
+    """Set the error at a threshold set beforehand beside the a posteriori one, and the evidence."""
+    return {
         "EER a posteriori": _percent(value[A_POSTERIORI, "EER"]),
+        "HTER beforehand": _percent(value["EER", "HTER"]),
+        "Cllr": _bits(value[EVIDENCE, "Cllr"]),
+        "Cllr min": _bits(value[EVIDENCE, "Cllr_min"]),
     }
-    for aim in _AIMS:
-        for rate in _RATES:
-            row[f"{rate.replace('_', ' ')} at {aim}"] = _percent(value[aim, rate])
-    for rate in ("Cllr", "Cllr_min"):
-        row[rate.replace("_", " ")] = _bits(value[EVIDENCE, rate])
-    return row
+
+
+def _at_threshold(value: Cells, aim: str) -> dict[str, str]:
+    """List the rates at one threshold."""
+    rates = {rate.replace("_", " "): _percent(value[aim, rate]) for rate in _RATES}
+    return {"threshold": aim} | rates
 
 
 def _percent(row) -> str:
@@ -209,7 +219,7 @@ def _notes(development: list[str], learned: list[str], replicates: int) -> list[
         "All other rates are at thresholds set beforehand, on development writers of "
         f"{', '.join(map(escape_markdown, development))}: "
         + "; ".join(f"{aim}, {meaning}" for aim, meaning in _AIMS.items())
-        + ". HTER is the mean of FRR and FAR skilled.",
+        + ". HTER is the mean of FRR and FAR skilled; HTER beforehand is that at the threshold EER.",
         "",
         "Cllr is the cost of the likelihood ratios in bits: 0 for perfect evidence, 1 for none. "
         "Cllr min is what the scores could give with a perfect calibration; the difference is the "
