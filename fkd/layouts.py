@@ -260,6 +260,43 @@ def list_files(
     return sorted(rows, key=row_order)
 
 
+def of_writers(
+    rows: list[SignatureFile], writers: tuple[int, int] | None, name: str
+) -> list[SignatureFile]:
+    """Take the signatures of some writers, in the order in which they are listed.
+
+    Parameters
+    ----------
+    rows : list of SignatureFile
+        The signatures of a set.
+    writers : (int, int) or None
+        The first and the last writer to take, counted from 1 in natural order; None for all.
+    name : str
+        The set's name in the config, for the message.
+
+    Returns
+    -------
+    list of SignatureFile
+        Their signatures.
+
+    Raises
+    ------
+    FkdError
+        If the set does not have so many writers.
+    """
+    if writers is None:
+        return rows
+    named = sorted({row.writer for row in rows}, key=natural_order)
+    first, last = writers
+    if not 1 <= first <= last <= len(named):
+        raise FkdError(
+            f"signatures.{name}.writers: {first} to {last}, but the set has writers 1 to "
+            f"{len(named)}."
+        )
+    taken = set(named[first - 1 : last])
+    return [row for row in rows if row.writer in taken]
+
+
 def missing_data(needed: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Find the data that a study lacks, before its first job starts.
 

@@ -69,6 +69,67 @@ def prepare(folder, out, **changes):
     return shards.read(out)
 
 
+# The writers of one set, divided
+
+
+def test_the_writers_of_one_folder_are_divided(folder, tmp_path):
+    whole, first, rest = (
+        prepare(folder, tmp_path / f"{number}.h5", writers=writers, expected={"writers": 3})
+        for number, writers in enumerate((None, (1, 2), (2, 3)))
+    )
+    assert set(first["writer"]) == {"ann", "bob"} and set(rest["writer"]) == {"bob", "cat"}
+    assert np.array_equal(whole["image"][:14], first["image"])
+    assert np.array_equal(whole["image"][7:], rest["image"])
+    assert Quarantine.read(tmp_path / "1.csv").passed_over == []
+    np.savez(
+        tmp_path / "set.npz",
+        x=whole["image"],
+        y=np.array([["ann", "bob", "cat"].index(w) for w in whole["writer"]]),
+        yforg=whole["forgery"].astype(int),
+        filenames=np.array([f"{n:02}.png" for n in range(21)]),
+        user_mapping=np.array(["ann", "bob", "cat"]),
+    )
+    changes = {"layout": "npz", "genuine": None, "skilled": None, "writers": (3, 3)}
+    with pytest.raises(FkdError, match="1 writers, at least 2 are needed"):
+        prepare(tmp_path / "set.npz", tmp_path / "npz.h5", **changes)
+    read = prepare(tmp_path / "set.npz", tmp_path / "npz.h5", **changes | {"writers": (2, 3)})
+    assert np.array_equal(read["image"], rest["image"])
+    with pytest.raises(FkdError, match=r"signatures\.mine\.writers: 2 to 4, but the set has wri"):
+        prepare(folder, tmp_path / "x.h5", writers=(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fault"),
+    [
+        ([1, 2], [3, 5], None),
+        ([1, 2], [2, 5], "has writers of evaluation"),
+        ([1, 2], None, "has writers of evaluation"),
+        ([2, 1], [3, 5], "the first, 2, is after the last, 1"),
+    ],
+)
+def test_two_parts_of_a_folder_may_stand_on_both_sides(folder, tmp_path, one, other, fault):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for name, writers in (("part", one), ("judged", other)):
+        entry = {"layout": "folder", "path": "set", **PATTERNS}
+        config["signatures"][name] = entry | ({"writers": writers} if writers else {})
+    protocol = {"references": [3], "test_genuine": 2, "test_skilled": 2}
+    config |= {"data": str(tmp_path), "sizes": {"standard": {}}}
+    config["evaluation"] = {"sets": {"judged": [protocol]}, "development": ["part"]}
+    schema = ROOT / "workflow/schemas/config.schema.yaml"
+    if fault:
+        with pytest.raises(FkdError, match=fault):
+            complete(config, schema)
+    else:
+        assert complete(config, schema).used == ["development", "judged", "part"]
+
+
+def test_drawn_writers_are_chosen_by_the_drawing():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config["signatures"]["synthetic"]["writers"] = [1, 2]
+    with pytest.raises(FkdError, match=r"draw\.first and draw\.writers choose drawn writers"):
+        complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+
+
 # What changes unseen
 
 

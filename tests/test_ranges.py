@@ -38,6 +38,7 @@ READERS: dict[str, list[Any]] = {
     "signatures.*.threshold": ["prepare_signatures"],
     "signatures.*.resolution": ["prepare_signatures"],
     "signatures.*.canvas": ["prepare_signatures"],
+    "signatures.*.writers": ["prepare_signatures"],
     "signatures.*.draw.first": ["draw_signatures"],
     "signatures.*.draw.genuine": ["draw_signatures"],
     "signatures.*.draw.skilled": ["draw_signatures"],

@@ -347,6 +347,7 @@ UNTRACKED = {
     "signatures.*.path": "of the user's data",
     "signatures.*.genuine": "of the user's data",
     "signatures.*.skilled": "of the user's data",
+    "signatures.*.writers": "of the user's data",
     "signatures.*.expected.writers": "of the user's data",
     "signatures.*.expected.genuine": "of the user's data",
     "signatures.*.expected.skilled": "of the user's data",

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fkd.errors import FkdError
 from fkd.images import read_gray, resolution_of
-from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data
+from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data, of_writers
 from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
 from fkd.ranges import Count, CountFromZero, Positive, Share, checked
 from fkd.signatures.npz import read_npz
@@ -46,6 +46,7 @@ def prepare_signatures(
     genuine: list[str] | str | None = None,
     skilled: list[str] | str | None = None,
     expected: dict[str, CountFromZero] | None = None,
+    writers: tuple[Count, Count] | None = None,
     threshold: Literal["image", "blurred"] = "image",
     canvas: tuple[Count, Count] = CANVAS,
     resolution: Positive | Literal["file"] | None = None,
@@ -88,6 +89,9 @@ def prepare_signatures(
     expected : dict of str to int, optional
         The expected numbers ``writers``, ``genuine`` and ``skilled``, or some of them; by
         default, the layout's.
+    writers : (int, int), optional
+        The first and the last writer to take, counted from 1 in natural order; by default, all.
+        `expected` is of the whole set.
     threshold : {"image", "blurred"}
         The image whose Otsu threshold separates the ink, see :func:`fkd.preprocess.normalize`.
         This and `canvas` are not used for ``npz``, whose images are already prepared.
@@ -120,15 +124,19 @@ def prepare_signatures(
     aside = Quarantine()
     settings: dict[str, Any] = {}
     if layout == "npz":
-        files, stored = read_npz(Path(source))
-        prepared = map(_refuse_blank, files, stored)
+        listed, stored = read_npz(Path(source))
+        files = of_writers(listed, writers, name)
+        taken = set(files)
+        kept = (image for row, image in zip(listed, stored, strict=True) if row in taken)
+        prepared = map(_refuse_blank, files, kept)
     else:
         settings = {"threshold": threshold, "canvas": list(canvas), "size": list(SIZE)}
         settings |= {"genuine": genuine, "skilled": skilled}
         if resolution is not None:
             settings["resolution"] = resolution
-        files = list_files(source, genuine, skilled)
-        _pass_over_others(Path(source), files, aside)
+        listed = list_files(source, genuine, skilled)
+        files = of_writers(listed, writers, name)
+        _pass_over_others(Path(source), listed, aside)
         prepare_one = partial(_prepare, source, max_pixels, threshold, tuple(canvas), resolution)
         prepared = side_by_side(prepare_one, files, threads)
         prepared = tqdm(prepared, name, len(files), unit="image", disable=None)
@@ -158,11 +166,11 @@ def prepare_signatures(
         )
     aside.write(quarantine)
     refuse_alike(
-        {row.writer for row in files},
+        {row.writer for row in listed},
         f"signatures.{name}: the writers",
         "Rename the files of one of them, so that one person has one name.",
     )
-    _check_counts(name, source, files, {**known.expected, **(expected or {})})
+    _check_counts(name, source, listed, {**known.expected, **(expected or {})})
     aside.check(len(files), max_share, f"signatures of {name}", quarantine)
     _check_enough(name, source, rows)
     copy_of = _find_copies(name, rows, images)
@@ -181,6 +189,7 @@ def prepare_signatures(
         {
             "set": name,
             "layout": layout,
+            **({"of_writers": list(writers)} if writers else {}),
             "settings": settings,
             "copies": int((copy_of < np.arange(len(rows))).sum()),
             "oversized": None if layout == "npz" else len(oversized),

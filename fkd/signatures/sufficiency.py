@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fkd.layouts import LAYOUTS, list_files
+from fkd.layouts import LAYOUTS, list_files, of_writers
 from fkd.storage.files import files_below, natural_order, printable
 from fkd.verification.protocol import Protocol
 
@@ -21,7 +21,8 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
     name : str
         The set's name in the config.
     entry : mapping of str to Any
-        Its ``layout`` and ``path``, and where the config gives them ``genuine`` and ``skilled``.
+        Its ``layout`` and ``path``, and where the config gives them ``genuine``, ``skilled`` and
+        ``writers``.
         A set of the layout ``npz`` is known once it is read, so that nothing is said of it.
     protocols : iterable of Protocol
         The protocols under which it is judged.
@@ -35,10 +36,11 @@ def too_few(name: str, entry: Mapping[str, Any], protocols: Iterable[Protocol]) 
     genuine, skilled = (entry.get(key) or getattr(layout, key) for key in ("genuine", "skilled"))
     if genuine is None:
         return []
-    rows = list_files(Path(entry["path"]), genuine, skilled)
+    listed = list_files(Path(entry["path"]), genuine, skilled)
+    rows = of_writers(listed, entry.get("writers"), name)
     counts = Counter((row.writer, row.forgery) for row in rows)
     writers = sorted({row.writer for row in rows}, key=natural_order)
-    unfit = _files_that_fit_no_pattern(Path(entry["path"]), {row.file for row in rows})
+    unfit = _files_that_fit_no_pattern(Path(entry["path"]), {row.file for row in listed})
     messages = []
     for protocol in protocols:
         if protocol.writers == "enough":

@@ -67,6 +67,11 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
     for key, entry in [("pages", config["pages"])] + [
         (f"signatures.{n}", s) for n, s in sets.items()
     ]:
+        if key != "pages" and (writers := entry.get("writers")):
+            if entry["layout"] == SYNTHETIC:
+                yield f"{key}.writers: draw.first and draw.writers choose drawn writers"
+            elif writers[0] > writers[1]:
+                yield f"{key}.writers: the first, {writers[0]}, is after the last, {writers[1]}"
         needs = "draw" if entry["layout"] == SYNTHETIC else "path"
         if not entry.get(needs):
             yield f"{key}.{needs}: missing; the layout {entry['layout']} needs it"
@@ -186,13 +191,16 @@ def _counts_per_writer(entry: dict[str, Any]) -> dict[str, int]:
 
 
 def _share_writers(one: dict[str, Any], other: dict[str, Any], folder: str) -> bool:
-    """Tell whether two sets share drawn writers, or are the same file or folder."""
+    """Tell whether two sets share drawn writers, or writers of the same file or folder."""
     if one["layout"] == SYNTHETIC == other["layout"]:
         first, second = (
             range(d["first"], d["first"] + d["writers"]) for d in (one["draw"], other["draw"])
         )
         return first.start < second.stop and second.start < first.stop
     if one["path"] is None or other["path"] is None:
+        return False
+    ranges = [set_.get("writers") for set_ in (one, other)]
+    if all(ranges) and (ranges[0][1] < ranges[1][0] or ranges[1][1] < ranges[0][0]):
         return False
     return same_place(*(expanded(folder) / set_["path"] for set_ in (one, other)))
 

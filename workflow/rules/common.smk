@@ -197,7 +197,7 @@ def signatures_source(name):
                 key: entry["draw"][key] for key in ("writers", "genuine", "skilled")
             },
         }
-    keys = ("layout", "genuine", "skilled", "expected")
+    keys = ("layout", "genuine", "skilled", "expected", "writers")
     known = {key: entry[key] for key in keys if key in entry}
     return known | {"path": data_path(entry["path"])}
 
