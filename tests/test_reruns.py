@@ -136,7 +136,8 @@ def judged(*models: str, name: str = "synthetic") -> set[str]:
 
 
 def verified(*models: str, name: str = "synthetic") -> set[str]:
-    return {f"Verifying {name} by {model}, 3 references" for model in models}
+    jobs = {f"Verifying {name} by {model}, 3 references" for model in models}
+    return jobs | {f"Comparing models on {name}, 3 references, over writers"}
 
 
 def trained(*students: str) -> set[str]:
@@ -151,8 +152,8 @@ def shards(job: str) -> set[str]:
 
 TABLES = {"Writing the tables"}
 APPEARANCE = {"Comparing crops with signatures"}
-RESPONSES = shards("Asking the teacher's responses")
-TREES = shards("Spanning the teacher's maps by trees")
+RESPONSES = shards("Asking the responses of the teacher")
+TREES = shards("Spanning the maps of the teacher by trees")
 TEACHER = {"Training the teacher", "Exporting teacher"} | judged("teacher") | RESPONSES | TREES
 COMPARED = {"Comparing the sets of signatures"}
 CHECK = {"Counting what was set aside of the text"}
@@ -190,8 +191,8 @@ FIGURES |= {
     "Drawing a page with its stripes and cuts",
     "Drawing the teacher's trees over a signature",
 }
-AFTER_TRAINING = ALL_RATES | LOSSES | PAPER_TABLES | CARDS
-AFTER_TRAINING |= pages("eer", "table4", "table5", "table7")
+AFTER_TRAINING = ALL_RATES | LOSSES | PAPER_TABLES | CARDS | METHODS
+AFTER_TRAINING |= pages("eer", "table4", "table5", "table7", "methods")
 
 
 def test_scripts_run_the_copy(finished):
@@ -231,6 +232,12 @@ SETTINGS = {
     "a new student": (
         {"students": {"signet_cl_geom_bc": None}},
         trained("signet_cl_geom_bc"),
+    ),
+    "a second seed": (
+        {"replicates": 2},
+        trained(*(f"{name}.2" for name in TRAINED))
+        | {"Drawing the weights of signet_random.2", "Exporting signet_random.2"}
+        | judged("signet_random.2"),
     ),
     "a model from elsewhere": ({"models": {"a": {"onnx": "a.onnx"}}}, judged("a") | TABLES),
     "a new set of signatures": (
