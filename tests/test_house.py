@@ -19,6 +19,7 @@ ROOMS = {
     "graph",
     "inspection",
     "models",
+    "pairs",
     "report",
     "signatures",
     "storage",

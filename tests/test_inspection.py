@@ -25,6 +25,8 @@ from fkd.inspection.shards import ARRAYS, WHAT
 from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
 from fkd.models.weights import METADATA
+from fkd.pairs.listing import list_pairs
+from fkd.pairs.parts import PartShares
 from fkd.signatures.npz import export_signatures
 from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
@@ -72,6 +74,23 @@ def tree(nodes):
 
 
 SHARDS = {
+    "pairs": lambda: (
+        SIGNED
+        | {
+            "file": np.array([f"{row}.png" for row in range(COUNT)], object),
+            "copy_of": np.arange(COUNT, dtype=np.int32),
+            "offset": np.arange(COUNT) * 600,
+            "height": np.full(COUNT, 20, np.int32),
+            "width": np.full(COUNT, 30, np.int32),
+            "pixels": draw.integers(0, 255, COUNT * 600).astype(np.uint8),
+            "first": np.array([0, 0, 3], np.int32),
+            "second": np.array([1, 2, 4], np.int32),
+            "forged": np.array([False, True, False]),
+            "part": np.array([0, 0, 2], np.int8),
+        },
+        {"pairs": "mine", "images": "raw", "parts": {}},
+        "training: 2 pairs, 1 with a forgery.",
+    ),
     "stripes": lambda: (
         place()
         | {
@@ -270,6 +289,15 @@ def written(tmp_path_factory):
         quarantine=aside,
         max_pixels=10**7,
         max_share=0,
+    )
+    list_pairs(
+        name="mine",
+        signatures=path["signatures"],
+        out=path["pairs"],
+        quarantine=aside,
+        audit=folder / "audit.csv",
+        max_share=0,
+        shares=PartShares(validation=0.0, test=0.0),
     )
     models.save(models.build("signet", None, SMALL), teacher)
     asked = {"crops": path["crops"], "teacher": teacher, "threads": 1}

@@ -9,8 +9,11 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.graph import check_rooted
+from fkd.images import resized
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
+from fkd.pairs.parts import PARTS
+from fkd.preprocess import INPUT
 from fkd.storage import shards
 from fkd.storage.files import printable
 from fkd.study.parts import ARCHITECTURES
@@ -32,6 +35,8 @@ WHAT = {
     "extract_features.",
     "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
     "evaluate_wd or evaluate_wi.",
+    "pairs": "A list of pairs: images of signatures, two of which make a pair, with the parts for "
+    "training, validation and test. Made by list_pairs.",
     "verifier": "A verifier: thresholds and a calibration to likelihood ratios, set on development "
     "writers. Made by set_verifier.",
 }
@@ -39,11 +44,11 @@ WHAT = {
 
 ARRAYS = {
     "image": "gray levels, ink bright on black",
-    "pixels": "gray levels of all stripes, one after another, row by row",
+    "pixels": "gray levels of all stripes or images, one after another, row by row",
     "columns": "for each column of all stripes, one after another, the page's column",
-    "offset": "where in the pixels the stripe begins",
-    "height": "how many rows the stripe has",
-    "width": "how many columns of the stripe it takes",
+    "offset": "where in the pixels it begins",
+    "height": "how many rows it has",
+    "width": "how many columns it has",
     "top": "row of the page, made level, where it begins",
     "stripe": "row of its stripe in the shard of stripes",
     "left": "column of the stripe where it begins",
@@ -58,6 +63,10 @@ ARRAYS = {
     "sample": "its number or name among the writer's",
     "file": "the file it comes from",
     "copy_of": "first row with the same image",
+    "first": "row of the pair's first image",
+    "second": "row of the pair's second image",
+    "forged": "whether the pair has a forgery",
+    "part": "0 for training, 1 for validation, 2 for the test",
     "feature": "the model's response, a vector for each image",
     "split": "the random split into references and tests",
     "row": "row of the signature in its set",
@@ -230,6 +239,26 @@ def _map_size(name: str, nodes: int) -> tuple[int, int]:
     return fitting[0] if fitting else (rows, nodes // rows)
 
 
+def _pairs(arrays: dict, about: dict) -> Told:
+    part, forged = arrays["part"], arrays["forged"].astype(bool)
+    facts = [
+        f"{counted(len(arrays['file']), 'image')} of "
+        f"{counted(len(set(arrays['writer'])), 'writer')}, {about['images']}."
+    ]
+    for number, name in enumerate(PARTS):
+        rows = forged[part == number]
+        facts.append(f"{name}: {counted(len(rows), 'pair')}, {rows.sum():,} with a forgery.")
+    shown = _some(len(part), most=SHOWN // 2)
+    images, names = [], []
+    for pair in shown:
+        for row in (arrays["first"][pair], arrays["second"][pair]):
+            begin, shape = arrays["offset"][row], (arrays["height"][row], arrays["width"][row])
+            pixels = arrays["pixels"][begin : begin + np.prod(shape, dtype=int)]
+            images.append(resized(pixels.reshape(shape), INPUT))
+            names.append(plain(arrays["writer"][row]) + " forged" * bool(forged[pair]))
+    return facts, partial(pictures.draw_contact_sheet, images, names) if images else None
+
+
 def _scores(arrays: dict, about: dict) -> Told:
     score, forged, protocol = arrays["score"], arrays["forgery"].astype(bool), about["protocol"]
     facts = [
@@ -272,5 +301,6 @@ _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "geometry": _geometry,
     "features": _features,
     "scores": _scores,
+    "pairs": _pairs,
     "verifier": _verifier,
 }

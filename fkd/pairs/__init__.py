@@ -1,0 +1,1 @@
+"""Pairs of signatures, and what is learned and judged on them: lists, splits, audits and losses."""
