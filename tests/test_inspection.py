@@ -25,6 +25,7 @@ from fkd.inspection.shards import ARRAYS, WHAT
 from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
 from fkd.models.weights import METADATA
+from fkd.pairs.evaluation import evaluate_pairs
 from fkd.pairs.listing import list_pairs
 from fkd.pairs.parts import PartShares
 from fkd.signatures.npz import export_signatures
@@ -32,13 +33,15 @@ from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.study.parts import Networks
+from fkd.study.siamese import Siamese
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.text.crops import make_crops
 from fkd.text.pages import list_pages
 from fkd.text.stripes import segment_pages
 from fkd.training.fitting import Batches, Record, fit
-from fkd.training.recipe import Recipe
+from fkd.training.recipe import PairRecipe, Recipe
+from fkd.training.siamese import train_siamese
 from fkd.training.targets import cache_geometry, cache_responses
 from fkd.verification import Protocol, evaluate_wd, set_verifier
 
@@ -74,6 +77,16 @@ def tree(nodes):
 
 
 SHARDS = {
+    "pair_scores": lambda: (
+        {
+            "row": np.arange(COUNT, dtype=np.int32),
+            "forged": np.arange(COUNT) % 3 == 2,
+            "part": np.array([1, 1, 2, 2, 2, 2], np.int8),
+            "score": np.arange(COUNT) / 4 - 1,
+        },
+        {"model": "mine", "pairs": "drawn", "threshold": 0.0, "set_on": "validation"},
+        "4 test pairs, 2 with a forgery",
+    ),
     "pairs": lambda: (
         SIGNED
         | {
@@ -297,7 +310,26 @@ def written(tmp_path_factory):
         quarantine=aside,
         audit=folder / "audit.csv",
         max_share=0,
-        shares=PartShares(validation=0.0, test=0.0),
+        shares=PartShares("pairs", validation=0.3, test=0.3),
+        seed=2,
+    )
+    given = {"pairs": path["pairs"], "device": "cpu", "threads": 1}
+    train_siamese(
+        **given,
+        out=folder / "siamese.safetensors",
+        losses=folder / "siamese.csv",
+        checkpoint=folder / "siamese.pt",
+        siamese=Siamese("mine", "contrastive", "signet"),
+        networks=SMALL,
+        recipe=PairRecipe(epochs=1, batch=2, steps=1),
+    )
+    evaluate_pairs(
+        **given,
+        weights=folder / "siamese.safetensors",
+        out=folder / "rates.csv",
+        scores=path["pair_scores"],
+        name="mine",
+        resamples=2,
     )
     models.save(models.build("signet", None, SMALL), teacher)
     asked = {"crops": path["crops"], "teacher": teacher, "threads": 1}

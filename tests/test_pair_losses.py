@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from fkd import pair_losses as losses
 from fkd.errors import FkdError
-from fkd.pairs import losses
 
 DTYPES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
 WRITERS = [1, 1, 1, 2, 2, 2, 3, 1]

@@ -37,6 +37,8 @@ WHAT = {
     "evaluate_wd or evaluate_wi.",
     "pairs": "A list of pairs: images of signatures, two of which make a pair, with the parts for "
     "training, validation and test. Made by list_pairs.",
+    "pair_scores": "Scores that a Siamese network gives pairs for validation and test. Made by "
+    "evaluate_pairs.",
     "verifier": "A verifier: thresholds and a calibration to likelihood ratios, set on development "
     "writers. Made by set_verifier.",
 }
@@ -69,8 +71,8 @@ ARRAYS = {
     "part": "0 for training, 1 for validation, 2 for the test",
     "feature": "the model's response, a vector for each image",
     "split": "the random split into references and tests",
-    "row": "row of the signature in its set",
-    "score": "decision of the writer's verifier; genuine where high",
+    "row": "row of the signature in its set, or of the pair in its list",
+    "score": "decision of the verifier; genuine where high",
     "random_split": "the split of a random forgery",
     "random_writer": "the number of the writer whose verifier judges it",
     "random_score": "its score",
@@ -259,6 +261,20 @@ def _pairs(arrays: dict, about: dict) -> Told:
     return facts, partial(pictures.draw_contact_sheet, images, names) if images else None
 
 
+def _pair_scores(arrays: dict, about: dict) -> Told:
+    test = arrays["part"] == PARTS.index("test")
+    score, forged = arrays["score"][test], arrays["forged"].astype(bool)[test]
+    accepted = score >= about["threshold"]
+    facts = [
+        f"The network {plain(about['model'])} on the pairs {plain(about['pairs'])}: "
+        f"{counted(len(score), 'test pair')}, {int(forged.sum()):,} with a forgery.",
+        f"At the threshold {about['threshold']:.4g}, set on {about['set_on']}, "
+        f"{int((accepted & ~forged).sum()):,} genuine pairs and {int((accepted & forged).sum()):,} "
+        "with a forgery are accepted.",
+    ]
+    return facts, partial(pictures.draw_scores, score[~forged], score[forged])
+
+
 def _scores(arrays: dict, about: dict) -> Told:
     score, forged, protocol = arrays["score"], arrays["forgery"].astype(bool), about["protocol"]
     facts = [
@@ -302,5 +318,6 @@ _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "features": _features,
     "scores": _scores,
     "pairs": _pairs,
+    "pair_scores": _pair_scores,
     "verifier": _verifier,
 }

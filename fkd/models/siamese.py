@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fkd.errors import FkdError
 from fkd.models.network import Network, as_input
 from fkd.models.weights import load, load_beside, save
-from fkd.pairs.losses import distance
+from fkd.pair_losses import distance
 from fkd.seeding import entropy
 from fkd.study.siamese import Siamese
 

@@ -1,1 +1,1 @@
-"""Pairs of signatures, and what is learned and judged on them: lists, splits, audits and losses."""
+"""Pairs of signatures: how they are listed, divided and audited, and how networks are judged on them."""

@@ -40,7 +40,7 @@ def write_pairs(
     Parameters
     ----------
     rates : list of Path
-        CSV files of :func:`fkd.verification.siamese.evaluate_pairs`.
+        CSV files of :func:`fkd.pairs.evaluation.evaluate_pairs`.
     audits : list of Path
         CSV files of :func:`fkd.pairs.listing.list_pairs`.
     siamese : dict of str to Siamese

@@ -51,34 +51,34 @@ class PairLoss:
 PAIR_LOSSES: dict[str, PairLoss] = {
     "binary_cross_entropy": PairLoss(
         label="BCE",
-        function="fkd.pairs.losses.binary_cross_entropy",
+        function="fkd.pair_losses.binary_cross_entropy",
         comparison="learned",
         takes="pairs",
     ),
     "contrastive": PairLoss(
         label="contrastive",
-        function="fkd.pairs.losses.contrastive",
+        function="fkd.pair_losses.contrastive",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 2.0},
     ),
     "contrastive_as_printed": PairLoss(
         label="contrastive (as printed)",
-        function="fkd.pairs.losses.contrastive_as_printed",
+        function="fkd.pair_losses.contrastive_as_printed",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 2.0},
     ),
     "weighted_contrastive": PairLoss(
         label="contrastive (a, b)",
-        function="fkd.pairs.losses.weighted_contrastive",
+        function="fkd.pair_losses.weighted_contrastive",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 1.0, "a": 1.0, "b": 1.0},
     ),
     "triplet": PairLoss(
         label="triplet",
-        function="fkd.pairs.losses.triplet",
+        function="fkd.pair_losses.triplet",
         comparison="euclidean",
         takes="images",
         parameters={"margin": 0.5, "squared": False, "mining": "all"},
@@ -86,7 +86,7 @@ PAIR_LOSSES: dict[str, PairLoss] = {
     ),
     "nt_xent": PairLoss(
         label="NT-Xent",
-        function="fkd.pairs.losses.nt_xent",
+        function="fkd.pair_losses.nt_xent",
         comparison="cosine",
         takes="images",
         parameters={"temperature": 0.5},
@@ -213,3 +213,11 @@ class Siamese:
             width=self.width or (networks.width if own is None else 1.0),
             features=self.features or own or networks.features,
         )
+
+
+def siamese_of(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Siamese]:
+    """Make the Siamese networks of a study from ``siamese`` in its completed config."""
+    return {
+        name: Siamese.from_settings({key: v for key, v in spec.items() if key != "training"})
+        for name, spec in settings.items()
+    }

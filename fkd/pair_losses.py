@@ -33,7 +33,7 @@ def distance(first: Tensor, second: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from fkd.pairs.losses import distance
+    >>> from fkd.pair_losses import distance
     >>> distance(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2)).item()
     5.0
     """
@@ -58,7 +58,7 @@ def binary_cross_entropy(logit: Tensor, forged: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from fkd.pairs.losses import binary_cross_entropy
+    >>> from fkd.pair_losses import binary_cross_entropy
     >>> f"{binary_cross_entropy(torch.zeros(2), torch.tensor([True, False])):.4f}"
     '0.6931'
     """
@@ -89,7 +89,7 @@ def contrastive(distance: Tensor, forged: Tensor, margin: float = 2.0) -> Tensor
     Examples
     --------
     >>> import torch
-    >>> from fkd.pairs.losses import contrastive
+    >>> from fkd.pair_losses import contrastive
     >>> contrastive(torch.tensor([1.0, 0.5]), torch.tensor([False, True]), margin=2.0).item()
     1.625
     """
@@ -117,7 +117,7 @@ def contrastive_as_printed(distance: Tensor, forged: Tensor, margin: float = 2.0
     Examples
     --------
     >>> import torch
-    >>> from fkd.pairs.losses import contrastive_as_printed
+    >>> from fkd.pair_losses import contrastive_as_printed
     >>> pairs = torch.tensor([1.0, 0.5]), torch.tensor([False, True])
     >>> contrastive_as_printed(*pairs, margin=2.0).item()
     0.6875
@@ -147,7 +147,7 @@ def weighted_contrastive(
     Examples
     --------
     >>> import torch
-    >>> from fkd.pairs.losses import weighted_contrastive
+    >>> from fkd.pair_losses import weighted_contrastive
     >>> pairs = torch.tensor([1.0, 0.5]), torch.tensor([False, True])
     >>> weighted_contrastive(*pairs, margin=1.0, a=1.0, b=2.0).item()
     1.0
@@ -209,7 +209,7 @@ def triplet(
     1 - 1.2 + 0.5, and the anchor at 1 costs 1 - 0.2 + 0.5.
 
     >>> import torch
-    >>> from fkd.pairs.losses import triplet
+    >>> from fkd.pair_losses import triplet
     >>> embedding, writer = torch.tensor([[0.0], [1.0], [1.2]]), torch.tensor([7, 7, 7])
     >>> forgery = torch.tensor([False, False, True])
     >>> f"{triplet(embedding, writer, forgery, margin=0.5):.3f}"
@@ -268,7 +268,7 @@ def nt_xent(embedding: Tensor, writer: Tensor, forgery: Tensor, temperature: flo
     Two equal signatures of one writer, and one that is orthogonal to them.
 
     >>> import torch
-    >>> from fkd.pairs.losses import nt_xent
+    >>> from fkd.pair_losses import nt_xent
     >>> embedding = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> writer, forgery = torch.tensor([1, 1, 2]), torch.zeros(3, dtype=torch.bool)
     >>> f"{nt_xent(embedding, writer, forgery, temperature=1.0):.4f}"  # log(1 + 1 / e)
