@@ -25,7 +25,7 @@ from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PAGES = ["data_set", "handwriting", "teacher", "student", "loss"]
+PAGES = ["data_set", "handwriting", "teacher", "student", "loss", "pairs"]
 
 EER = "results/tables/eer.csv"
 TARGETS = {
@@ -37,6 +37,8 @@ TARGETS = {
     "pages.yaml": "results/tables/data.csv",
     "table.yaml": "results/tables/data.csv",
     "crops.yaml": "results/tables/data.csv",
+    ("pairs", "mine.yaml"): "results/tables/pairs.csv",
+    "drawn.yaml": "results/metrics/synthetic/few_pairs-3.csv",
 }
 """What is made of a page's further configs, in place of the whole table: one model's rates, or for
 pages about the data their counts."""
@@ -52,6 +54,8 @@ FOUND = {
     "pages.yaml": ("layout", {"folder"}),
     "table.yaml": ("layout", {"iam"}),
     "crops.yaml": ("layout", {"crops"}),
+    "drawn.yaml": ("model", {"few_pairs"}),
+    ("pairs", "mine.yaml"): ("model", {"mine_contrastive"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
     ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
 }
@@ -258,7 +262,7 @@ def test_a_page_does_what_it_says(page, checkout, tmp_path):
                 run(words, folder)
                 continue
             name = words[-1]
-            target = TARGETS.get(name, EER)
+            target = TARGETS.get((page, name), TARGETS.get(name, EER))
             run(["snakemake", target, *words[1:], "--config", "size=smallest"], folder)
             column, rows = FOUND.get((page, name), FOUND.get(name))
             assert rows <= set(pd.read_csv(folder / target)[column])
