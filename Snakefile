@@ -27,6 +27,7 @@ include: "workflow/rules/pages.smk"
 include: "workflow/rules/signatures.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/students.smk"
+include: "workflow/rules/siamese.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/verifiers.smk"
 include: "workflow/rules/report.smk"
@@ -39,6 +40,7 @@ rule all:
         "results/tables/eer.csv",
         figures(),
         expand("results/models/{model}.md", model=MODELS),
+        expand("results/models/pairs/{siamese}.onnx", siamese=study.siamese),
         expand("results/report/Results/{table}.html", table=RESULTS),
         "results/report/Data/data.html",
         "results/report/Data/appearance.html",
@@ -50,7 +52,11 @@ rule all:
 # All models as ONNX files, without an evaluation.
 rule models:
     input:
-        expand("results/models/{model}.onnx", model=replicates(MODELS)),
+        expand(
+            "results/models/{model}.onnx",
+            model=replicates(MODELS + list(study.siamese)),
+        ),
+        expand("results/models/pairs/{siamese}.onnx", siamese=study.siamese),
     localrule: True
 
 

@@ -129,6 +129,26 @@ def resolution_of(path: Path | str) -> float | None:
     return across if is_one else None
 
 
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring an image to a size whose proportions may be others.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width)
+        Gray levels.
+    size : (int, int)
+        Rows and columns of the result.
+
+    Returns
+    -------
+    ndarray of uint8, shape `size`
+        Means over the pixels that a pixel of the result covers, weighted by a triangle.
+    """
+    rows, columns = size
+    small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
+    return np.asarray(small)
+
+
 class _Unlimited:
     """Lifts Pillow's own limit on the size, which `max_pixels` replaces, while images are read.
 

@@ -163,6 +163,12 @@ OTHERS = {
         obtain="Those who cut them.",
         files={"text crop in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
     ),
+    "pairs": Other(
+        holds="pair files *.csv, and the folders of the images that they name",
+        obtain="Those who hand pairs round; the Dutch signatures of the ICDAR 2011 competition are "
+        "to be found as 'signature verification dataset'.",
+        files={"pair file *.csv": r"(?:.*/)?[^/]+\.(?i:csv)"},
+    ),
     "signet": Other(
         holds="SigNet's public weights, signet.pth, or the same network as *.onnx",
         obtain="The sigver project of L. G. Hafemann, R. Sabourin and L. S. Oliveira (ÉTS "

@@ -129,7 +129,7 @@ def test_each_layer_starts_as_published(name, rule):
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             weight, convolution = module.weight, isinstance(module, torch.nn.Conv2d)
             fan_in, fan_out = weight[0].numel(), weight[:, 0].numel()
-            he = rule == "code" and not (name == "resnet18" and convolution)
+            he = rule == "code" and ARCHITECTURES[name].initialization[not convolution] == "he"
             sd = math.sqrt(2 / (fan_in if he else fan_in + fan_out))
             assert weight.std().item() == pytest.approx(sd, rel=5 / math.sqrt(weight.numel()))
             # Normal draws go further than even ones of the same deviation.

@@ -400,12 +400,13 @@ REFUSED = {
     ),
     "an unknown network": (
         {"students": {"mine": {"architecture": "resnet", "classification": 1}}},
-        'students.mine.architecture: expected one of resnet18, signet, found "resnet"; did you '
+        "students.mine.architecture: expected one of resnet18, signet, custom_cnn, article_cnn, "
+        'dey_signet, found "resnet"; did you '
         "mean resnet18?",
     ),
     "an unknown teacher": (
         {"teacher": {"architecture": "vgg", "development": ["own"]}},
-        'teacher.architecture: expected one of resnet18, signet, found "vgg"',
+        'teacher.architecture: expected one of resnet18, signet, custom_cnn, article_cnn, dey_signet, found "vgg"',
     ),
     "an unknown loss": (
         {"students": {"resnet18_cl_bc": {"response": {"loss": "barlow_twin"}}}},

@@ -25,7 +25,7 @@ from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PAGES = ["data_set", "handwriting", "teacher", "student", "loss", "verifiers"]
+PAGES = ["data_set", "handwriting", "teacher", "student", "loss", "verifiers", "pairs"]
 
 EER = "results/tables/eer.csv"
 TARGETS = {
@@ -39,6 +39,8 @@ TARGETS = {
     "crops.yaml": "results/tables/data.csv",
     "verified.yaml": "results/tables/verifiers.csv",
     "seeds.yaml": "results/metrics/synthetic/resnet18_random.3-3.csv",
+    ("pairs", "mine.yaml"): "results/tables/pairs.csv",
+    "drawn.yaml": "results/metrics/synthetic/few_pairs-3.csv",
 }
 """What is made of a page's further configs, in place of the whole table: one model's rates, or for
 pages about the data their counts."""
@@ -56,6 +58,8 @@ FOUND = {
     "crops.yaml": ("layout", {"crops"}),
     "verified.yaml": ("verifier", {"wd", "wi", "cosine"}),
     "seeds.yaml": ("model", {"resnet18_random.3"}),
+    "drawn.yaml": ("model", {"few_pairs"}),
+    ("pairs", "mine.yaml"): ("model", {"mine_contrastive"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
     ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
 }
@@ -262,7 +266,7 @@ def test_a_page_does_what_it_says(page, checkout, tmp_path):
                 run(words, folder)
                 continue
             name = words[-1]
-            target = TARGETS.get(name, EER)
+            target = TARGETS.get((page, name), TARGETS.get(name, EER))
             run(["snakemake", target, *words[1:], "--config", "size=smallest"], folder)
             column, rows = FOUND.get((page, name), FOUND.get(name))
             assert rows <= set(pd.read_csv(folder / target)[column])

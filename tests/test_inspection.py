@@ -25,18 +25,23 @@ from fkd.inspection.shards import ARRAYS, WHAT
 from fkd.models.export import export_onnx
 from fkd.models.features import extract_features
 from fkd.models.weights import METADATA
+from fkd.pairs.evaluation import evaluate_pairs
+from fkd.pairs.listing import list_pairs
+from fkd.pairs.parts import PartShares
 from fkd.signatures.npz import export_signatures
 from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
 from fkd.storage.quarantine import Quarantine
 from fkd.study.parts import Networks
+from fkd.study.siamese import Siamese
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_pages, draw_signatures
 from fkd.text.crops import make_crops
 from fkd.text.pages import list_pages
 from fkd.text.stripes import segment_pages
 from fkd.training.fitting import Batches, Record, fit
-from fkd.training.recipe import Recipe
+from fkd.training.recipe import PairRecipe, Recipe
+from fkd.training.siamese import train_siamese
 from fkd.training.targets import cache_geometry, cache_responses
 from fkd.verification import Protocol, evaluate_wd, set_verifier, train_wi
 
@@ -72,6 +77,33 @@ def tree(nodes):
 
 
 SHARDS = {
+    "pair_scores": lambda: (
+        {
+            "row": np.arange(COUNT, dtype=np.int32),
+            "forged": np.arange(COUNT) % 3 == 2,
+            "part": np.array([1, 1, 2, 2, 2, 2], np.int8),
+            "score": np.arange(COUNT) / 4 - 1,
+        },
+        {"model": "mine", "pairs": "drawn", "threshold": 0.0, "set_on": "validation"},
+        "4 test pairs, 2 with a forgery",
+    ),
+    "pairs": lambda: (
+        SIGNED
+        | {
+            "file": np.array([f"{row}.png" for row in range(COUNT)], object),
+            "copy_of": np.arange(COUNT, dtype=np.int32),
+            "offset": np.arange(COUNT) * 600,
+            "height": np.full(COUNT, 20, np.int32),
+            "width": np.full(COUNT, 30, np.int32),
+            "pixels": draw.integers(0, 255, COUNT * 600).astype(np.uint8),
+            "first": np.array([0, 0, 3], np.int32),
+            "second": np.array([1, 2, 4], np.int32),
+            "forged": np.array([False, True, False]),
+            "part": np.array([0, 0, 2], np.int8),
+        },
+        {"pairs": "mine", "images": "raw", "parts": {}},
+        "training: 2 pairs, 1 with a forgery.",
+    ),
     "stripes": lambda: (
         place()
         | {
@@ -314,6 +346,34 @@ def written(tmp_path_factory):
         quarantine=aside,
         max_pixels=10**7,
         max_share=0,
+    )
+    list_pairs(
+        name="mine",
+        signatures=path["signatures"],
+        out=path["pairs"],
+        quarantine=aside,
+        audit=folder / "audit.csv",
+        max_share=0,
+        shares=PartShares("pairs", validation=0.3, test=0.3),
+        seed=2,
+    )
+    given = {"pairs": path["pairs"], "device": "cpu", "threads": 1}
+    train_siamese(
+        **given,
+        out=folder / "siamese.safetensors",
+        losses=folder / "siamese.csv",
+        checkpoint=folder / "siamese.pt",
+        siamese=Siamese("mine", "contrastive", "signet"),
+        networks=SMALL,
+        recipe=PairRecipe(epochs=1, batch=2, steps=1),
+    )
+    evaluate_pairs(
+        **given,
+        weights=folder / "siamese.safetensors",
+        out=folder / "rates.csv",
+        scores=path["pair_scores"],
+        name="mine",
+        resamples=2,
     )
     models.save(models.build("signet", None, SMALL), teacher)
     asked = {"crops": path["crops"], "teacher": teacher, "threads": 1}

@@ -30,6 +30,56 @@ def test_number_of_parameters(name, count):
     assert sum(p.numel() for p in with_classifier.parameters()) == count + 7 * 2048
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "count"),
+    [
+        # By layers: weights and biases of the convolutions, batch norm, fully connected layers.
+        ("custom_cnn", 7056, (27 * 4 + 4) + (36 * 16 + 16) + 7057 * 256),
+        (
+            "article_cnn",
+            30_976,
+            (122 * 96 + 192)
+            + (2401 * 256 + 512)
+            + (2305 * 384 + 768)
+            + (3457 * 256 + 512)
+            + (30_977 * 1024 + 1025 * 128 + 129 * 2),
+        ),
+        (
+            "dey_signet",
+            108_800,
+            (122 * 96) + (2401 * 256) + (2305 * 384) + (3457 * 256) + 108_801 * 1024 + 1025 * 128,
+        ),
+    ],
+)
+def test_parameters_of_the_networks_of_write_ups(name, first, count):
+    with torch.device("meta"):
+        network = code_of_part(ARCHITECTURES[name].network)()
+        _, feature = network.describe(torch.empty(2, 1, 150, 220))
+    assert sum(p.numel() for p in network.parameters()) == count
+    linear = next(m for m in network.modules() if isinstance(m, torch.nn.Linear))
+    assert linear.in_features == first
+    assert feature.shape == (2, ARCHITECTURES[name].features)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_networks_take_images_of_any_size(name):
+    known = ARCHITECTURES[name]
+    network = models.build(name, None, SMALL).eval()
+    images = torch.rand(3, 1, 90, 130, generator=torch.Generator().manual_seed(1))
+    taken = network.take(images)
+    assert taken.shape == (3, known.input.channels, *known.input.size)
+    if known.input.scaling == "image":
+        torch.testing.assert_close(taken.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+        spread = taken.square().mean(dim=(1, 2, 3))
+        torch.testing.assert_close(spread, torch.ones(3))
+        assert torch.isfinite(network.take(torch.zeros(1, 1, 9, 9))).all()
+    else:
+        assert taken.min() >= 0 and taken.max() <= 1 + 1e-6
+    same = torch.rand(2, 1, *known.input.size)
+    if known.input.scaling == "unit":
+        torch.testing.assert_close(network.take(same), same, atol=0, rtol=0)
+
+
 @pytest.mark.fidelity("SigNet")
 @pytest.mark.fidelity("ResNet-18")
 def test_the_published_sizes_of_maps():
@@ -127,7 +177,7 @@ def test_weights_depend_on_the_seed_and_the_rule():
 
 
 @pytest.mark.fidelity("initialization")
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ["resnet18", "signet"])
 def test_the_public_classes_start_as_published(name):
     network = code_of_part(ARCHITECTURES[name].network)()
     fc = dict(network.named_modules())["fc" if name == "resnet18" else "fc_layers.fc1.fc"]
@@ -177,13 +227,15 @@ def test_loading_names_the_fault(tmp_path):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_onnx_equals_torch(tmp_path, architecture):
-    network = models.build(architecture, 5, Networks(features=64)).eval()
+    # What takes the response of ours at the published width would take minutes of the others.
+    size = Networks(width=1.0 if ARCHITECTURES[architecture].map_sizes else 0.1, features=64)
+    network = models.build(architecture, 5, size).eval()
     models.save(network, tmp_path / "a.safetensors", {"seed": 3})
     export_onnx(weights=tmp_path / "a.safetensors", out=tmp_path / "a.onnx", name="a")
     assert [path.name for path in tmp_path.glob("*.onnx*")] == ["a.onnx"]
     check_onnx(tmp_path / "a.onnx", models.load(tmp_path / "a.safetensors")[0])
     assert CHECKED_BATCHES == (1, 4, 7)
-    other = models.build(architecture, None, Networks(features=64), seed=1).eval()
+    other = models.build(architecture, None, size, seed=1).eval()
     with pytest.raises(FkdError, match="differs from PyTorch"):
         check_onnx(tmp_path / "a.onnx", other)
     properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}

@@ -8,15 +8,23 @@ import yaml
 
 from fkd.__main__ import STAGES, load, main
 from fkd.errors import FkdError
+from fkd.pairs.drawing import Draw
+from fkd.pairs.listing import Source
+from fkd.pairs.parts import PartShares
 from fkd.ranges import Count, Range, checked
 from fkd.study.parts import Networks
+from fkd.study.siamese import Siamese
 from fkd.study.students import Response, Student
-from fkd.training.recipe import Recipe
+from fkd.training.recipe import PairRecipe, Recipe
 from fkd.verification import PairProtocol, Protocol
 
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
 )
+
+PAIR_TRAINING = SCHEMA["properties"]["siamese"]["additionalProperties"]["properties"]["training"][
+    "properties"
+]
 
 READERS: dict[str, list[Any]] = {
     "device": ["train_teacher", "train_student", "cache_responses", "cache_geometry"],
@@ -60,6 +68,14 @@ READERS: dict[str, list[Any]] = {
     "evaluation.development_references": [PairProtocol, "train_wi"],
     "evaluation.calibration": ["set_verifier"],
     "evaluation.sets.*.writers": [Protocol, PairProtocol],
+    "pairs.*.forged": [Source],
+    **{f"pairs.*.draw.{key}": [Draw] for key in ("pairs", "genuine", "skilled", "random")},
+    "pairs.*.writers": ["list_pairs"],
+    "pairs.*.images": ["list_pairs"],
+    "pairs.*.split": [PartShares],
+    "siamese.*.width": [Siamese],
+    "siamese.*.features": [Siamese],
+    **{f"siamese.*.training.{key}": [PairRecipe] for key in PAIR_TRAINING},
     **{f"training.{key}": [Recipe] for key in SCHEMA["$defs"]["training"]["properties"]},
 }
 """The stages and typed objects that read a setting with a range, under the setting's last name."""
@@ -71,6 +87,8 @@ ELSEWHERE = {
     "evaluation.splits": "the tables of a study need two for a spread, a protocol one",
     "replicates": "it is the number of jobs, which no job reads",
     "seed": "any integer is a seed",
+    "pairs.*.validation_share": "PartShares.validation, and together with the test share",
+    "pairs.*.test_share": "PartShares.test, and together with the validation share",
     "pages.layout": "list_pages looks it up among its readers",
     "signatures.*.expected.writers": "one mapping for all counts, checked with the set",
     "signatures.*.expected.genuine": "one mapping for all counts, checked with the set",

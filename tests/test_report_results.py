@@ -180,14 +180,14 @@ def looks_of(models):
 def test_columns_part_the_networks():
     students = {name: PAPER[name] for name in NAMES}
     columns = by_network(["teacher", *NAMES, "theirs"], students)
-    assert list(columns) == ["SigNet", "ResNet-18", "models of others"]
+    assert list(columns) == ["SigNet", "ResNet-18", "other models"]
     assert columns["SigNet"] == ["teacher", "signet_cl_tce"]
     assert columns["ResNet-18"] == ["teacher", *NAMES[1:]]
-    assert columns["models of others"] == ["teacher", "theirs"]
+    assert columns["other models"] == ["teacher", "theirs"]
     assert by_network(["teacher", "theirs"], students) == {"": ["teacher", "theirs"]}
     assert by_network(["teacher"], {}) == {"": ["teacher"]}
     # The column of others is the last, wherever their names stand.
-    assert list(by_network(["a", "signet_cl_tce"], students)) == ["SigNet", "models of others"]
+    assert list(by_network(["a", "signet_cl_tce"], students)) == ["SigNet", "other models"]
 
 
 def spiked(path, column, epoch, value):

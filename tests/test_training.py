@@ -218,9 +218,9 @@ def test_a_checkpoint_knows_the_code_of_the_network_and_of_the_loss(monkeypatch)
     reached = Library(Path(fkd.__file__).parent).reached
     places = {text.partition(":")[0] for text in reached(parts=[stage])}
     assert {"fkd.training.fitting", "fkd.training.students", "fkd.training.text_crops"} <= places
-    alone = stages._code_of(stages.train_student)
-    network = stages._code_of(stages.train_student, "fkd.models.resnet18.ResNet18")
-    loss = stages._code_of(stages.train_student, "fkd.losses.barlow_twins")
+    alone = stages.code_of_stage(stages.train_student)
+    network = stages.code_of_stage(stages.train_student, "fkd.models.resnet18.ResNet18")
+    loss = stages.code_of_stage(stages.train_student, "fkd.losses.barlow_twins")
     assert len({alone, network, loss}) == 3
 
 

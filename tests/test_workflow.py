@@ -22,6 +22,7 @@ pytestmark = pytest.mark.workflow
 
 FIGURES = {"pipeline", "page", "tree", "contrast", "losses", "references", "splits", "curves"}
 FIGURES = {f"figure_{name}" for name in FIGURES | {"correlations", "hardest"}}
+OF_PAIRS = {"figure_pairs", "figure_siamese"}
 
 
 def snakemake(folder, *arguments):
@@ -91,13 +92,17 @@ def test_plan_of_the_default_study(default_plan):
     assert jobs["train_teacher"] == 1
     assert jobs["train_student"] == len(students) - random
     assert jobs["random_student"] == random
-    assert jobs["export_onnx"] == len(students) + 1
-    assert jobs["evaluate_wd"] == (len(students) + 1) * len(protocol["references"])
+    siamese = len(config["siamese"])
+    assert jobs["list_pairs"] == len(config["pairs"])
+    assert jobs["train_siamese"] == jobs["export_siamese"] == jobs["evaluate_pairs"] == siamese
+    models = len(students) + 1 + siamese
+    assert jobs["export_onnx"] == models
+    assert jobs["evaluate_wd"] == models * len(protocol["references"])
     assert jobs["write_tables"] == 1
     assert jobs["write_paper_table"] == 3
-    assert jobs["write_hypertext"] == 8
+    assert jobs["write_hypertext"] == 10
     figures = {rule: count for rule, count in jobs.items() if rule.startswith("figure_")}
-    assert figures == dict.fromkeys(FIGURES, 1)
+    assert figures == dict.fromkeys(FIGURES | OF_PAIRS, 1)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +230,7 @@ def untrained(tmp_path_factory):
         data="elsewhere",
         teacher={"weights": "signet.pth"},
         students={"resnet18_random": None},
+        siamese={},
         models={"theirs": {"onnx": "models/a.onnx"}},
     )
     (folder / "elsewhere/models").mkdir(parents=True)

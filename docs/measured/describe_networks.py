@@ -20,7 +20,8 @@ def describe_networks(*, out: Path) -> None:
         Markdown: a sentence and a table.
     """
     rows = []
-    for architecture in ARCHITECTURES.values():
+    # Networks with a length of their own are those of Siamese networks; see docs/pairs.md.
+    for architecture in (known for known in ARCHITECTURES.values() if known.features is None):
         with torch.device("meta"):
             network = code_of_part(architecture.network)(num_classes=None)
             maps, _ = network.describe(torch.empty(2, 1, *INPUT))

@@ -9,8 +9,11 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.graph import check_rooted
+from fkd.images import resized
 from fkd.inspection import pictures
 from fkd.inspection.finding import Finding, counted, plain, times
+from fkd.pairs.parts import PARTS
+from fkd.preprocess import INPUT
 from fkd.storage import shards
 from fkd.storage.files import printable
 from fkd.study.parts import ARCHITECTURES
@@ -33,6 +36,10 @@ WHAT = {
     "scores": "Scores of the verifiers of all writers, for each tested signature. Made by "
     "evaluate_wd or evaluate_wi.",
     "machine": "A machine that compares two signatures of any writer. Made by train_wi.",
+    "pairs": "A list of pairs: images of signatures, two of which make a pair, with the parts for "
+    "training, validation and test. Made by list_pairs.",
+    "pair_scores": "Scores that a Siamese network gives pairs for validation and test. Made by "
+    "evaluate_pairs.",
     "verifier": "A verifier: thresholds and a calibration to likelihood ratios, set on development "
     "writers. Made by set_verifier.",
 }
@@ -40,11 +47,11 @@ WHAT = {
 
 ARRAYS = {
     "image": "gray levels, ink bright on black",
-    "pixels": "gray levels of all stripes, one after another, row by row",
+    "pixels": "gray levels of all stripes or images, one after another, row by row",
     "columns": "for each column of all stripes, one after another, the page's column",
-    "offset": "where in the pixels the stripe begins",
-    "height": "how many rows the stripe has",
-    "width": "how many columns of the stripe it takes",
+    "offset": "where in the pixels it begins",
+    "height": "how many rows it has",
+    "width": "how many columns it has",
     "top": "row of the page, made level, where it begins",
     "stripe": "row of its stripe in the shard of stripes",
     "left": "column of the stripe where it begins",
@@ -59,10 +66,14 @@ ARRAYS = {
     "sample": "its number or name among the writer's",
     "file": "the file it comes from",
     "copy_of": "first row with the same image",
+    "first": "row of the pair's first image",
+    "second": "row of the pair's second image",
+    "forged": "whether the pair has a forgery",
+    "part": "0 for training, 1 for validation, 2 for the test",
     "feature": "the model's response, a vector for each image",
     "split": "the random split into references and tests",
-    "row": "row of the signature in its set",
-    "score": "decision of the writer's verifier; genuine where high",
+    "row": "row of the signature in its set, or of the pair in its list",
+    "score": "decision of the verifier; genuine where high",
     "random_split": "the split of a random forgery",
     "random_writer": "the number of the writer whose verifier judges it",
     "random_score": "its score",
@@ -234,6 +245,40 @@ def _map_size(name: str, nodes: int) -> tuple[int, int]:
     return fitting[0] if fitting else (rows, nodes // rows)
 
 
+def _pairs(arrays: dict, about: dict) -> Told:
+    part, forged = arrays["part"], arrays["forged"].astype(bool)
+    facts = [
+        f"{counted(len(arrays['file']), 'image')} of "
+        f"{counted(len(set(arrays['writer'])), 'writer')}, {about['images']}."
+    ]
+    for number, name in enumerate(PARTS):
+        rows = forged[part == number]
+        facts.append(f"{name}: {counted(len(rows), 'pair')}, {rows.sum():,} with a forgery.")
+    shown = _some(len(part), most=SHOWN // 2)
+    images, names = [], []
+    for pair in shown:
+        for row in (arrays["first"][pair], arrays["second"][pair]):
+            begin, shape = arrays["offset"][row], (arrays["height"][row], arrays["width"][row])
+            pixels = arrays["pixels"][begin : begin + np.prod(shape, dtype=int)]
+            images.append(resized(pixels.reshape(shape), INPUT))
+            names.append(plain(arrays["writer"][row]) + " forged" * bool(forged[pair]))
+    return facts, partial(pictures.draw_contact_sheet, images, names) if images else None
+
+
+def _pair_scores(arrays: dict, about: dict) -> Told:
+    test = arrays["part"] == PARTS.index("test")
+    score, forged = arrays["score"][test], arrays["forged"].astype(bool)[test]
+    accepted = score >= about["threshold"]
+    facts = [
+        f"The network {plain(about['model'])} on the pairs {plain(about['pairs'])}: "
+        f"{counted(len(score), 'test pair')}, {int(forged.sum()):,} with a forgery.",
+        f"At the threshold {about['threshold']:.4g}, set on {about['set_on']}, "
+        f"{int((accepted & ~forged).sum()):,} genuine pairs and {int((accepted & forged).sum()):,} "
+        "with a forgery are accepted.",
+    ]
+    return facts, partial(pictures.draw_scores, score[~forged], score[forged])
+
+
 def _scores(arrays: dict, about: dict) -> Told:
     score, forged, protocol = arrays["score"], arrays["forgery"].astype(bool), about["protocol"]
     facts = [
@@ -289,5 +334,7 @@ _FACTS: dict[str, Callable[[dict, dict], Told]] = {
     "features": _features,
     "scores": _scores,
     "machine": _machine,
+    "pairs": _pairs,
+    "pair_scores": _pair_scores,
     "verifier": _verifier,
 }

@@ -3,7 +3,9 @@
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +14,7 @@ import torch
 
 from fkd import models
 from fkd.errors import FkdError
+from fkd.models.siamese import SiameseNetwork, load_siamese
 from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
 
@@ -42,40 +45,101 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
         If the features computed by ONNX Runtime and PyTorch differ.
     """
     network, about = models.load(weights)
+    described = {
+        **_described(name, network, about),
+        "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
+        "output": f"feature: float32 (batch, {network.settings['features']})",
+    }
+    model = _exported(network, ["image"], "feature", described)
+    with writing(out) as part:
+        onnx.save(model, part)
+        check_onnx(part, network)
+
+
+def export_siamese(*, weights: Path, out: Path, name: str) -> None:
+    """Export a Siamese network with its comparison as ONNX, and check it against PyTorch.
+
+    The inputs are ``first`` and ``second`` (batch, 1, 150, 220), float32 in [0, 1], with bright ink
+    on black. The output is ``score`` (batch,), float32, higher for genuine.
+
+    Parameters
+    ----------
+    weights : Path
+        The weights, a safetensors file written by :func:`fkd.models.siamese.save_siamese`.
+    out : Path
+        The ONNX file to write. Its metadata describe how the model was trained.
+    name : str
+        The model's name in the study.
+
+    Raises
+    ------
+    FkdError
+        If the scores computed by ONNX Runtime and PyTorch differ.
+    """
+    network, about = load_siamese(weights)
+    image = f"float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright"
+    described = {
+        **_described(name, network.embedding, about),
+        "input": f"first, second: {image}",
+        "output": "score: float32 (batch,), higher for genuine",
+    }
+    model = _exported(_TwoPasses(network), ["first", "second"], "score", described)
+    with writing(out) as part:
+        onnx.save(model, part)
+        check_onnx(part, network, ["first", "second"], "score")
+
+
+class _TwoPasses(torch.nn.Module):
+    """A Siamese network that describes one image after the other.
+
+    The exporter would fix the size of a batch that is joined and divided again.
+    """
+
+    def __init__(self, network: SiameseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return self.network.comparer(*map(self.network.describe, (first, second)))
+
+
+def _described(name: str, network: models.Network, about: dict[str, Any]) -> dict[str, str]:
+    """Make the metadata of a model."""
+    return {
+        "name": name,
+        "architecture": network.architecture,
+        "parameters": str(sum(values.numel() for values in network.parameters())),
+        "settings": json.dumps(network.settings),
+        "trained_with": json.dumps(about),
+    }
+
+
+def _exported(
+    network: torch.nn.Module, inputs: Sequence[str], output: str, described: dict[str, str]
+) -> onnx.ModelProto:
+    """Export a network of one input or several, whose batch is free."""
     # A batch of two images, because the exporter would treat a batch size of one as constant.
-    example = torch.zeros(2, 1, *INPUT)
+    examples = tuple(torch.zeros(2, 1, *INPUT) for _ in inputs)
     # The exporter warns about its own use of PyTorch's internals and about missing torchvision.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
             network,
-            (example,),
-            input_names=["image"],
-            output_names=["feature"],
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            examples,
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
             dynamo=True,
             external_data=False,
             verbose=False,
         )
     model = program.model_proto
     _forget_places(model)
-    onnx.helper.set_model_props(
-        model,
-        {
-            "name": name,
-            "architecture": network.architecture,
-            "parameters": str(sum(values.numel() for values in network.parameters())),
-            "settings": json.dumps(network.settings),
-            "trained_with": json.dumps(about),
-            "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
-            "output": f"feature: float32 (batch, {network.settings['features']})",
-        },
-    )
+    onnx.helper.set_model_props(model, described)
     onnx.checker.check_model(model)
-    with writing(out) as part:
-        onnx.save(model, part)
-        check_onnx(part, network)
+    return model
 
 
 def _forget_places(model: onnx.ModelProto) -> None:
@@ -92,28 +156,38 @@ def _forget_places(model: onnx.ModelProto) -> None:
         del value.metadata_props[:]
 
 
-def check_onnx(path: Path, network: models.Network) -> None:
+def check_onnx(
+    path: Path,
+    network: torch.nn.Module,
+    inputs: Sequence[str] = ("image",),
+    output: str = "feature",
+) -> None:
     """Compare an ONNX file with the network from which it was exported, on random images.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
-    network : Network
+    network : Network or SiameseNetwork
         The network, in evaluation mode.
+    inputs : sequence of str
+        The names of the inputs, each a batch of images.
+    output : str
+        The name of the output.
 
     Raises
     ------
     FkdError
-        If a feature differs by more than :data:`TOLERANCE`.
+        If a feature or a score differs by more than :data:`TOLERANCE`.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
     for batch in CHECKED_BATCHES:
-        images = torch.rand(batch, 1, *INPUT, generator=generator)
+        images = [torch.rand(batch, 1, *INPUT, generator=generator) for _ in inputs]
         with torch.inference_mode():
-            expected = network(images).numpy()
-        computed = session.run(["feature"], {"image": images.numpy()})[0]
+            expected = network(*images).numpy()
+        given = {name: values.numpy() for name, values in zip(inputs, images, strict=True)}
+        computed = session.run([output], given)[0]
         # Rounding errors grow with the summands, not with the sum, which may nearly cancel. So
         # the difference is compared with the largest feature and not element by element.
         difference = np.abs(computed - expected).max() / max(1.0, np.abs(expected).max())

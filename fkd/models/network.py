@@ -7,8 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from fkd.errors import FkdError
+from fkd.preprocess import resampling_matrix
 from fkd.seeding import entropy
 from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
+
+STD_FLOOR = 1e-12
+"""Added to the variance of an image when it is standardized, for blank images."""
 
 
 def scaled(channels: int, width: float) -> int:
@@ -47,6 +51,33 @@ class Network(nn.Module):
     def map_sizes(self) -> Mapping[str, tuple[int, int]]:
         """The rows and columns of each feature map that :meth:`describe` returns."""
         return ARCHITECTURES[self.architecture].map_sizes
+
+    def take(self, images: Tensor) -> Tensor:
+        """Bring images to the size, channels and scale of the network's input.
+
+        Parameters
+        ----------
+        images : Tensor, (B, 1, H, W), float32
+            Gray levels in [0, 1], with bright ink. Other sizes than the network's own are brought
+            to it along each axis as :func:`fkd.preprocess.resampling_matrix` says.
+
+        Returns
+        -------
+        Tensor, (B, channels, rows, columns)
+            As the :class:`fkd.study.parts.Input` of the architecture says.
+        """
+        given = ARCHITECTURES[self.architecture].input
+        if images.shape[-2:] != given.size:
+            rows, columns = (
+                torch.tensor(resampling_matrix(source, target)).to(images)
+                for source, target in zip(images.shape[-2:], given.size, strict=True)
+            )
+            images = rows @ images @ columns.T
+        if given.scaling == "image":
+            images = images - images.mean(dim=(1, 2, 3), keepdim=True)
+            variance = images.square().mean(dim=(1, 2, 3), keepdim=True)
+            images = images / (variance + STD_FLOOR).sqrt()
+        return images.expand(-1, given.channels, -1, -1)
 
     def describe(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Compute the feature maps and the response of images.
@@ -146,7 +177,7 @@ def as_input(images: np.ndarray | Tensor) -> Tensor:
 def initialize(
     network: Network, convolution: str, linear: str, generator: torch.Generator | None = None
 ) -> None:
-    """Draw all weights of a network again.
+    """Draw all weights of a network again. Biases become 0.
 
     Parameters
     ----------
@@ -172,3 +203,5 @@ def initialize(
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
             module.reset_running_stats()
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -22,7 +22,16 @@ Its value is a JSON object with the keys ``architecture``, ``settings`` and ``ab
 """
 
 
-def save(network: Network, path: Path | str, about: dict | None = None) -> None:
+BESIDE = ("classifier.", "comparison.")
+"""What the names of weights begin with that are no part of the feature extractor."""
+
+
+def save(
+    network: Network,
+    path: Path | str,
+    about: dict | None = None,
+    beside: dict[str, Tensor] | None = None,
+) -> None:
     """Write a network's weights as safetensors.
 
     Parameters
@@ -33,13 +42,17 @@ def save(network: Network, path: Path | str, about: dict | None = None) -> None:
         The file to write. Its metadata describe how to build the network.
     about : dict, optional
         The origin of the weights, in a form that JSON can represent.
+    beside : dict of str to Tensor, optional
+        Weights that belong to the network but are no part of it, such as those by which a Siamese
+        network compares. Their names have a prefix of their own, see :data:`BESIDE`.
     """
     description = {
         "architecture": network.architecture,
         "settings": network.settings,
         "about": about or {},
     }
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    tensors = network.state_dict() | (beside or {})
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
     # The order of several metadata keys would be random. With one key, the same weights always
     # give the same file.
     metadata = {METADATA: json.dumps(description, sort_keys=True)}
@@ -48,7 +61,7 @@ def save(network: Network, path: Path | str, about: dict | None = None) -> None:
 
 
 def load(path: Path | str) -> tuple[Network, dict]:
-    """Build a network from a file that :func:`save` has written, without its classifier.
+    """Build a network from a file that :func:`save` has written, without what is beside it.
 
     Parameters
     ----------
@@ -87,11 +100,31 @@ def load(path: Path | str) -> tuple[Network, dict]:
             network = code_of_part(ARCHITECTURES[known].network)(**settings)
     except Exception as error:  # unknown metadata can cause any error
         raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
-    tensors.pop("classifier.weight", None)
+    tensors = {name: v for name, v in tensors.items() if not name.startswith(BESIDE)}
     check_tensors(network, tensors, path)
     network.to_empty(device="cpu")
     network.load_state_dict(tensors)
     return network.eval(), about
+
+
+def load_beside(path: Path | str, prefix: str) -> dict[str, Tensor]:
+    """Read the weights beside a network from a file that :func:`load` can read.
+
+    Parameters
+    ----------
+    path : Path or str
+        A safetensors file.
+    prefix : str
+        What their names begin with, one of :data:`BESIDE`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The weights, by their names without the prefix.
+    """
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
 def check_tensors(network: Network, tensors: dict[str, Tensor], source: Path | str) -> None:

@@ -49,6 +49,8 @@ DECLARED: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("coefficient", "deviation"), ("float", 1)),
     "tree": ("uint16", 2),
     "nac": ("float", 2),
+    **dict.fromkeys(("first", "second", "part"), ("integer", 1)),
+    "forged": ("bool", 1),
 }
 """The type and the number of axes of each array, in all kinds of shards.
 
@@ -57,6 +59,7 @@ Arrays of a teacher's map have its name after that of the array, such as ``tree_
 
 BY_ITSELF = {"pixels", "columns", "references", "deviation"}
 BY_ITSELF |= {"random_split", "random_writer", "random_score", "knot_score", "knot_log10_lr"}
+BY_ITSELF |= {"first", "second", "forged", "part"}
 """The arrays whose number of rows is not that of the others in their shard."""
 
 MEND = "If a run of a study wrote it, remove it and run the workflow again, which recreates it."

@@ -17,6 +17,7 @@ from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.study.consistency import contradictions
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
+from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student
 from fkd.study.study import Study, protocols_of
 
@@ -65,9 +66,11 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
     config["students"] = {name: asdict(student) for name, student in students.items()}
     config["geometry"]["connections"] = _connect(config)
     _refuse(contradictions(config, students))
+    siamese = {name: _siamese(name, config, students) for name in config["siamese"]}
     config = _in_order(config)
     students = {name: students[name] for name in config["students"]}
-    return Study(config, students, protocols_of(config["evaluation"]))
+    siamese = {name: siamese[name] for name in config["siamese"]}
+    return Study(config, students, protocols_of(config["evaluation"]), siamese)
 
 
 def _in_order(value: Any) -> Any:
@@ -91,7 +94,7 @@ def _without_dropped(config: dict[str, Any]) -> dict[str, Any]:
     """Remove the entries that a second config sets to false, since it cannot remove them itself."""
     evaluation = config.get("evaluation")
     for part in (config, evaluation if isinstance(evaluation, dict) else {}):
-        for key in ("students", "signatures", "models", "sets"):
+        for key in ("students", "signatures", "models", "sets", "pairs", "siamese"):
             if isinstance(part.get(key), dict):
                 part[key] = {name: entry for name, entry in part[key].items() if entry is not False}
     return config
@@ -255,3 +258,17 @@ def _student(name: str, spec: dict[str, Any]) -> Student:
     if missing:
         raise FkdError(f"students.{name}.response: needs {' and '.join(missing)}")
     return Student.from_settings(merged)
+
+
+def _siamese(name: str, config: dict[str, Any], students: Mapping[str, Student]) -> Siamese:
+    """Make a Siamese network of its settings, in which the network that it starts from is set."""
+    spec = config["siamese"][name]
+    start = spec["initialize"] or {}
+    if spec["architecture"] is None and start:
+        of_student = students.get(start.get("student"))
+        teacher = config["teacher"]["architecture"]
+        spec["architecture"] = of_student.architecture if of_student else teacher
+    try:
+        return siamese_of({name: spec})[name]
+    except FkdError as error:
+        raise FkdError(f"The config has errors:\n  siamese.{name}.{error}") from None

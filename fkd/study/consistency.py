@@ -39,6 +39,8 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
     yield from _impossible_names(config)
     if config["teacher"]["every_seed"] and config["teacher"]["weights"]:
         yield "teacher.every_seed: the teacher's weights are given; leave one of the two out"
+    yield from _impossible_pairs(config)
+    yield from _impossible_siamese(config, students)
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
@@ -52,6 +54,7 @@ def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
     models, sets = {TEACHER: "the teacher's own"}, {}
     for key, owner, taken in (
         ("students", "a student's", models),
+        ("siamese", "a Siamese network's", models),
         ("models", "a model's", models),
         ("signatures", "another set's", sets),
     ):
@@ -59,6 +62,58 @@ def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
             if name.casefold() in taken:
                 yield f"{key}.{name}: this name is {taken[name.casefold()]}; take another"
             taken.setdefault(name.casefold(), owner)
+
+
+def _impossible_pairs(config: Mapping[str, Any]) -> Iterator[str]:
+    """Report lists of pairs that can neither be read nor drawn."""
+    for name, entry in config["pairs"].items():
+        key, is_read, drawn = f"pairs.{name}", bool(entry.get("files")), entry["signatures"]
+        if is_read == (drawn is not None):
+            yield f"{key}: give either files, to read pairs, or signatures, to draw them"
+            continue
+        if is_read:
+            for part in ("path", "forged", "genuine", "skilled"):
+                if entry.get(part) is None:
+                    yield f"{key}.{part}: missing; pair files need it"
+            for part in ("genuine", "skilled"):
+                yield from _unreadable_patterns(f"{key}.{part}", entry.get(part), "sample")
+            if entry["split"] == "published" and "test" not in entry["files"]:
+                yield f"{key}.files.test: missing; the split published needs it"
+            if "draw" in entry:
+                yield f"{key}.draw: pairs are read from files; leave it out"
+        elif drawn not in config["signatures"]:
+            yield f"{key}.signatures: {drawn} is none of `signatures`: {', '.join(config['signatures'])}"
+        elif entry["split"] == "published":
+            yield f"{key}.split: drawn pairs have no published split; take writers or pairs"
+        elif entry["images"] == "raw":
+            yield f"{key}.images: a set of signatures holds prepared images; take prepared"
+        if entry["validation_share"] + entry["test_share"] >= 1:
+            yield f"{key}: validation_share and test_share leave nothing to learn from"
+        shares = (
+            [entry["draw"][kind] for kind in ("genuine", "skilled", "random")]
+            if (entry.get("draw"))
+            else [1]
+        )
+        if abs(sum(shares) - 1) > 1e-6:
+            yield f"{key}.draw: the shares genuine, skilled and random add up to {sum(shares):g}, not 1"
+
+
+def _impossible_siamese(
+    config: Mapping[str, Any], students: Mapping[str, Student]
+) -> Iterator[str]:
+    """Report Siamese networks that name something unknown."""
+    for name, entry in config["siamese"].items():
+        key, training = f"siamese.{name}", entry["training"]
+        if entry["pairs"] not in config["pairs"]:
+            known = ", ".join(config["pairs"]) or "none"
+            yield f"{key}.pairs: {entry['pairs']} is none of `pairs`: {known}"
+        student = (entry["initialize"] or {}).get("student")
+        if student is not None and student not in students:
+            yield f"{key}.initialize.student: {student} is none of `students`: {', '.join(students)}"
+        if training["patience"] and training["keep"] == "last":
+            yield f"{key}.training.patience: needs keep, which says by what epochs are compared"
+        if training["nesterov"] and not training["momentum"]:
+            yield f"{key}.training.nesterov: Nesterov's momentum needs momentum above 0"
 
 
 def _impossible_data(config: dict[str, Any]) -> Iterator[str]:

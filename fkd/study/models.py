@@ -24,6 +24,9 @@ class Kind(StrEnum):
     STUDENT = "student"
     """A network trained on text, or with random weights."""
 
+    SIAMESE = "siamese"
+    """A network trained on pairs of signatures. Figures and tables show it as one of others."""
+
     FOREIGN = "foreign"
     """A network trained by others, given as an ONNX file."""
 

@@ -16,6 +16,26 @@ FEATURES = 2048
 
 
 @dataclass(frozen=True)
+class Input:
+    """What a network makes of an image before its first layer.
+
+    Attributes
+    ----------
+    size : (int, int)
+        The rows and columns to which images are brought.
+    channels : int
+        The number of channels, which are all equal.
+    scaling : {"unit", "image"}
+        Whether gray levels stay in [0, 1] (``unit``), or are standardized by the mean and the
+        standard deviation of each image (``image``).
+    """
+
+    size: tuple[int, int] = (150, 220)
+    channels: int = 1
+    scaling: Literal["unit", "image"] = "unit"
+
+
+@dataclass(frozen=True)
 class Architecture:
     """A network for teachers and students.
 
@@ -34,6 +54,11 @@ class Architecture:
     connections : mapping of str to str
         For each feature map of a SigNet teacher, the map of this network that is compared with
         it when this network is a student. A network that is never guided by geometry needs none.
+    input : Input
+        What the network makes of images; see :meth:`fkd.models.Network.take`.
+    features : int, optional
+        The number of elements of its response in a Siamese network, unless the config says
+        another; by default, that of the study's networks.
     """
 
     label: str
@@ -41,6 +66,8 @@ class Architecture:
     map_sizes: Mapping[str, tuple[int, int]]
     initialization: tuple[str, str]
     connections: Mapping[str, str] = field(default_factory=dict)
+    input: Input = Input()
+    features: int | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -63,6 +90,30 @@ ARCHITECTURES: dict[str, Architecture] = {
         map_sizes={"conv1": (35, 53), "conv2": (17, 26), "conv3": (8, 12), "conv5": (8, 12)},
         initialization=("he", "he"),
         connections={"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
+    ),
+    "custom_cnn": Architecture(
+        label="custom CNN",
+        network="fkd.models.custom_cnn.CustomCNN",
+        map_sizes={},
+        initialization=("xavier", "xavier"),
+        input=Input((224, 224), 3, "image"),
+        features=256,
+    ),
+    "article_cnn": Architecture(
+        label="article CNN",
+        network="fkd.models.article_cnn.ArticleCNN",
+        map_sizes={},
+        initialization=("xavier", "xavier"),
+        input=Input((105, 105)),
+        features=2,
+    ),
+    "dey_signet": Architecture(
+        label="Dey's SigNet",
+        network="fkd.models.dey_signet.DeySigNet",
+        map_sizes={},
+        initialization=("xavier", "xavier"),
+        input=Input((155, 220)),
+        features=128,
     ),
 }
 """The networks, by their names in a config. To add a network of your own, add an entry here."""

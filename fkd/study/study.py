@@ -1,7 +1,7 @@
 """A study: its settings, and everything that is derived from them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from fkd.study.choices import compared, contrasted, shown_model
 from fkd.study.models import TEACHER, Kind, Model
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
 from fkd.study.replicates import Replicate, replicates_of
+from fkd.study.siamese import PAIR_LOSSES, Siamese
 from fkd.study.students import Student
 from fkd.verification.protocol import Protocol
 
@@ -31,18 +32,23 @@ class Study:
         The students, by name.
     protocols : dict of str to list of Protocol
         For each set on which models are evaluated, one protocol per number of references.
+    siamese : dict of str to Siamese
+        The Siamese networks, by name.
     """
 
     settings: dict[str, Any]
     students: dict[str, Student]
     protocols: dict[str, list[Protocol]]
+    siamese: dict[str, Siamese] = field(default_factory=dict)
 
     @cached_property
     def models(self) -> dict[str, Model]:
-        """The models that are evaluated: the teacher, the students and the models of others."""
+        """The models that are evaluated: teacher, students, Siamese networks, models of others."""
         students = [Model(name, Kind.STUDENT, spec) for name, spec in self.students.items()]
         foreign = [Model(name, Kind.FOREIGN) for name in self.settings["models"]]
-        return {model.name: model for model in (Model(TEACHER, Kind.TEACHER), *students, *foreign)}
+        siamese = [Model(name, Kind.SIAMESE) for name in self.siamese]
+        models = (Model(TEACHER, Kind.TEACHER), *students, *siamese, *foreign)
+        return {model.name: model for model in models}
 
     def models_of(self, *kinds: Kind) -> list[str]:
         """List the names of the models of the given kinds."""
@@ -106,9 +112,24 @@ class Study:
     @property
     def used(self) -> list[str]:
         """The names of all sets that are used: to judge models, or to learn or set thresholds."""
-        return sorted(
-            {*self.judged, *self.development, *self.settings["evaluation"]["development"]}
-        )
+        development = {*self.development, *self.settings["evaluation"]["development"]}
+        drawn = {self.settings["pairs"][name]["signatures"] for name in self.pairs} - {None}
+        return sorted({*self.judged, *development, *drawn})
+
+    @property
+    def pairs(self) -> list[str]:
+        """The names of the lists of pairs from which Siamese networks learn."""
+        return sorted({siamese.pairs for siamese in self.siamese.values()})
+
+    @property
+    def judged_on_pairs(self) -> list[str]:
+        """The names of the Siamese networks whose lists have a test part."""
+        lists = self.settings["pairs"]
+        return [
+            name
+            for name, siamese in self.siamese.items()
+            if lists[siamese.pairs]["split"] == "published" or lists[siamese.pairs]["test_share"]
+        ]
 
     @property
     def verifiers(self) -> list[str]:
@@ -189,12 +210,17 @@ class Study:
         Parameters
         ----------
         names : iterable of str
-            The names of the models, which may be the teacher and students, under any seed.
+            The names of the models: the teacher, students and Siamese networks, under any seed.
         losses : bool
-            Whether to list the response losses of the students, too.
+            Whether to list the response losses of students and the losses of Siamese networks, too.
         """
         places = []
         for name in names:
+            if name in self.siamese:
+                spec = self.siamese[name]
+                places.append(ARCHITECTURES[spec.architecture].network)
+                places += [PAIR_LOSSES[spec.loss].function] * losses
+                continue
             student = self.students.get(Replicate.of(name).model)
             teacher = self.settings["teacher"]["architecture"]
             architecture = student.architecture if student else teacher

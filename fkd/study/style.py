@@ -85,8 +85,8 @@ _NETWORK_LINES: dict[str, tuple[Line, Line]] = {
 _OTHER_LINES: tuple[Line, Line] = ((0, (2.0, 2.0)), (0, (9.0, 2.0)))
 """The same for networks that the paper does not have."""
 
-OTHERS = "models of others"
-"""The title of the column of models that are trained elsewhere."""
+OTHERS = "other models"
+"""The title of the column of models that are neither teacher nor students."""
 
 LEGEND_COLUMNS = 3
 """The largest number of columns of a legend."""

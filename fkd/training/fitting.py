@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,45 @@ Batch = Mapping[str, Tensor | Neighborhoods]
 
 LossTerms = Callable[[Network, Batch], tuple[dict[str, Tensor], Tensor]]
 """A function that returns the terms of a batch's loss, including ``total``, and the logits."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured over an epoch besides the loss.
+
+    Attributes
+    ----------
+    each : callable
+        Takes the outputs of a batch, which :data:`LossTerms` returns, and the batch. Gives what is
+        kept of it, (B, ...), one row for each item over which means are taken.
+    whole : callable
+        Takes what was kept of all batches of an epoch, and gives numbers by name.
+    """
+
+    each: Callable[[Tensor, Batch], Tensor]
+    whole: Callable[[Tensor], dict[str, float]]
+
+
+def recognized(logits: Tensor, batch: Batch) -> Tensor:
+    """Tell of which images the writer is recognized.
+
+    Parameters
+    ----------
+    logits : Tensor, (B, writers)
+        The logits of each image.
+    batch : Batch
+        With ``writer`` (B,), the number of the true writer of each image.
+
+    Returns
+    -------
+    Tensor, (B,), float32
+        1 or 0 for each image.
+    """
+    return (logits.argmax(dim=1) == batch["writer"]).to(torch.float32)
+
+
+RECOGNITION = Measure(recognized, lambda right: {"accuracy": float(right.mean())})
+"""The share of the images whose writer is recognized, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +155,13 @@ def whole_batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def fit(
-    network: Network, loss_terms: LossTerms, batches: Batches, recipe: Recipe, record: Record
+    network: Network,
+    loss_terms: LossTerms,
+    batches: Batches,
+    recipe: Recipe,
+    record: Record,
+    measure: Measure = RECOGNITION,
+    write: Callable[[Network, Path, dict[str, Any]], None] | None = None,
 ) -> None:
     """Train a network and write its weights.
 
@@ -133,16 +179,27 @@ def fit(
         Optimizer and schedule.
     record : Record
         The files to write.
+    measure : Measure
+        What is measured over an epoch besides the loss.
+    write : callable, optional
+        Writes the network to a file with a description; by default, :func:`fkd.models.save`.
 
     Raises
     ------
     FkdError
-        If the loss or a weight is not finite.
+        If the loss or a weight is not finite, or the best epoch is asked for without validation.
     """
+    if recipe.keep != "last" and batches.validation is None:
+        raise FkdError(
+            f"{record.losses.parent.name}: keep: {recipe.keep} compares epochs by the validation "
+            "part, which is empty. Raise validation_share, or keep the last epoch."
+        )
+    steps = min(batches.steps, recipe.steps or batches.steps)
     optimizer = recipe.optimizer(network)
-    scheduler = recipe.scheduler(optimizer, batches.steps)
+    scheduler = recipe.scheduler(optimizer, steps)
     rows: list[dict] = []
-    first = _resume(record, network, optimizer, scheduler, rows)
+    best = _Best(recipe.keep)
+    first = _resume(record, network, optimizer, scheduler, rows, best)
 
     def note(row: dict) -> None:
         rows.append(row)
@@ -160,11 +217,14 @@ def fit(
 
     with recipe.computing(network):
         for epoch in range(first, recipe.epochs):
+            if recipe.patience and best.epochs_since(rows) >= recipe.patience:
+                _log.info("no better epoch in %d: training ends early", recipe.patience)
+                break
             network.train()
-            shown = batches.training(epoch)
+            shown = islice(batches.training(epoch), steps)
             title = f"epoch {epoch + 1}"
-            progress = tqdm(shown, title, batches.steps, unit="batch", disable=None)
-            row = _go_over(progress, terms, step)
+            progress = tqdm(shown, title, steps, unit="batch", disable=None)
+            row = _go_over(progress, terms, measure, step)
             note({"epoch": epoch + 1, "subset": "training"} | row)
             # Checked once per epoch, because reading a loss at each step would stall a GPU.
             if not math.isfinite(row["total"]):
@@ -180,17 +240,49 @@ def fit(
             if batches.validation is not None:
                 network.eval()
                 with torch.no_grad():
-                    row = _go_over(batches.validation(), terms)
+                    row = _go_over(batches.validation(), terms, measure)
                 note({"epoch": epoch + 1, "subset": "validation"} | row)
+            best.consider(rows, network)
             # After validation, so that a resumed training has all rows of the finished epochs.
-            _save_checkpoint(record, epoch + 1, network, optimizer, scheduler, rows)
+            _save_checkpoint(record, epoch + 1, network, optimizer, scheduler, rows, best)
+    best.restore(network)
     with writing(record.losses) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
         table.writerows(rows)
     network.eval()
-    save(network, record.out, record.about)
+    (write or save)(network, record.out, record.about)
     record.checkpoint.unlink(missing_ok=True)
+
+
+class _Best:
+    """The weights of the best epoch so far, where a recipe asks for these and not for the last."""
+
+    def __init__(self, by: str) -> None:
+        self._by = by
+        self.weights: dict[str, Tensor] | None = None
+
+    def _ranked(self, rows: list[dict]) -> list[float]:
+        """Return a number for each finished epoch, higher for better ones."""
+        validated = [row for row in rows if row["subset"] == "validation"]
+        if self._by == "loss":
+            return [-row["total"] for row in validated]
+        return [row[self._by] for row in validated]
+
+    def epochs_since(self, rows: list[dict]) -> int:
+        """Count the finished epochs after the best one, the first of equal ones."""
+        ranked = self._ranked(rows)
+        return len(ranked) - 1 - ranked.index(max(ranked)) if ranked else 0
+
+    def consider(self, rows: list[dict], network: Network) -> None:
+        """Copy the weights of the last finished epoch, if it is the best."""
+        if self._by != "last" and not self.epochs_since(rows):
+            self.weights = {name: v.detach().clone() for name, v in network.state_dict().items()}
+
+    def restore(self, network: Network) -> None:
+        """Give the network the weights of the best epoch."""
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
 
 
 def _refuse_broken_weights(network: Network, where: str) -> None:
@@ -206,22 +298,26 @@ def _refuse_broken_weights(network: Network, where: str) -> None:
 def _go_over(
     batches: Iterable[Batch],
     terms_of: Callable[[Batch], tuple[dict[str, Tensor], Tensor]],
+    measure: Measure,
     step: Callable[[Tensor], None] | None = None,
 ) -> dict[str, float]:
-    """Compute the means of the terms over all images, with an optimizer step after each batch."""
-    begin, images = time.perf_counter(), 0
+    """Compute the means of the terms over an epoch, with an optimizer step after each batch."""
+    begin, count = time.perf_counter(), 0
     sums: dict[str, Tensor] = {}
+    kept = []
     for batch in batches:
-        terms, logits = terms_of(batch)
+        terms, outputs = terms_of(batch)
         if step is not None:
             step(terms["total"])
-        count = len(batch["writer"])
-        images += count
-        for name, value in (*terms.items(), ("accuracy", accuracy(logits, batch["writer"]))):
-            # The sum stays on the device, because reading the value would stall a GPU.
-            sums[name] = sums.get(name, 0) + value.detach() * count
-    means = {name: float(value) / images for name, value in sums.items()}
-    return {"images": images} | means | {"seconds": round(time.perf_counter() - begin, 2)}
+        # All stays on the device, because reading a value would stall a GPU.
+        kept.append(measure.each(outputs.detach(), batch))
+        rows = len(kept[-1])
+        count += rows
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0) + value.detach() * rows
+    means = {name: float(value) / count for name, value in sums.items()}
+    means |= measure.whole(torch.cat(kept))
+    return {"images": count} | means | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
 def _save_checkpoint(
@@ -231,6 +327,7 @@ def _save_checkpoint(
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict],
+    best: _Best,
 ) -> None:
     """Write everything that is needed to resume training after an epoch."""
     state = {
@@ -241,6 +338,7 @@ def _save_checkpoint(
         # Some schedulers keep functions in their state, which cannot be loaded as weights only.
         "scheduler": {k: v for k, v in scheduler.state_dict().items() if not callable(v)},
         "log": json.dumps(rows),
+        "best": best.weights,
     }
     with writing(record.checkpoint) as part:
         torch.save(state, part)
@@ -252,6 +350,7 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict],
+    best: _Best,
 ) -> int:
     """Load the checkpoint if it fits, and return the number of finished epochs."""
     path = record.checkpoint
@@ -269,23 +368,6 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     scheduler.load_state_dict(state["scheduler"])
     rows += json.loads(state["log"])
+    best.weights = state.get("best")
     _log.info("resuming after epoch %d from %s", state["epoch"], path)
     return state["epoch"]
-
-
-def accuracy(logits: Tensor, writers: Tensor) -> Tensor:
-    """Compute the share of the images whose writer is recognized.
-
-    Parameters
-    ----------
-    logits : Tensor, (B, writers)
-        The logits of each image.
-    writers : Tensor, (B,)
-        The number of the true writer of each image.
-
-    Returns
-    -------
-    Tensor, ()
-        The share, from 0 to 1.
-    """
-    return (logits.argmax(dim=1) == writers).to(torch.float32).mean()

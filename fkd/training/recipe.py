@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -64,6 +64,11 @@ class Recipe:
     precision: Literal["float32", "tf32", "bfloat16", "auto"] = "float32"
     compile: bool = False
 
+    # The last epoch's weights are the model, and epochs are whole; see PairRecipe for others.
+    keep: ClassVar[str] = "last"
+    patience: ClassVar[int | None] = None
+    steps: ClassVar[int | None] = None
+
     def __post_init__(self) -> None:
         check_fields(self)
         if self.nesterov and not self.momentum:
@@ -78,7 +83,7 @@ class Recipe:
     def optimizer(self, network: Network) -> torch.optim.Optimizer:
         """Make the optimizer for a network's parameters."""
         return torch.optim.SGD(
-            network.parameters(),
+            [values for values in network.parameters() if values.requires_grad],
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
@@ -132,6 +137,66 @@ class Recipe:
         return torch.optim.lr_scheduler.MultiStepLR(
             optimizer, [epoch * steps for epoch in self.milestones], gamma=0.1
         )
+
+
+@dataclass(frozen=True)
+class PairRecipe(Recipe):
+    """A recipe for training on pairs, with what the write-ups of Siamese networks use besides.
+
+    Attributes
+    ----------
+    optimizer_name : {"adam", "adamw", "sgd"}
+        Adam with an L2 penalty, Adam with decoupled weight decay (as Keras decays weights), or
+        stochastic gradient descent.
+    schedule : {"steps", "one_cycle", "exponential"}
+        As for :class:`Recipe`. With ``exponential``, the learning rate is halved every `half_life`
+        steps, continuously.
+    half_life : int
+        The number of steps in which ``exponential`` halves the learning rate.
+    steps : int, optional
+        The largest number of steps per epoch; by default, an epoch goes over all pairs.
+    keep : {"last", "accuracy", "loss"}
+        Which epoch's weights are the model: the last one's, or those with the best validation
+        accuracy or loss. Of equal ones, the first counts.
+    patience : int, optional
+        The number of epochs without a better one after which training ends early; needs `keep`.
+
+    Raises
+    ------
+    FkdError
+        If a value is out of its range.
+    """
+
+    batch: CountFromTwo = 32
+    epochs: Count = 20
+    learning_rate: Positive = 0.001
+    schedule: Literal["steps", "one_cycle", "exponential"] = "steps"
+    optimizer_name: Literal["adam", "adamw", "sgd"] = "adam"
+    half_life: Count = 500
+    steps: Count | None = None
+    keep: Literal["last", "accuracy", "loss"] = "last"
+    patience: Count | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.patience and self.keep == "last":
+            raise FkdError("patience: needs keep, which says by what epochs are compared")
+
+    def optimizer(self, network: Network) -> torch.optim.Optimizer:
+        """Make the optimizer for a network's parameters, but for those that are frozen."""
+        if self.optimizer_name == "sgd":
+            return super().optimizer(network)
+        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer_name]
+        trained = [values for values in network.parameters() if values.requires_grad]
+        return make(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
+
+    def scheduler(
+        self, optimizer: torch.optim.Optimizer, steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the schedule of the learning rate, as :meth:`Recipe.scheduler` does."""
+        if self.schedule == "exponential":
+            return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5 ** (1 / self.half_life))
+        return super().scheduler(optimizer, steps)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -114,7 +114,7 @@ def train_student(
         parts = [ARCHITECTURES[student.architecture].network]
         if student.guided_by_response:
             parts.append(RESPONSE_LOSSES[student.response.loss].function)
-        origin = {"code": _code_of(train_student, *parts), "targets": data.targets}
+        origin = {"code": code_of_stage(train_student, *parts), "targets": data.targets}
         data.hold(where, memory)
         network = models.build(student.architecture, len(data.writers), networks, seed)
 
@@ -225,7 +225,7 @@ def train_teacher(
 
     steps = steps_of(len(images), recipe, "genuine signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    origin = {"code": _code_of(train_teacher, ARCHITECTURES[architecture].network)}
+    origin = {"code": code_of_stage(train_teacher, ARCHITECTURES[architecture].network)}
     record = Record(out, losses, checkpoint, about, origin)
     fit(network, terms, Batches(batches, steps), recipe, record)
 
@@ -254,7 +254,20 @@ def random_student(
     models.save(network, out, {"networks": asdict(networks), "seed": seed})
 
 
-def _code_of(stage: Callable[..., None], *parts: str) -> str:
-    """Compute the digest of a stage's code, and of the network and loss that its settings name."""
+def code_of_stage(stage: Callable[..., None], *parts: str) -> str:
+    """Compute the digest of a stage's code, and of what its settings name.
+
+    Parameters
+    ----------
+    stage : callable
+        The function of the stage.
+    *parts : str
+        The dotted names of the network and the loss that its settings name.
+
+    Returns
+    -------
+    str
+        The digest.
+    """
     package = Path(fkd.__file__).parent
     return Library(package).digest(parts=[f"{stage.__module__}.{stage.__name__}", *parts])

@@ -30,6 +30,7 @@ from fkd.study.sources import expanded, refuse_double_keys, state_of
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
+PUBLISHED_PAIRS = PUBLISHED.with_name("published_pairs.csv")
 
 try:
     # Snakemake has read these files already. Of a key that occurs twice, it keeps the last value.
@@ -64,6 +65,7 @@ RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
 # Whether thresholds are set beforehand.
 VERIFIED = bool(config["evaluation"]["development"])
 RESULTS += ["verifiers"] * VERIFIED
+RESULTS += ["pairs", "pairs_audit"] * bool(study.judged_on_pairs)
 # How each verifier of pairs compares signatures.
 COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
@@ -101,6 +103,8 @@ wildcard_constraints:
     teacher=rf"{TEACHER}(\.\d+)?",
     references=r"\d+",
     verifier="|".join(study.verifiers),
+    pairs=r"[A-Za-z0-9_-]+",
+    siamese="|".join(study.siamese) or "(?!)",
 
 
 def growing(first):
@@ -224,6 +228,9 @@ def needed_data():
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
     for name in FOREIGN:
         needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
+    for name in study.pairs:
+        if folder := pairs_folder(name):
+            needed[f"pairs.{name}.path"] = {"layout": "pairs", "path": folder}
     for name in config["signatures"]:
         if name in study.used and name not in study.drawn_signatures:
             needed[f"signatures.{name}.path"] = signatures_source(name)
@@ -246,8 +253,13 @@ def any_of(names):
 
 
 def model_weights(wildcards):
-    """Return the path of the weights of a teacher or of a student."""
-    folder = "" if kind_of(wildcards.model) is Kind.TEACHER else "students/"
+    """Return the path of the weights of a teacher, of a student or of a Siamese network."""
+    folders = {
+        Kind.TEACHER: "",
+        Kind.STUDENT: "students/",
+        Kind.SIAMESE: "siamese/models/",
+    }
+    folder = folders[kind_of(wildcards.model)]
     return f"results/{folder}{wildcards.model}/weights.safetensors"
 
 
@@ -256,6 +268,53 @@ def onnx_file(model):
     if kind_of(model) is Kind.FOREIGN:
         return data_path(config["models"][model]["onnx"])
     return f"results/models/{model}.onnx"
+
+
+def pairs_folder(pairs):
+    """Return the folder of a list's pair files; None if its pairs are drawn."""
+    path = config["pairs"][pairs]["path"]
+    return data_path(path) if config["pairs"][pairs].get("files") else None
+
+
+def pairs_inputs(pairs):
+    """List the pair files of a list, or the set of signatures from which its pairs are drawn."""
+    entry, folder = config["pairs"][pairs], pairs_folder(pairs)
+    if folder is None:
+        return [f"results/signatures/{entry['signatures']}.h5"]
+    return [str(Path(folder) / file) for file in entry["files"].values()]
+
+
+def pairs_state(wildcards):
+    """Make the parameter that holds the folder of pair files and a digest of what is in it."""
+    folder = pairs_folder(wildcards.pairs)
+    return folder and {"path": folder, "state": state_of(folder)}
+
+
+def pairs_settings(wildcards):
+    """Collect the settings on which a list of pairs depends, besides its files."""
+    entry = config["pairs"][wildcards.pairs]
+    keys = ("files", "folders", "forged", "genuine", "skilled")
+    source = {key: entry[key] for key in keys if entry.get(key) is not None}
+    shares = {"split": entry["split"], "validation": entry["validation_share"]}
+    return {
+        "source": source if entry.get("files") else None,
+        "draw": entry.get("draw"),
+        "shares": shares | {"test": entry["test_share"]},
+        "writers": entry["writers"],
+        "images": entry["images"],
+        "max_pixels": config["max_pixels"],
+        "seed": config["seed"],
+    }
+
+
+def siamese_start(wildcards):
+    """List the weights from which a Siamese network starts, if these are not random."""
+    start = study.siamese[wildcards.siamese].initialize
+    if start is None:
+        return []
+    if start.teacher:
+        return ["results/teacher/weights.safetensors"]
+    return [f"results/students/{start.student}/weights.safetensors"]
 
 
 def student_responses(wildcards):
@@ -432,6 +491,8 @@ def figures():
         places += ["tree", "contrast"]
     if LOSSES:
         places += ["losses"]
+    places += ["siamese"] * bool(study.siamese)
+    places += [f"pairs/{name}" for name in study.judged_on_pairs]
     for name in study.judged:
         at_most = study.most_references(name)
         places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]

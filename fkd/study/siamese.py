@@ -1,0 +1,223 @@
+"""The definition of a Siamese network: a network, a loss on pairs or triplets, and where it starts.
+
+A Siamese network describes the two images of a pair by the same weights, and compares the two
+descriptions. Its embedding is a feature like that of any model. :mod:`fkd.training.siamese` trains
+it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from fkd.errors import FkdError
+from fkd.ranges import Count, Positive, check_fields
+from fkd.study.parts import ARCHITECTURES, Networks
+
+Comparison = Literal["learned", "euclidean", "cosine"]
+"""How two embeddings become a score: by a fully connected layer on their absolute differences, by
+their distance, or by their cosine."""
+
+
+@dataclass(frozen=True)
+class PairLoss:
+    """A loss on pairs or triplets.
+
+    Attributes
+    ----------
+    label : str
+        The loss's name in tables and figures.
+    function : str
+        The dotted name of its function.
+    comparison : {"learned", "euclidean", "cosine"}
+        How two embeddings are compared once the network has learned.
+    takes : {"pairs", "images"}
+        What the function takes: the logit or the distance of each pair and its label, or the
+        embedding, the writer and the forgery flag of each image of a batch.
+    parameters : mapping of str to float, bool or str
+        The function's parameters with their defaults.
+    run : int
+        How many pairs of one writer stand side by side in a batch. Triplets need several, because
+        they are found within the batch.
+    """
+
+    label: str
+    function: str
+    comparison: Comparison
+    takes: Literal["pairs", "images"]
+    parameters: Mapping[str, float | bool | str] = field(default_factory=dict)
+    run: int = 1
+
+
+PAIR_LOSSES: dict[str, PairLoss] = {
+    "binary_cross_entropy": PairLoss(
+        label="BCE",
+        function="fkd.pair_losses.binary_cross_entropy",
+        comparison="learned",
+        takes="pairs",
+    ),
+    "contrastive": PairLoss(
+        label="contrastive",
+        function="fkd.pair_losses.contrastive",
+        comparison="euclidean",
+        takes="pairs",
+        parameters={"margin": 2.0},
+    ),
+    "contrastive_as_printed": PairLoss(
+        label="contrastive (as printed)",
+        function="fkd.pair_losses.contrastive_as_printed",
+        comparison="euclidean",
+        takes="pairs",
+        parameters={"margin": 2.0},
+    ),
+    "weighted_contrastive": PairLoss(
+        label="contrastive (a, b)",
+        function="fkd.pair_losses.weighted_contrastive",
+        comparison="euclidean",
+        takes="pairs",
+        parameters={"margin": 1.0, "a": 1.0, "b": 1.0},
+    ),
+    "triplet": PairLoss(
+        label="triplet",
+        function="fkd.pair_losses.triplet",
+        comparison="euclidean",
+        takes="images",
+        parameters={"margin": 0.5, "squared": False, "mining": "all"},
+        run=8,
+    ),
+    "nt_xent": PairLoss(
+        label="NT-Xent",
+        function="fkd.pair_losses.nt_xent",
+        comparison="cosine",
+        takes="images",
+        parameters={"temperature": 0.5},
+        run=2,
+    ),
+}
+"""The losses on pairs and triplets, by their names in a config."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model whose weights a Siamese network starts from.
+
+    Attributes
+    ----------
+    student : str, optional
+        The name of a student of the study.
+    teacher : bool
+        Whether it is the teacher.
+
+    Raises
+    ------
+    FkdError
+        Unless it is exactly one of the two.
+    """
+
+    student: str | None = None
+    teacher: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if (self.student is not None) == self.teacher:
+            raise FkdError("initialize: expected either student or teacher: true")
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.student or "teacher"
+
+
+@dataclass(frozen=True)
+class Siamese:
+    """A Siamese network: what it learns from, its network, and its loss.
+
+    Attributes
+    ----------
+    pairs : str
+        The list of pairs, a key of ``pairs`` in the config.
+    loss : str
+        A key of :data:`PAIR_LOSSES`.
+    architecture : str, optional
+        A key of :data:`fkd.study.parts.ARCHITECTURES`. A network that starts from another model
+        has that model's.
+    parameters : dict of str to float, bool or str
+        Keyword arguments of the loss. Parameters that are omitted have the loss's defaults.
+    initialize : Start, optional
+        The model from whose weights the network starts; by default, from random ones.
+    width : float, optional
+        The factor by which channels are scaled; by default, that of the study's networks for
+        theirs, and 1 for others.
+    features : int, optional
+        The number of elements of the embedding; by default, the network's own.
+
+    Raises
+    ------
+    FkdError
+        If the loss or the architecture is unknown, or the loss has no such parameter.
+    """
+
+    pairs: str
+    loss: str
+    architecture: str | None = None
+    parameters: dict[str, float | bool | str] = field(default_factory=dict)
+    initialize: Start | None = None
+    width: Positive | None = None
+    features: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for value, known, what in (
+            (self.loss, PAIR_LOSSES, "loss"),
+            (self.architecture, ARCHITECTURES, "architecture"),
+        ):
+            if value is not None and value not in known:
+                raise FkdError(f"{what}: expected one of {', '.join(known)}, found {value!r}")
+        if self.architecture is None and self.initialize is None:
+            raise FkdError("architecture: missing; name a network, or a model to start from")
+        if self.initialize and (self.width or self.features):
+            raise FkdError("width and features are those of the model from which it starts")
+        has = PAIR_LOSSES[self.loss].parameters
+        for parameter in sorted(set(self.parameters) - set(has)):
+            raise FkdError(
+                f"parameters.{parameter}: {self.loss} has no such parameter; it has "
+                f"{', '.join(has) or 'none'}"
+            )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Siamese":
+        """Make a Siamese network from its settings in a config or in the metadata of weights.
+
+        Raises
+        ------
+        FkdError
+            If the settings contain an unknown name, or lack a required one.
+        """
+        known = dict(settings)
+        try:
+            if known.get("initialize"):
+                known["initialize"] = Start(**known["initialize"])
+            return cls(**known)
+        except TypeError as error:
+            raise FkdError(f"{known} does not describe a Siamese network: {error}") from None
+
+    @property
+    def comparison(self) -> Comparison:
+        """How two embeddings are compared."""
+        return PAIR_LOSSES[self.loss].comparison
+
+    def size(self, networks: Networks) -> Networks:
+        """Return the settings of its network, where those of the study's networks are given."""
+        own = ARCHITECTURES[self.architecture].features
+        return replace(
+            networks,
+            width=self.width or (networks.width if own is None else 1.0),
+            features=self.features or own or networks.features,
+        )
+
+
+def siamese_of(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Siamese]:
+    """Make the Siamese networks of a study from ``siamese`` in its completed config."""
+    return {
+        name: Siamese.from_settings({key: v for key, v in spec.items() if key != "training"})
+        for name, spec in settings.items()
+    }
