@@ -14,8 +14,8 @@ from fkd.figures.pairs import figure_pairs, surest
 from fkd.figures.siamese import figure_siamese
 from fkd.models.siamese import Comparer, SiameseNetwork, save_siamese
 from fkd.pairs.evaluation import RATES, evaluate_pairs
-from fkd.pairs.listing import read_pairs
 from fkd.pairs.rates import Decisions
+from fkd.pairs.stored import read_pairs
 from fkd.report.pairs import networks_by_lists, write_pairs
 from fkd.storage import shards
 from fkd.study.config import complete
