@@ -12,8 +12,9 @@ from fkd.errors import FkdError
 from fkd.pairs import files
 from fkd.pairs.drawing import Draw, draw_pairs
 from fkd.pairs.files import read_pair_file
-from fkd.pairs.listing import Source, list_pairs, read_pairs
+from fkd.pairs.listing import Source, list_pairs
 from fkd.pairs.parts import PARTS, PartShares, part_pairs, part_writers
+from fkd.pairs.stored import read_pairs
 from fkd.storage import shards
 
 PATTERNS = {"genuine": "{writer:3}/{sample}.png", "skilled": "{writer:3}_forg/{sample}.png"}

@@ -7,8 +7,8 @@ from matplotlib.figure import SubFigure
 
 from fkd.errors import FkdError
 from fkd.images import resized
-from fkd.pairs.listing import read_pairs
 from fkd.pairs.parts import PARTS
+from fkd.pairs.stored import Pairs, read_pairs
 from fkd.preprocess import INPUT
 from fkd.ranges import Count, checked
 from fkd.storage import shards
@@ -60,7 +60,7 @@ def figure_pairs(*, pairs: Path, scores: Path, svg: Path, png: Path, cases: Coun
         ):
             color = FORGED if forged else GENUINE
             part.suptitle(title, fontsize=8, color=color)
-            _draw(part, listed, images, shard, found, cases, color)
+            _draw(part, listed, images, found, cases, color)
         save(drawing, svg, png)
 
 
@@ -93,9 +93,8 @@ def surest(margin: np.ndarray, shard: shards.Shard, cases: int) -> list[list[tup
 
 def _draw(
     part: SubFigure,
-    listed,
+    listed: Pairs,
     images: np.ndarray,
-    shard: shards.Shard,
     found: list[tuple[int, float]],
     cases: int,
     color: str,

@@ -10,9 +10,9 @@ import torch
 from fkd import device as devices
 from fkd.errors import FkdError
 from fkd.models.siamese import embed, load_siamese
-from fkd.pairs.listing import Pairs, read_pairs
 from fkd.pairs.parts import PARTS
 from fkd.pairs.rates import Decisions
+from fkd.pairs.stored import Pairs, read_pairs
 from fkd.ranges import Count, Device, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing

@@ -1,6 +1,6 @@
 """The table of Siamese networks on pairs, beside what their write-ups report, and the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,9 @@ from fkd.study.siamese import PAIR_LOSSES, Siamese
 
 PUBLISHED = Path(__file__).with_name("published_pairs.csv")
 """The rates, in percent, that the write-ups of Siamese networks report."""
+
+NAMES = ("model", "pairs", "split", "measure")
+"""The columns of rates that hold names."""
 
 SHOWN = ("accuracy", "F1", "EER")
 """The rates in the table for readers."""
@@ -55,8 +58,8 @@ def write_pairs(
     title : str
         The heading above the tables.
     """
-    measures = pd.concat([_read(path) for path in rates], ignore_index=True)
-    audit = pd.concat([_read(path) for path in audits], ignore_index=True)
+    measures = pd.concat([_read(path, NAMES) for path in rates], ignore_index=True)
+    audit = pd.concat([_read(path, AUDIT[:4]) for path in audits], ignore_index=True)
     specs = {name: siamese[name] for name in measures["model"].unique()}
     for column, of in (
         ("architecture", lambda spec: spec.architecture),
@@ -136,10 +139,12 @@ def networks_by_lists(measures: pd.DataFrame, siamese: Mapping[str, Siamese]) ->
     return table[[*(column for column in table if column != "published"), "published"]]
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Read a table whose names may look like numbers."""
-    names = dict.fromkeys(("model", "pairs", "pairs_list", "split", "part", "against"), str)
-    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values={"low": "", "high": ""})
+def _read(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Read a table, of which some columns hold names, which may look like numbers."""
+    missing = {"low": "", "high": ""}
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
+    )
 
 
 def _start(spec: Siamese) -> str:

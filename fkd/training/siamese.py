@@ -14,8 +14,8 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.models import as_input
 from fkd.models.siamese import Comparer, SiameseNetwork, embed, save_siamese
-from fkd.pairs.listing import Pairs, read_pairs
 from fkd.pairs.rates import Decisions
+from fkd.pairs.stored import Pairs, read_pairs
 from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import entropy, generator
 from fkd.study.parts import ARCHITECTURES, Networks, code_of_part

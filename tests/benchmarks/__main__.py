@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks import geometry, independent, preprocessing, training, verification
+from benchmarks import geometry, independent, pairs, preprocessing, training, verification
 from fkd.study.provenance import processor
 
 TARGETS = {
@@ -17,6 +17,7 @@ TARGETS = {
     "nac_loss": ">= 6",
     "nac_memory": ">= 3",
     "fkd_step": "<= 1.10",
+    "pair_step": "<= 2.1",
     "wd_cedar": ">= 20",
     "wd_gpds": ">= 40",
     "wi_split": ">= 4",
@@ -42,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows = []
-    for module in (preprocessing, geometry, training, verification, independent):
+    for module in (preprocessing, geometry, training, pairs, verification, independent):
         for benchmark in module.benchmarks():
             if arguments.k in benchmark.name:
                 rows.append(benchmark.measure())
@@ -70,7 +71,7 @@ def markdown(rows: list[dict], threads: int) -> str:
         "# Benchmarks\n\n"
         f"{threads} threads on {processor()}, PyTorch {torch.__version__}. Times are medians; both "
         "sides alternate in one process, and are checked to give the same result. The ratio is "
-        "baseline / ours, but ours / baseline for `fkd_step`.\n\n"
+        "baseline / ours, but ours / baseline for `fkd_step` and `pair_step`.\n\n"
         f"{shown.to_markdown(index=False)}\n\nOn a GPU:\n\n{on_gpu}"
     )
 
