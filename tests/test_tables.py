@@ -268,7 +268,8 @@ def test_leaks_stand_under_the_table(tmp_path):
     pd.DataFrame(rows, columns=Leak._fields).to_csv(leaks, index=False)
     rates = np.linspace(0.1, 0.2, 10)
     _, text = tables_of(tmp_path, {"teacher": rates, "resnet18_cl": rates}, leaks=leaks)
-    assert "3 of 90 signatures of cedar are also in dev, from which the teacher learned" in text
+    assert "\n\n3 of 90 signatures of cedar are also in dev, from which the teacher" in text
+    assert "Remove them from one set.\n\n## " in text
     assert "there more than once" not in text
     _, text = tables_of(tmp_path, {"teacher": rates, "resnet18_cl": rates})
     assert "also in dev" not in text

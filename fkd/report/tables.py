@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fkd.report.wording import joined
-from fkd.signatures.check import read_leaks
+from fkd.report.wording import joined, leaks_in_words
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.students import Student
@@ -94,7 +93,7 @@ def write_tables(
         f"Mean ± standard deviation over {count} random splits{of_seeds}; NREF is the number of "
         "genuine references a writer. All thresholds are a posteriori.",
         "",
-        *(escape_markdown(f"{leak}\n") for leak in (read_leaks(leaks) if leaks else ())),
+        *leaks_in_words(leaks),
         *_intervals(table, seeds),
         "## p of Wilcoxon's tests, EER with a threshold for each writer",
         "",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from fkd.signatures.check import read_leaks
+from fkd.report.wording import leaks_in_words
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label
@@ -94,7 +94,7 @@ def write_across(
         f"{'; '.join(named)}. Means over the random splits. Thresholds are chosen on the same "
         "scores whose errors are counted.",
         "",
-        *_leaked(leaks),
+        *leaks_in_words(leaks),
     ]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
@@ -159,17 +159,11 @@ def write_verifiers(
             pd.DataFrame(rates).to_markdown(index=False, disable_numparse=True),
             "",
         ]
-    parts += [*_notes(development, learned, replicates), *_leaked(leaks)]
+    parts += [*_notes(development, learned, replicates), *leaks_in_words(leaks)]
     for note in dict.fromkeys(note for note in rows["note"] if note):
         parts += [escape_markdown(note), ""]
     with writing(markdown) as part:
         part.write_text("\n".join(parts), encoding="utf-8")
-
-
-def _leaked(leaks: Path | None) -> list[str]:
-    """Say which judged signatures something has learned from, a paragraph each."""
-    found = read_leaks(leaks) if leaks else ()
-    return [line for leak in found for line in (escape_markdown(str(leak)), "")]
 
 
 def _sorted(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,8 +1,11 @@
 """Settings in words, for paragraphs and cards."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from fkd.signatures.check import read_leaks
+from fkd.study.markup import escape_markdown
 from fkd.study.parts import RESPONSE_LOSSES
 from fkd.study.students import Student
 
@@ -26,6 +29,23 @@ def joined(names: Iterable[str], word: str = "and") -> str:
     """Join names with commas and a last `word`, such as ``a, b and c``."""
     *others, last = names
     return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def leaks_in_words(leaks: Path | None) -> list[str]:
+    """Say which judged signatures something has learned from, in lines of Markdown.
+
+    Parameters
+    ----------
+    leaks : Path or None
+        The CSV file of :func:`fkd.signatures.check.check_signatures`.
+
+    Returns
+    -------
+    list of str
+        A paragraph for each leak and an empty line after it; none without leaks.
+    """
+    found = read_leaks(leaks) if leaks else ()
+    return [line for leak in found for line in (escape_markdown(str(leak)), "")]
 
 
 def recipe_in_words(recipe: Mapping[str, Any]) -> str:
