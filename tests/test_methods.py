@@ -118,6 +118,7 @@ def data(tmp_path):
     """Counts such as `describe_data` writes for all three studies."""
     rows = [{"kind": "text", "name": "text", "pages": 72, "training": 1117, "validation": 560}]
     names = ["development", "synthetic", "gpds_synthetic", "bhsig260_hindi", "cedar", "mcyt75"]
+    names.append("icdar2011")
     rows += [
         {"kind": "signatures", "name": name, "genuine": 1320, "skilled": 1300, "copies": 0}
         for name in [*names, "gpds300"]
