@@ -197,16 +197,36 @@ def test_from_pages_to_tables_by_hand(tmp_path, monkeypatch, capsys):
             protocol__test_genuine=3,
             protocol__test_skilled=3,
         )
+    run("train_wi", development=["teacher.h5"], out="machine.h5", development_references=2)
+    run(
+        "list_pairs",
+        name="drawn",
+        signatures="drawn.h5",
+        out="pairs.h5",
+        quarantine="pairs.csv",
+        audit="audit.csv",
+        max_share=0.0,
+        shares__split="pairs",
+        draw__pairs=4,
+    )
+    students = {
+        "student": {"architecture": "signet", "classification": 1},
+        "random": asdict(PAPER["resnet18_cl_geom_bc"]),
+    }
+    run(
+        "compare_models",
+        scores=[metric.replace("metrics.csv", "scores.h5") for metric in metrics],
+        out="differences.csv",
+        students=students,
+    )
     run(
         "write_tables",
         metrics=metrics,
+        differences=["differences.csv"],
         csv="eer.csv",
         markdown="eer.md",
         title="By hand",
-        students={
-            "student": {"architecture": "signet", "classification": 1},
-            "random": asdict(PAPER["resnet18_cl_geom_bc"]),
-        },
+        students=students,
         synthetic=["text", "signatures"],
     )
     table = pd.read_csv("eer.csv")

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.workflow
 
 FIGURES = {"pipeline", "page", "tree", "contrast", "losses", "references", "splits", "curves"}
 FIGURES = {f"figure_{name}" for name in FIGURES | {"correlations", "hardest"}}
-OF_PAIRS = {"figure_pairs", "figure_siamese"}
 
 
 def snakemake(folder, *arguments):
@@ -92,17 +91,16 @@ def test_plan_of_the_default_study(default_plan):
     assert jobs["train_teacher"] == 1
     assert jobs["train_student"] == len(students) - random
     assert jobs["random_student"] == random
-    siamese = len(config["siamese"])
-    assert jobs["list_pairs"] == len(config["pairs"])
-    assert jobs["train_siamese"] == jobs["export_siamese"] == jobs["evaluate_pairs"] == siamese
-    models = len(students) + 1 + siamese
+    assert "list_pairs" not in jobs and "train_siamese" not in jobs
+    models = len(students) + 1
+    assert jobs["compare_models"] == len(protocol["references"])
     assert jobs["export_onnx"] == models
     assert jobs["evaluate_wd"] == models * len(protocol["references"])
     assert jobs["write_tables"] == 1
     assert jobs["write_paper_table"] == 3
-    assert jobs["write_hypertext"] == 10
+    assert jobs["write_hypertext"] == 8
     figures = {rule: count for rule, count in jobs.items() if rule.startswith("figure_")}
-    assert figures == dict.fromkeys(FIGURES | OF_PAIRS, 1)
+    assert figures == dict.fromkeys(FIGURES, 1)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +130,13 @@ def test_plan_of_iam_cedar(shared, size, students):
     jobs = plan(output)
     assert jobs["train_student"] == students
     assert jobs["random_student"] == 2
-    assert jobs["prepare_signatures"] == 3
-    assert jobs["evaluate_wd"] == (students + 3) * 4
+    assert jobs["prepare_signatures"] == 4
+    # CEDAR with five numbers of references, ICDAR 2011 with four.
+    assert jobs["evaluate_wd"] == (students + 3) * 9
+    assert jobs["compare_models"] == 9
+    # Teacher and best student alone, by wi and cosine.
+    assert jobs["evaluate_wi"] == 2 * 9 * 2
+    assert jobs["train_wi"] == 2
 
 
 def test_the_paper_study_says_what_is_missing(tmp_path):

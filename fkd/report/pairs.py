@@ -53,8 +53,10 @@ def write_pairs(
     markdown : Path
         The table for readers: networks by lists of pairs, with what is published beside, and the
         audit below.
-    audit_csv, audit_markdown : Path
-        What the parts of each list have in common.
+    audit_csv : Path
+        What the parts of each list have in common, the rows of `audits`.
+    audit_markdown : Path
+        The same for readers.
     title : str
         The heading above the tables.
     """
