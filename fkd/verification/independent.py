@@ -7,7 +7,7 @@ development writers, none of whom is judged.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -64,6 +64,7 @@ def scores_of_pair_splits(
     threads: int | None = None,
     memory: float = MEMORY,
     stream: np.random.RandomState | None = None,
+    random: bool = True,
 ) -> Iterator[SplitScores]:
     """Judge every exploitation writer in each split, by a machine that is trained in each or is given.
 
@@ -97,12 +98,15 @@ def scores_of_pair_splits(
         top: 132 for each development writer if K is 12.
     stream : numpy.random.RandomState, optional
         The random stream to draw from; by default, a new one with the protocol's seed.
+    random : bool
+        Whether random forgeries are scored. They are drawn in any case.
 
     Yields
     ------
     SplitScores
         The scores of one split, one row per judged writer
-        (:func:`fkd.verification.judged_writers`), and ``random`` of the shape of ``genuine``. Its ``fixed`` threshold is 0, as published, unless a distance is compared.
+        (:func:`fkd.verification.judged_writers`), and ``random`` of the shape of ``genuine``, or
+        empty. Its ``fixed`` threshold is 0, as published, unless a distance is compared.
 
     Raises
     ------
@@ -163,6 +167,9 @@ def scores_of_pair_splits(
         compare = machine.within(x)
     with ThreadPoolExecutor(threads or cores()) as workers:
         for split in drawn:
+            if not random:
+                none = [np.empty(0, int)] * len(split.references)
+                split = replace(split, random=none)
             # With one thread of its own, a BLAS library rounds alike on any number of cores.
             with threadpool_limits(1, user_api="blas"):
                 if development is not None and protocol.comparison == "svm":
@@ -230,6 +237,7 @@ def scores_of_development(
             gamma=gamma,
             threads=threads,
             memory=memory,
+            random=False,
         )
         for kind, own in zip((genuine, skilled), joined(scored), strict=True):
             kind += own
