@@ -43,6 +43,7 @@ STAGES = {
     "export_signatures": "fkd.signatures.npz.export_signatures",
     "list_pairs": "fkd.pairs.listing.list_pairs",
     "compare_appearance": "fkd.figures.appearance.compare_appearance",
+    "compare_drawn": "fkd.figures.realism.compare_drawn",
     "train_teacher": "fkd.training.stages.train_teacher",
     "import_teacher": "fkd.models.teacher.import_teacher",
     "cache_responses": "fkd.training.targets.cache_responses",

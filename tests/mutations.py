@@ -55,6 +55,7 @@ TESTS = {
     "fkd/report/published.csv": ["paper_tables"],
     "fkd/figures/correlations.py": ["report_results"],
     "fkd/figures/curves.py": ["report_results"],
+    "fkd/training/development.py": ["development", "training"],
     "fkd/training/stages.py": ["training"],
     "fkd/verification/independent.py": ["independent"],
     "fkd/verification/metrics.py": ["verification", "independent"],

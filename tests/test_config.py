@@ -482,7 +482,7 @@ def test_environments_pin_what_the_project_pins():
     project = (ROOT / "pyproject.toml").read_text()
     pins = dict(re.findall(r'^  "([a-z0-9-]+)(?:\[\w+\])?((?:>|<)[^"]+)",$', project, re.M))
     conda_names = {"torch": "pytorch-{}", "opencv-python-headless": "py-opencv"}
-    conda_names["matplotlib"] = "matplotlib-base"
+    conda_names |= {"matplotlib": "matplotlib-base", "isal": "python-isal"}
     assert {"torch", "numpy", "h5py", "matplotlib"} <= set(pins)
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
     tests = {re.match(r"[a-z0-9-]+", entry)[0] for entry in extras["tests"]}

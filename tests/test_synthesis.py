@@ -11,7 +11,7 @@ import pytest
 from fkd.errors import FkdError
 from fkd.seeding import generator
 from fkd.synthesis import draw_pages, draw_signatures
-from fkd.synthesis.ink import Sheet
+from fkd.synthesis.ink import Pen, Sheet
 from fkd.synthesis.letters import ALPHABET
 from fkd.synthesis.signers import make_signature
 from fkd.synthesis.specimens import forge, sign, write_forgery, write_genuine
@@ -212,7 +212,8 @@ def test_a_slower_pen_leaves_wider_and_darker_lines():
     for factor in (2, 1, 0.5):
         sheet = Sheet(80, 400)
         moved = replace(path, speed=factor * path.speed)
-        sheet.draw(moved, pen=5.0, usual=usual, pressure=0.2)
+        pen = Pen(width=5.0, ink=30.0, flow=1.5, streak=0.0, nib=0.0)
+        sheet.draw(moved, pen=pen, usual=usual, pressure=0.2, rng=generator(0, "streaks"))
         ink = 240 - sheet.scan(ink=30, paper=240, rng=generator(0, "scan")).astype(float)
         wide.append(np.count_nonzero(ink > 30))
         dark.append(ink[ink > 30].mean())

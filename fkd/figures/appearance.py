@@ -81,7 +81,7 @@ def compare_appearance(
             + "\n",
             encoding="utf-8",
         )
-    _draw({name: examples for name, (_, examples) in groups.items()}, svg, png)
+    draw_rows({name: examples for name, (_, examples) in groups.items()}, svg, png)
 
 
 def _measure(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -104,8 +104,16 @@ def _measure(paths: list[Path], kind: str, seed: int) -> tuple[np.ndarray, np.nd
     return np.concatenate(boxes), candidates[order[:SHOWN]]
 
 
-def _draw(groups: dict[str, np.ndarray], *paths: Path) -> None:
-    """Draw the images of each group in a row."""
+def draw_rows(groups: dict[str, np.ndarray], *paths: Path) -> None:
+    """Draw the first :data:`SHOWN` images of each group in a row under its name.
+
+    Parameters
+    ----------
+    groups : dict of str to ndarray of uint8, (n, height, width)
+        Prepared images, with bright ink on 0.
+    *paths : Path
+        The files to write.
+    """
     with styled():
         drawing = figure(height=1.0 * len(groups))
         axes = drawing.subplots(len(groups), SHOWN, squeeze=False)

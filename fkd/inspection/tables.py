@@ -263,6 +263,11 @@ TABLES = (
         "pixels. Made by compare_appearance.",
     ),
     Table(
+        ("set", "signatures", "accuracy"),
+        "How surely drawn signatures are told from those of each set, 0.5 if they are alike, and the "
+        "median of what is measured of each. Made by compare_drawn.",
+    ),
+    Table(
         ("stage", "jobs", "time (s)"),
         "Where the time of a run went, by stages. Made by run_times.",
     ),

@@ -15,6 +15,7 @@ from fkd.models.onnx_file import read_description
 from fkd.report.data import SIGNATURES, TEXT_ROW, is_drawn, read_data
 from fkd.report.wording import (
     TEXT_NAMES,
+    forgeries_in_words,
     joined,
     recipe_in_words,
     terms_in_words,
@@ -231,11 +232,22 @@ def _teacher(trained: Mapping[str, Any], rows: pd.DataFrame) -> str:
     if "imported" in trained:
         return f"SigNet with weights trained by others, {escape_markdown(trained['imported'])}."
     writers = sum(rows.loc[(SIGNATURES, name)]["writers"] for name in trained["sets"])
+    forgeries = trained.get("forgeries", "ignored")  # files of earlier versions do not tell
+    kind = "genuine signatures" if forgeries == "ignored" else "signatures and forgeries"
     return (
-        f"{trained['images']:,} genuine signatures of {writers:,.0f} writers "
-        f"({escape_markdown(joined(trained['sets']))}), told apart; "
+        f"{trained['images']:,} {kind} of {writers:,.0f} writers "
+        f"({escape_markdown(joined(trained['sets']))}), told apart"
+        f"{forgeries_in_words(forgeries)}{_editions(trained)}; "
         f"{recipe_in_words(trained['recipe'])}; seed {trained['seed']}."
     )
+
+
+def _editions(trained: Mapping[str, Any]) -> str:
+    """Say of which sets each epoch saw other signatures."""
+    fresh = {name: count for name, count in trained.get("editions", {}).items() if count > 1}
+    if not fresh:
+        return ""
+    return f", other ones of {escape_markdown(joined(fresh))} in each epoch"
 
 
 def _rates(rates: pd.DataFrame) -> str:

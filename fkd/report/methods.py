@@ -16,6 +16,7 @@ from fkd.report.data import SIGNATURES, TEXT_ROW, drawn_data, is_drawn, read_dat
 from fkd.report.deviations import deviations, deviations_of_sets
 from fkd.report.wording import (
     TEXT_NAMES,
+    forgeries_in_words,
     joined,
     recipe_in_words,
     terms_in_words,
@@ -218,9 +219,17 @@ def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
         f"{escape_markdown(name)} ({row['genuine']:,.0f} of {row['writers']:,.0f} writers)"
         for name, row in rows_of_sets
     )
+    fresh = [
+        escape_markdown(name)
+        for name in teacher["development"]
+        if config["signatures"][name].get("draw", {}).get("fresh")
+    ]
+    others = f"Each epoch saw other signatures of the writers of {joined(fresh)}. " if fresh else ""
     return (
-        f"The teacher, {network}, was trained to tell apart the writers of genuine signatures: "
-        f"{sets}, each seen through a random window of {_size(INPUT)} pixels; "
+        f"The teacher, {network}, was trained to tell apart the writers of genuine signatures"
+        f"{forgeries_in_words(teacher['forgeries'])}: "
+        f"{sets}, each seen through a random window of {_size(INPUT)} pixels. {others}"
+        f"It was trained by "
         f"{recipe_in_words(teacher['training'])}."
     )
 

@@ -72,6 +72,26 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
     return f"{', '.join(part for part in parts if part)}; {length}"
 
 
+def forgeries_in_words(forgeries: str) -> str:
+    """Say what a teacher learned from skilled forgeries, to follow what it learned to tell apart.
+
+    Parameters
+    ----------
+    forgeries : str
+        One of :data:`fkd.training.development.Forgeries`.
+
+    Returns
+    -------
+    str
+        Such as ``, with the skilled forgeries of each as a class of their own``, or nothing.
+    """
+    return {
+        "ignored": "",
+        "classes": ", with the skilled forgeries of each as a class of their own",
+        "output": ", and skilled forgeries by a further output, as SigNet-F does",
+    }[forgeries]
+
+
 def terms_in_words(student: Student, radius: int | None = None, half: bool = True) -> list[str]:
     """Name the terms of a student's loss with their weights.
 

@@ -144,6 +144,15 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
         for name in names:
             if name not in sets:
                 yield f"{key}: {name} is none of `signatures`: {', '.join(sets)}"
+    if teacher["weights"] and teacher["forgeries"] != "ignored":
+        yield "teacher.forgeries: the teacher's weights are given; leave one of the two out"
+    if teacher["weights"] is None and teacher["forgeries"] != "ignored":
+        counts = [_counts_per_writer(sets[n]) for n in teacher["development"] if n in sets]
+        if counts and all(count.get("skilled") == 0 for count in counts):
+            yield (
+                f"teacher.forgeries: {teacher['forgeries']}, but its sets have no skilled "
+                "forgeries; raise skilled of draw, or choose ignored"
+            )
     if teacher["weights"] is None and not teacher["development"]:
         yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
     for name in teacher["development"] if teacher["weights"] is None else []:

@@ -105,6 +105,23 @@ class Study:
         return self.settings["teacher"]["development"] if self.teacher_is_trained else []
 
     @property
+    def lessons(self) -> list[str]:
+        """The names of the editions of these sets, of which each epoch sees one of each set.
+
+        A drawn set that is fresh has one for each epoch. They are named as replicates of models
+        are, see :mod:`fkd.study.replicates`; the first bears the name of the set.
+        """
+        epochs = self.settings["teacher"]["training"]["epochs"]
+        sets = self.settings["signatures"]
+        return [
+            edition
+            for name in sorted(self.development)
+            for edition in replicates_of(
+                name, epochs if sets[name].get("draw", {}).get("fresh") else 1
+            )
+        ]
+
+    @property
     def judged(self) -> list[str]:
         """The names of the sets on which models are evaluated."""
         return list(self.protocols)

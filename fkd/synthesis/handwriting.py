@@ -71,7 +71,7 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
         hand,
         size=hand.size * rng.lognormal(0, 0.03),
         slant=hand.slant + rng.normal(0, 0.03),
-        pen=hand.pen * rng.lognormal(0, 0.06),
+        pen=replace(hand.pen, width=hand.pen.width * rng.lognormal(0, 0.06)),
         tempo=hand.tempo * rng.lognormal(0, 0.08),
     )
     pitch = float(np.clip(hand.size * rng.uniform(3.7, 4.4), 110, 200))
@@ -83,8 +83,8 @@ def draw_page(hand: Hand, lines: int, rng: np.random.Generator) -> np.ndarray:
         runs, new_sentence = _line(hand, start, width - _MARGIN, new_sentence, rng)
         path = hand.write(runs, _TIMING, rng)
         usual = hand.size / hand.tempo  # pixels per second, in a stroke of one x-height
-        sheet.draw(path, pen=hand.pen, usual=usual, pressure=hand.pressure)
-    return sheet.scan(ink=hand.ink, paper=rng.uniform(232, 250), rng=rng)
+        sheet.draw(path, pen=hand.pen, usual=usual, pressure=hand.pressure, rng=rng)
+    return sheet.scan(ink=hand.pen.ink, paper=rng.uniform(232, 250), rng=rng)
 
 
 def _line(

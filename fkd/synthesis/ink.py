@@ -1,18 +1,68 @@
 """Ink on paper: gray pixels from the paths of the pen."""
 
+import struct
+from dataclasses import dataclass
 from pathlib import Path as File
+from zlib import crc32
 
-import cv2
 import numpy as np
+from isal import isal_zlib
+from scipy.ndimage import gaussian_filter1d
 
-from fkd.errors import FkdError
 from fkd.storage.atomic import writing
+from fkd.synthesis.compiled import lay, scan
 from fkd.synthesis.strokes import STEP, Path
 
-_ZOOM = 2  # the sheet is drawn this much larger, then averaged down
-_SHIFT = 4  # fractional bits of the coordinates that OpenCV takes
-_LEVELS = 16  # steps of width and darkness, each drawn in one call
-_FAINT, _FULL = 0.45, 1.3  # range of width and darkness, as shares of those at the usual speed
+_FAINT, _FULL = 0.45, 1.35  # range of width and density, as shares of those at the usual speed
+_STREAK = 0.02  # seconds over which the ball of a pen carries more ink or less
+
+
+# How often a pen is drawn, and the ranges of its width, flow, streak and nib.
+_PENS = (
+    (0.62, (2.8, 6.4), (0.7, 1.9), (0.1, 0.45), (0, 0)),  # ballpoint
+    (0.18, (3.2, 6.4), (2.0, 4.0), (0.05, 0.1), (0, 0)),  # gel pen
+    (0.10, (5.0, 9.0), (2.5, 5.0), (0.0, 0.05), (0, 0)),  # felt tip
+    (0.10, (3.0, 6.5), (1.5, 4.0), (0.1, 0.2), (0.2, 0.5)),  # nib
+)
+
+
+@dataclass(frozen=True)
+class Pen:
+    """What leaves the ink.
+
+    Attributes
+    ----------
+    width : float
+        The width of a line at the usual speed, pixels.
+    ink : float
+        The gray level of the ink where it covers the paper, 0 to 255.
+    flow : float
+        The optical density of a line: 1 lets the paper through, so that crossings are darker, as
+        with a ballpoint; from 3 on the paper is covered, as with a felt tip.
+    streak : float
+        The deviation of the logarithm of the flow along a line.
+    nib : float
+        How much wider a nib writes downwards than upwards, as a share of the width; 0 for a ball.
+    """
+
+    width: float
+    ink: float
+    flow: float
+    streak: float
+    nib: float
+
+
+def draw_pen(rng: np.random.Generator) -> Pen:
+    """Draw a pen: a ballpoint, most often, or a gel pen, a felt tip or a nib."""
+    share, width, flow, streak, nib = zip(*_PENS, strict=True)
+    kind = rng.choice(len(_PENS), p=share)
+    return Pen(
+        width=rng.uniform(*width[kind]),
+        ink=rng.uniform(15, 105),
+        flow=rng.uniform(*flow[kind]),
+        streak=rng.uniform(*streak[kind]),
+        nib=rng.uniform(*nib[kind]),
+    )
 
 
 class Sheet:
@@ -25,41 +75,41 @@ class Sheet:
     """
 
     def __init__(self, height: int, width: int) -> None:
-        self._ink = np.zeros((height * _ZOOM, width * _ZOOM), np.uint8)
+        self._density = np.zeros((height, width), np.float32)
 
-    def draw(self, path: Path, *, pen: float, usual: float, pressure: float) -> None:
+    def draw(
+        self, path: Path, *, pen: Pen, usual: float, pressure: float, rng: np.random.Generator
+    ) -> None:
         """Draw a path. The faster the pen moves, the thinner and lighter is the line.
 
         Parameters
         ----------
         path : Path
             The path in pixels of the sheet, x to the right and y down.
-        pen : float
-            The width of the line at the usual speed, pixels.
+        pen : Pen
+            The pen.
         usual : float
             The speed at which the line has the pen's width, pixels per second.
         pressure : float
-            The share of width and darkness that is lost when the speed doubles.
+            The share of width and density that is lost when the speed doubles.
+        rng : numpy.random.Generator
+            The generator of the streaks.
         """
         # The bound keeps a pen that nearly stops from leaving blots, and 0 out of the logarithm.
         press = 1 - pressure * np.log2(np.maximum(path.speed, 0.5 * usual) / usual)
-        press = np.clip(press * _landing(path, 2 * pen), _FAINT, _FULL)
-        level = np.rint((press[1:] - _FAINT) / (_FULL - _FAINT) * (_LEVELS - 1)).astype(int)
-        ends = np.rint(path.points * (_ZOOM << _SHIFT)).astype(np.int32)
-        segments = np.stack([ends[:-1], ends[1:]], axis=1)  # (m - 1, 2, 2)
-        drawn = (path.run[1:] == path.run[:-1]) & (segments[:, 0] != segments[:, 1]).any(axis=1)
-        # From light to dark, because a line replaces the ink under it: dark ink stays on top.
-        for step in np.unique(level[drawn]):
-            share = _FAINT + (_FULL - _FAINT) * step / (_LEVELS - 1)
-            cv2.polylines(
-                self._ink,
-                list(segments[drawn & (level == step)]),
-                isClosed=False,
-                color=int(np.clip(215 * share**0.7, 0, 255)),
-                thickness=max(1, round(pen * share * _ZOOM)),
-                lineType=cv2.LINE_AA,
-                shift=_SHIFT,
-            )
+        press = np.clip(press * _landing(path, 2 * pen.width), _FAINT, _FULL)[1:]
+        steps = np.diff(path.points, axis=0)
+        # A nib spreads under pressure, which is on strokes towards the writer.
+        downwards = steps[:, 1] / np.maximum(np.hypot(*steps.T), 1e-9)
+        width = pen.width * press * (1 + pen.nib * downwards)
+        streak = gaussian_filter1d(rng.standard_normal(len(press)), _STREAK / STEP)
+        streak *= pen.streak / max(streak.std(), 1e-9)
+        flow = pen.flow * press * np.exp(streak)
+        x, y = np.ascontiguousarray(path.points.T)
+        ends = np.flatnonzero(np.diff(path.run)) + 1
+        for first, last in zip([0, *ends], [*ends, len(x)], strict=True):
+            run = slice(first, last - 1)
+            lay(self._density, x[first:last], y[first:last], width[run] / 2, flow[run])
 
     def scan(self, *, ink: float, paper: float, rng: np.random.Generator) -> np.ndarray:
         """Scan the sheet, with uneven paper and grain in the paper and in the ink.
@@ -67,7 +117,8 @@ class Sheet:
         Parameters
         ----------
         ink, paper : float
-            The gray levels of full ink and of bare paper, 0 to 255.
+            The gray levels of full ink and of bare paper. The scanner gives no more than 255, so
+            brighter paper is white and without grain.
         rng : numpy.random.Generator
             The generator of the grain.
 
@@ -76,19 +127,15 @@ class Sheet:
         (height, width) uint8 array
             Gray levels.
         """
-        height, width = (side // _ZOOM for side in self._ink.shape)
-        cover = cv2.resize(self._ink, (width, height), interpolation=cv2.INTER_AREA)
-        cover = cover.astype(np.float32) / 255  # 0 for bare paper, 1 for full ink
-        # A few random levels, interpolated: the paper changes slowly over the sheet.
-        shade = rng.normal(0, 1.5, (4, 5)).astype(np.float32)
-        paper_gray = cv2.resize(shade, (width, height), interpolation=cv2.INTER_CUBIC)
-        paper_gray += np.float32(paper)
-        grain = rng.standard_normal((height, width), np.float32)
-        grain += 0.7 * np.roll(grain, 1, axis=0)  # fibers are coarser than pixels
-        # The grain is strongest in ink.
-        gray = paper_gray + cover * (np.float32(ink) - paper_gray)
-        gray += grain * (1.3 + 14 * cover * (1 - 0.5 * cover))
-        return np.clip(np.rint(gray), 0, 255).astype(np.uint8)
+        # The paper changes slowly over the sheet, from side to side and from top to bottom.
+        across, down = (
+            np.interp(np.linspace(0, 4, side), np.arange(5), rng.normal(0, 1.1, 5))
+            for side in self._density.shape[::-1]
+        )
+        across, down = (across + paper).astype(np.float32), down.astype(np.float32)
+        key = int(rng.integers(1 << 62))
+        grain = rng.uniform(0.5, 2.0), rng.uniform(2.0, 9.0)
+        return scan(self._density, across, down, ink, key, *grain)
 
 
 def _landing(path: Path, length: float) -> np.ndarray:
@@ -113,12 +160,18 @@ def save(image: np.ndarray, file: File) -> None:
         Gray levels.
     file : Path
         The file, which ends in ``.png``. Its folder is created where it is missing.
-
-    Raises
-    ------
-    FkdError
-        Where the file cannot be written.
     """
-    with writing(file) as part:
-        if not cv2.imwrite(str(part), image, [cv2.IMWRITE_PNG_COMPRESSION, 3]):
-            raise FkdError(f"{file} could not be written. Is the disk full?")
+    height, width = image.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each begins with the number of its filter
+    rows[:, 1:] = image
+    # Grain hardly shrinks, and with zlib it would take longer to compress than to draw.
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
+        b"IDAT": isal_zlib.compress(rows.tobytes(), 1),
+        b"IEND": b"",
+    }
+    with writing(file) as part, part.open("wb") as stream:
+        stream.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in parts.items():
+            stream.write(struct.pack(">I", len(content)) + name + content)
+            stream.write(struct.pack(">I", crc32(content, crc32(name))))

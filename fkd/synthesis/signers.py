@@ -4,9 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fkd.synthesis.letters import CAPITALS
-from fkd.synthesis.spelling import make_word, spell
+from fkd.synthesis.bodies import BODIES, Runs
+from fkd.synthesis.flourishes import FLOURISHES
+from fkd.synthesis.ink import draw_pen
 from fkd.synthesis.style import Hand, draw_hand
+
+_REACH = 345  # pixels: the usual root of width times height
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,18 @@ class Signature:
     flourish : list of (n, 2) float arrays
         The same for the strokes that are added once the name is written.
     hand : Hand
-        The signer's hand.
+        The signer's usual hand.
+    days : tuple of Hand
+        The signer's hand on the days on which specimens were signed: people sign larger one day,
+        in more haste the next, and with what pen there is.
     forget : float
         The chance that the flourish is left out.
     """
 
-    runs: list[np.ndarray]
-    flourish: list[np.ndarray]
+    runs: Runs
+    flourish: Runs
     hand: Hand
+    days: tuple[Hand, ...]
     forget: float
 
 
@@ -42,105 +49,59 @@ def make_signature(rng: np.random.Generator) -> Signature:
     Returns
     -------
     Signature
-        Initials and a name of 4 to 10 letters, with or without a flourish. In hasty hands,
-        the later letters melt into a scribble.
+        A body, such as initials and a name, with up to two flourishes.
     """
     hand = draw_hand(rng)
     # People sign larger, faster and rounder than they write.
     hand = replace(
         hand,
-        size=hand.size * rng.uniform(0.85, 1.3),
-        slant=hand.slant + rng.normal(0.05, 0.1),
-        width=hand.width * rng.uniform(0.75, 1.25),
+        slant=hand.slant + rng.normal(0.05, 0.12),
+        width=hand.width * rng.uniform(0.8, 1.6),
         tempo=hand.tempo * rng.uniform(0.6, 1.0),
         crispness=hand.crispness * rng.uniform(0.8, 1.05),
         lifts=hand.lifts * 0.5,
     )
-    runs: list[np.ndarray] = []
-    x = 0.0
-    names = 1 + (rng.uniform() < 0.35)
-    # The rest of each name's letters become a scribble.
-    legible = int(rng.choice([1, 2, 3, 4, 10], p=[0.1, 0.15, 0.15, 0.15, 0.45]))
-    large = rng.uniform(0.9, 1.6)
-
-    def write(text: str, scale: float) -> None:
-        nonlocal x
-        main, late, advance = spell(text, hand, rng)
-        runs.extend(run * scale + np.array([x, 0]) for run in late + main)
-        x += advance * scale
-
-    # Initials, before a single name only.
-    for _ in range(rng.integers(0, 3) if names == 1 else 0):
-        write(rng.choice(list(CAPITALS)), large)
-        x += rng.uniform(-0.3, 0.5)
-    for _ in range(names):
-        write(rng.choice(list(CAPITALS)), large)
-        name = make_word(rng, 3, 9 if names == 1 else 5)
-        write(name[:legible], 1.0)
-        if len(name) > legible:
-            # The pen stays down between the last letter and the scribble.
-            waves = _scribble(len(name) - legible, hand, rng) + np.array([x, 0])
-            runs[-1] = np.concatenate([runs[-1], waves])
-            x = float(waves[:, 0].max())
-        x += rng.uniform(0.2, 1.0)
-    flourish = _flourish(runs, x, rng)
+    runs = _one_of(BODIES, rng)(hand, rng)
+    flourish: Runs = []
+    for _ in range(rng.choice(3, p=[0.22, 0.53, 0.25])):
+        flourish += _one_of(FLOURISHES, rng)(runs, rng)
+    if flourish and rng.uniform() < 0.45:
+        # The pen stays down between the name and the flourish.
+        runs[-1] = np.concatenate([runs[-1], flourish.pop(0)])
+    tall = rng.uniform(0.85, 1.4)
     rise = rng.normal(0.1, 0.12)
     decay = rng.uniform(-0.02, 0.03)  # letters grow or shrink towards the end
 
     def place(run: np.ndarray) -> np.ndarray:
         u, y = run.T
-        y = y * np.exp(-decay * u)
+        y = np.where(y > 1, 1 + (y - 1) * tall, y) * np.exp(-decay * u)
         return np.stack([u + hand.slant * y, y + rise * u], axis=1)
 
+    runs, flourish = [place(run) for run in runs], [place(run) for run in flourish]
+    # A signature is about as large as a hand's reach on a form, however few letters it has.
+    width, height = np.ptp(np.concatenate(runs + flourish), axis=0)
+    reach = rng.lognormal(np.log(_REACH), 0.28) / np.sqrt(width * height)
+    hand = replace(hand, size=float(np.clip(hand.size**0.25 * reach**0.75, 14, 130)))
     return Signature(
-        runs=[place(run) for run in runs],
-        flourish=[place(run) for run in flourish],
+        runs=runs,
+        flourish=flourish,
         hand=hand,
+        days=tuple(_on_a_day(hand, rng) for _ in range(rng.integers(1, 5))),
         forget=rng.choice([0.0, 0.0, 0.15]),
     )
 
 
-def _scribble(letters: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Make up waves in place of the letters that a hasty hand no longer forms."""
-    humps = letters + int(rng.integers(0, 2))
-    height = np.linspace(rng.uniform(0.6, 1.1), rng.uniform(0.1, 0.6), humps)
-    height = height * rng.lognormal(0, 0.3, humps)
-    tall = rng.uniform(size=humps) < 0.12
-    height[tall] += rng.uniform(0.5, 1.2, tall.sum())
-    left = np.cumsum(rng.uniform(0.5, 1.0, humps)) * hand.width * 0.8
-    lean = rng.uniform(-0.35, 0.2)
-    # Peaks and valleys take turns.
-    x = np.stack([left + lean, left + 0.35 * hand.width], axis=1).ravel()
-    y = np.stack([height, rng.normal(0, 0.08, humps)], axis=1).ravel()
-    return np.stack([x, y], axis=1)
+def _on_a_day(hand: Hand, rng: np.random.Generator) -> Hand:
+    """Vary a hand as it differs from day to day."""
+    return replace(
+        hand,
+        size=hand.size * rng.lognormal(0, 0.06),
+        slant=hand.slant + rng.normal(0, 0.03),
+        tempo=hand.tempo * rng.lognormal(0, 0.12),
+        pen=hand.pen if rng.uniform() < 0.5 else draw_pen(rng),
+    )
 
 
-def _flourish(runs: list[np.ndarray], x: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Make up the strokes around, under or through a name that is x wide."""
-    ends = runs[-1][-1]
-    kind = rng.choice(["none", "line", "tail", "loop", "swing", "cross", "dots"],
-                      p=[0.26, 0.16, 0.16, 0.14, 0.12, 0.08, 0.08])  # fmt: skip
-    low = -rng.uniform(0.6, 1.5)
-    start = rng.uniform(-0.05, 0.35) * x
-    stop = rng.uniform(0.75, 1.15) * x
-    tilt = rng.normal(0.0, 0.3)
-    if kind == "line":
-        return [np.array([[start, low], [stop, low + tilt]])]
-    if kind == "tail":
-        rise = rng.uniform(-0.8, 1.6)
-        far = rng.uniform(0.15, 0.45) * x
-        return [ends + np.array([[0, 0], [0.3, -0.3], [far, rise]])]
-    if kind == "loop":
-        shape = [[stop, 0.1], [stop, low], [start, low - 0.4], [start - 0.4, low + 0.5],
-                 [stop + 0.5, low + tilt]]  # fmt: skip
-        return [np.array(shape)]
-    if kind == "swing":
-        high = rng.uniform(1.5, 2.6)
-        shape = [ends, [x + 1.2, 0.6 * high], [0.6 * x, high], [start, 0.3 * high],
-                 [0.5 * x, low], [stop + 0.6, low + 0.5]]  # fmt: skip
-        return [np.array(shape)]
-    if kind == "cross":
-        return [np.array([[start, rng.uniform(0.3, 1.3)], [stop, rng.uniform(0.3, 1.6)]])]
-    if kind == "dots":
-        return [np.array([[x + gap, 0.0], [x + gap + 0.12, 0.03]]) for gap in (0.3, 0.9)]
-    return []
+def _one_of(kinds: dict, rng: np.random.Generator):
+    """Draw one of the keys, as often as its value says."""
+    return list(kinds)[rng.choice(len(kinds), p=list(kinds.values()))]

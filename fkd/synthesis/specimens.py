@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy.signal import lfilter
 
@@ -55,17 +56,80 @@ GENUINE = Variation(
     timing=0.12,
 )
 
-#: The departure of a practiced forger's imitation from the signature.
-SKILLED = Variation(
-    scale=0.12,
-    aspect=0.10,
-    rotation=0.05,
-    shear=0.09,
-    warp=0.23,
-    targets=0.08,
-    proportion=0.16,
-    timing=0.3,
+
+@dataclass(frozen=True)
+class Forger:
+    """A way to forge a signature.
+
+    Attributes
+    ----------
+    share : float
+        How often a forger goes this way.
+    variation : Variation
+        The departure from the signature.
+    slower : tuple of float
+        The range of the factor by which strokes take longer than the signer's.
+    shakier : tuple of float
+        The range of the factor by which the tremor is larger.
+    """
+
+    share: float
+    variation: Variation
+    slower: tuple[float, float]
+    shakier: tuple[float, float]
+
+
+FORGERS = (
+    # Practiced on specimens, and then written freely.
+    Forger(
+        0.55,
+        Variation(
+            scale=0.12,
+            aspect=0.10,
+            rotation=0.05,
+            shear=0.09,
+            warp=0.23,
+            targets=0.08,
+            proportion=0.16,
+            timing=0.3,
+        ),
+        (1.3, 2.6),
+        (1.2, 2.5),
+    ),
+    # Traced from one specimen: the shape is right, the line is slow and shaky.
+    Forger(
+        0.2,
+        Variation(
+            scale=0.03,
+            aspect=0.03,
+            rotation=0.03,
+            shear=0.03,
+            warp=0.07,
+            targets=0.05,
+            proportion=0.03,
+            timing=0.3,
+        ),
+        (2.0, 4.0),
+        (2.0, 4.0),
+    ),
+    # Written after a glance, at the forger's own size and slant.
+    Forger(
+        0.25,
+        Variation(
+            scale=0.2,
+            aspect=0.18,
+            rotation=0.07,
+            shear=0.2,
+            warp=0.35,
+            targets=0.12,
+            proportion=0.28,
+            timing=0.25,
+        ),
+        (1.1, 1.6),
+        (1.0, 1.6),
+    ),
 )
+"""The ways to forge."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +183,13 @@ def write_genuine(signature: Signature, rng: np.random.Generator) -> Written:
     -------
     Written
     """
-    hand = signature.hand
-    pen = hand.pen if rng.uniform() < 0.9 else rng.uniform(2.6, 6.2)  # one in ten with another pen
+    hand = signature.days[rng.integers(len(signature.days))]
     hand = replace(
         hand,
-        tempo=hand.tempo * rng.lognormal(0, 0.12),
+        tempo=hand.tempo * rng.lognormal(0, 0.08),
         crispness=hand.crispness * rng.lognormal(0, 0.06),
         bend=hand.bend * rng.lognormal(0, 0.05),
-        pen=pen * rng.lognormal(0, 0.06),
-        ink=float(np.clip(hand.ink + rng.normal(0, 12), 10, 120)),
+        pen=replace(hand.pen, flow=hand.pen.flow * rng.lognormal(0, 0.1)),
     )
     flourish = [] if rng.uniform() < signature.forget else signature.flourish
     return _perform(signature.runs + flourish, hand, signature.hand, GENUINE, rng)
@@ -165,20 +227,21 @@ def write_forgery(signature: Signature, rng: np.random.Generator) -> Written:
     -------
     Written
     """
-    forger, model = draw_hand(rng), signature.hand
+    forger, model = draw_hand(rng, alphabet={}), signature.hand
+    way = FORGERS[rng.choice(len(FORGERS), p=[way.share for way in FORGERS])]
     hand = replace(
         model,
         bend=0.3 * model.bend + 0.7 * forger.bend,
         # Drawing is slower than writing: strokes come one by one, and the hand shakes.
         crispness=model.crispness * rng.uniform(1.1, 1.7),
         sigma=forger.sigma,
-        tempo=model.tempo * rng.uniform(1.3, 2.6),
-        tremor=max(model.tremor, forger.tremor) * rng.uniform(1.2, 2.5),
-        pen=forger.pen,
-        ink=forger.ink,
+        tempo=model.tempo * rng.uniform(*way.slower),
+        tremor=max(model.tremor, forger.tremor) * rng.uniform(*way.shakier),
+        # Often all sign with the pen that lies there.
+        pen=model.pen if rng.uniform() < 0.4 else forger.pen,
         pressure=forger.pressure,
     )
-    return _perform(signature.runs + signature.flourish, hand, model, SKILLED, rng)
+    return _perform(signature.runs + signature.flourish, hand, model, way.variation, rng)
 
 
 def _perform(
@@ -204,8 +267,18 @@ def _scan(written: Written, rng: np.random.Generator) -> np.ndarray:
     width, height = np.ceil(path.points.max(axis=0) + margin[1] - corner).astype(int)
     sheet = Sheet(height, width)
     path = replace(path, points=path.points - corner)
-    sheet.draw(path, pen=hand.pen, usual=written.usual, pressure=hand.pressure)
-    return sheet.scan(ink=hand.ink, paper=rng.uniform(234, 250), rng=rng)
+    sheet.draw(path, pen=hand.pen, usual=written.usual, pressure=hand.pressure, rng=rng)
+    # Paper is above 255 where the scanner was set to show none.
+    image = sheet.scan(ink=hand.pen.ink, paper=rng.uniform(225, 280), rng=rng)
+    stored = rng.uniform()
+    if stored < 0.1:  # with two levels
+        level, _ = cv2.threshold(image, 0, 255, cv2.THRESH_OTSU)
+        level += 0.5 * rng.uniform() * (np.median(image) - level)
+        return np.where(image > level, 255, 0).astype(np.uint8)
+    if stored < 0.3:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
+        return cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_GRAYSCALE)
+    return image
 
 
 def _vary(

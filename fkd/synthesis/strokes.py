@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import ndtr
+
+from fkd.synthesis.compiled import move
 
 STEP = 0.004  # seconds between samples of a path
 _TAIL = 3.5  # a lognormal counts as over this many sigma beyond its median, in logarithms
@@ -171,26 +172,12 @@ def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | N
     Path
         The path in pixels.
     """
-    # Points are complex numbers x + i y, and directions are their phases.
     s = strokes
-    # Every stroke is sampled over a window as long as the longest one.
-    window = int(np.max(np.exp(s.mu + _TAIL * s.sigma)) / STEP) + 2
+    window = (np.exp(s.mu + _TAIL * s.sigma) / STEP).astype(int) + 2
     begin = np.maximum(np.floor(s.t0 / STEP), 0).astype(int)
-    ticks = np.arange(window + 1)
-    # Seconds since the onset; the bound keeps the time before it out of the logarithm.
-    since = np.maximum((begin[:, None] + ticks) * STEP - s.t0[:, None], 1e-9)  # (n, window + 1)
-    # The share of the arc that is done is the integral of the lognormal. The place on the arc
-    # is the integral of D exp(i direction) over that share, where expm1 keeps the digits of
-    # slight bends.
-    done = ndtr((np.log(since) - s.mu[:, None]) / s.sigma[:, None])
-    angle = (s.end - s.start)[:, None]
-    where = (s.D * np.exp(1j * s.start))[:, None] * np.expm1(1j * angle * done) / (1j * angle)
-    moves = np.diff(where, axis=1).ravel()
-
-    # Moves of strokes that overlap in time add up.
-    at = (begin[:, None] + ticks[1:]).ravel()
-    samples = int(at.max()) + 1
-    move = np.bincount(at, moves.real, samples) + 1j * np.bincount(at, moves.imag, samples)
+    x, y = move(s.t0, s.mu, s.sigma, s.D, s.start, s.end, begin, window, STEP)
+    move_at = x + 1j * y  # points are complex numbers x + i y
+    samples = len(move_at)
 
     first = np.flatnonzero(np.append(True, np.diff(s.run) > 0))
     onset = np.minimum.reduceat(begin, first)
@@ -198,8 +185,8 @@ def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | N
     run[onset[1:]] = 1
     run = np.cumsum(run)
     # Between runs the pen is lifted, and starts again at the run's origin.
-    travelled = np.cumsum(move)
-    offset = s.origin[:, 0] + 1j * s.origin[:, 1] - (travelled[onset] - move[onset])
+    travelled = np.cumsum(move_at)
+    offset = s.origin[:, 0] + 1j * s.origin[:, 1] - (travelled[onset] - move_at[onset])
     position = travelled + offset[run]
     if tremor > 0:
         noise = rng.normal(size=(2, samples))
@@ -207,4 +194,4 @@ def trace(strokes: Strokes, *, tremor: float = 0.0, rng: np.random.Generator | N
         noise *= tremor / noise.std()
         position = position + noise[0] + 1j * noise[1]
     points = np.stack([position.real, position.imag], axis=1)
-    return Path(points=points, speed=np.abs(move) / STEP, run=run)
+    return Path(points=points, speed=np.abs(move_at) / STEP, run=run)

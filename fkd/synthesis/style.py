@@ -1,10 +1,11 @@
 """The hand: the style that all writing of one writer shares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from fkd.synthesis.ink import Pen, draw_pen
 from fkd.synthesis.letters import ALPHABET, Letter
 from fkd.synthesis.strokes import Path, plan, trace
 
@@ -40,12 +41,10 @@ class Hand:
         The amplitude of the physiological tremor.
     jitter : float
         The standard deviation of the targets when the same letter is written again.
-    pen : float
-        The width of the line at the hand's usual speed, pixels.
-    ink : float
-        The gray level of the darkest ink, 0 to 255.
+    pen : Pen
+        The pen that the hand usually holds.
     pressure : float
-        The share of width and darkness that is lost when the speed doubles.
+        The share of width and density of the line that is lost when the speed doubles.
     lifts : float
         The chance that the pen is lifted between two letters that could be joined.
     letters : dict of str to Letter
@@ -65,8 +64,7 @@ class Hand:
     tempo: float
     tremor: float
     jitter: float
-    pen: float
-    ink: float
+    pen: Pen
     pressure: float
     lifts: float
     letters: dict[str, Letter]
@@ -101,13 +99,17 @@ class Hand:
         return trace(movement, tremor=self.tremor * self.size, rng=rng)
 
 
-def draw_hand(rng: np.random.Generator) -> Hand:
+def draw_hand(
+    rng: np.random.Generator, alphabet: Mapping[str, tuple[Letter, ...]] = ALPHABET
+) -> Hand:
     """Draw a writer's style.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         The writer's generator.
+    alphabet : mapping of str to tuple of Letter
+        The shapes from which the hand takes its letters; none if it writes no text.
 
     Returns
     -------
@@ -136,11 +138,10 @@ def draw_hand(rng: np.random.Generator) -> Hand:
         tempo=rng.uniform(0.07, 0.14),
         tremor=rng.uniform(0.003, 0.02),
         jitter=rng.uniform(0.03, 0.08),
-        pen=rng.uniform(2.6, 6.2),
-        ink=rng.uniform(25, 95),
-        pressure=rng.uniform(0.06, 0.2),
+        pen=draw_pen(rng),
+        pressure=rng.uniform(0.06, 0.22),
         lifts=0.6 * (1 - cursive) ** 2,
-        letters={name: _own_shape(rng, shapes, shape) for name, shapes in ALPHABET.items()},
+        letters={name: _own_shape(rng, shapes, shape) for name, shapes in alphabet.items()},
     )
 
 

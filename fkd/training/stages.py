@@ -12,15 +12,14 @@ import fkd
 from fkd import device as devices
 from fkd import models
 from fkd.errors import FkdError
-from fkd.losses import classification
 from fkd.models import Network, as_input
 from fkd.preprocess import INPUT
 from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import generator
-from fkd.storage import shards
 from fkd.study.code import Library
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks
 from fkd.study.students import Student, student_of
+from fkd.training.development import DevelopmentSignatures, Forgeries
 from fkd.training.fitting import Batch, Batches, Record, fit, steps_of, whole_batches
 from fkd.training.recipe import Recipe
 from fkd.training.students import loss_terms
@@ -149,13 +148,14 @@ def train_teacher(
     losses: Path,
     checkpoint: Path,
     architecture: str = "signet",
+    forgeries: Forgeries = "ignored",
     networks: Networks = Networks(),
     recipe: Recipe = Recipe(),
     seed: int = 0,
     device: Device = "auto",
     threads: Count | None = None,
 ) -> None:
-    """Train a teacher to recognize the writers of genuine signatures.
+    """Train a teacher to recognize the writers of signatures.
 
     In each epoch, the network sees a random window of 150 x 220 pixels of each image.
 
@@ -163,6 +163,7 @@ def train_teacher(
     ----------
     signatures : list of Path
         The shards of kind "signatures" of the development sets. Their writers are the classes.
+        Several shards of one set are its editions, of which each epoch sees the next.
     out : Path
         The safetensors file of the weights to write.
     losses : Path
@@ -171,6 +172,8 @@ def train_teacher(
         The checkpoint, see :func:`train_student`.
     architecture : str
         A key of :data:`fkd.study.parts.ARCHITECTURES`; by default SigNet, as published.
+    forgeries : {"ignored", "classes", "output"}
+        What is learned from skilled forgeries, see :data:`fkd.training.development.Forgeries`.
     networks : Networks
         Width, features and initialization.
     recipe : Recipe
@@ -184,46 +187,44 @@ def train_teacher(
     """
     where = devices.set_up(device, threads)
     recipe = recipe.on(where)
-    images, names, sets = [], [], []
-    for path in signatures:
-        shard = shards.read(path, "signatures", ["image", "writer", "forgery"])
-        genuine = ~shard["forgery"].astype(bool)
-        images.append(shard["image"][genuine])
-        sets.append(shard.attributes["set"])
-        names += [f"{sets[-1]}/{writer}" for writer in shard["writer"][genuine]]
-    images = np.concatenate(images)  # (n, 170, 242)
-    writers, writer = np.unique(names, return_inverse=True)
+    data = DevelopmentSignatures(signatures, forgeries)
     about = {
         "architecture": architecture,
-        "sets": sets,
-        "signatures": shards.digest(images, np.array(names)),
+        "sets": data.sets,
+        "signatures": data.digest,
+        "editions": data.editions,
+        "forgeries": forgeries,
         "recipe": asdict(recipe),
         "networks": asdict(networks),
         "seed": seed,
-        "images": len(images),
+        "images": len(data),
     }
-    network = models.build(architecture, len(writers), networks, seed)
-    # The number of positions of a window, by rows and columns.
-    room = np.subtract(images.shape[1:], INPUT) + 1
+    network = models.build(architecture, data.classes, networks, seed)
 
     def batches(epoch: int) -> Iterator[Batch]:
+        lesson = data.epoch(epoch)
         draw = generator(seed, "teacher", epoch)
-        order = draw.permutation(len(images))
-        corners = draw.integers(room, size=(len(images), 2))
+        order = draw.permutation(len(data))
+        # The number of positions of a window, by rows and columns.
+        room = np.subtract(lesson.image.shape[1:], INPUT) + 1
+        corners = draw.integers(room, size=(len(data), 2))
         for rows in whole_batches(order, recipe.batch):
             windows = [
-                images[row, top : top + INPUT[0], left : left + INPUT[1]]
+                lesson.image[row, top : top + INPUT[0], left : left + INPUT[1]]
                 for row, (top, left) in zip(rows, corners[rows], strict=True)
             ]
-            batch = {"image": as_input(np.stack(windows)), "writer": torch.from_numpy(writer[rows])}
+            batch = {
+                "image": as_input(np.stack(windows)),
+                "writer": torch.from_numpy(lesson.label[rows]),
+                "forgery": torch.from_numpy(lesson.forgery[rows]),
+            }
             yield {name: values.to(where) for name, values in batch.items()}
 
     def terms(net: Network, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         logits = net.classifier(net.describe(batch["image"])[1])
-        loss = classification(logits.float(), batch["writer"])
-        return {"classification": loss, "total": loss}, logits
+        return data.loss(logits.float(), batch["writer"], batch["forgery"])
 
-    steps = steps_of(len(images), recipe, "genuine signatures of development writers")
+    steps = steps_of(len(data), recipe, "signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
     origin = {"code": code_of_stage(train_teacher, ARCHITECTURES[architecture].network)}
     record = Record(out, losses, checkpoint, about, origin)

@@ -69,6 +69,9 @@ RESULTS += ["pairs", "pairs_audit"] * bool(study.judged_on_pairs)
 # How each verifier of pairs compares signatures.
 COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
+# The drawn sets among those that are used.
+DRAWN = [name for name in study.used if name in study.drawn_signatures]
+
 # The set in figures that show only one: the first.
 JUDGED = study.judged[0]
 # The model in figures that show only one: the last trained student in the tables.
@@ -97,7 +100,7 @@ NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 
 wildcard_constraints:
     shard=r"\d+",
-    name=r"[A-Za-z0-9_-]+",
+    name=r"[A-Za-z0-9_-]+(\.\d+)?",
     student=r"[A-Za-z0-9_-]+(\.\d+)?",
     model=r"[A-Za-z0-9_-]+(\.\d+)?",
     teacher=rf"{TEACHER}(\.\d+)?",
@@ -171,7 +174,7 @@ def signatures_state(wildcards):
 
     The date of a folder, which Snakemake compares, does not change with the files in subfolders.
     """
-    drawn = wildcards.name in study.drawn_signatures
+    drawn = Replicate.of(wildcards.name).model in study.drawn_signatures
     return None if drawn else state_of(signatures_source(wildcards.name)["path"])
 
 
@@ -190,8 +193,9 @@ def pages_source():
 
 def signatures_source(name):
     """Return layout, path, file patterns and expected counts of a set of signatures."""
-    entry = config["signatures"][name]
-    if name in study.drawn_signatures:
+    drawn = Replicate.of(name).model
+    entry = config["signatures"][drawn]
+    if drawn in study.drawn_signatures:
         return {
             "layout": "folder",
             "path": f"results/synthetic/signatures/{name}",
@@ -210,10 +214,19 @@ def signatures_settings(wildcards):
     """Collect the settings on which a prepared set depends, besides its images."""
     source = signatures_source(wildcards.name)
     source.pop("path")
-    entry = config["signatures"][wildcards.name]
+    name = Replicate.of(wildcards.name).model
+    entry = config["signatures"][name]
     keys = ("threshold", "resolution", "canvas")
     given = {key: entry[key] for key in keys if entry.get(key) is not None}
-    return source | given | {"max_pixels": config["max_pixels"]}
+    return source | given | {"name": name, "max_pixels": config["max_pixels"]}
+
+
+def drawing_settings(wildcards):
+    """Collect the settings on which a drawn set depends, or one of its editions."""
+    name, edition = Replicate.of(wildcards.name)
+    draw = dict(config["signatures"][name]["draw"])
+    draw.pop("fresh")
+    return draw | {"edition": edition, "seed": config["seed"]}
 
 
 def needed_data():
@@ -487,6 +500,7 @@ def figure(place, **labels):
 def figures():
     """List the figures of this study, for which it has the models and losses."""
     places = ["appearance", "pipeline", "page", "references", "splits"]
+    places += ["realism"] * bool(DRAWN and set(study.used) - set(DRAWN))
     if study.guiding_maps:
         places += ["tree", "contrast"]
     if LOSSES:

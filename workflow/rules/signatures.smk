@@ -2,9 +2,11 @@
 
 Requires: the sets in `signatures`, unless they are drawn.
 Gives: results/signatures/{name}.h5, the images prepared for the networks,
-results/quarantine/signatures/{name}.csv, the list of files that were set aside;
+results/quarantine/signatures/{name}.csv, the list of files that were set aside; the same for
+{name}.2 and so on, if a drawn set is fresh in each epoch;
 results/quarantine/copies.csv, signatures that two sets have in common; and the comparison of crops
-and signatures in results/tables/appearance.csv and appearance.md.
+and signatures in results/tables/appearance.csv and appearance.md; and of drawn signatures with those of people in
+realism.csv and realism.md, if there are both.
 """
 
 
@@ -25,9 +27,7 @@ rule draw_signatures:
         runtime=growing(60),
     params:
         code=code_of("draw_signatures"),
-        settings=lambda w: dict(
-            config["signatures"][w.name]["draw"], seed=config["seed"]
-        ),
+        settings=drawing_settings,
     message:
         "Drawing the signatures of {wildcards.name}"
     script:
@@ -117,3 +117,28 @@ rule compare_appearance:
         "Comparing crops with signatures"
     script:
         "../scripts/compare_appearance.py"
+
+
+rule compare_drawn:
+    input:
+        expand("results/signatures/{name}.h5", name=study.used),
+    output:
+        **figure("realism"),
+        csv="results/tables/realism.csv",
+        markdown="results/tables/realism.md",
+    log:
+        "results/logs/compare_drawn.log",
+    benchmark:
+        "results/benchmarks/compare_drawn.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        code=code_of("compare_drawn"),
+        settings=dict(drawn=DRAWN, seed=config["seed"]),
+    message:
+        "Telling drawn signatures from real ones"
+    script:
+        "../scripts/compare_drawn.py"

@@ -35,10 +35,7 @@ else:
 
     rule train_teacher:
         input:
-            signatures=expand(
-                "results/signatures/{name}.h5",
-                name=sorted(config["teacher"]["development"]),
-            ),
+            signatures=expand("results/signatures/{name}.h5", name=study.lessons),
         output:
             weights="results/{teacher}/weights.safetensors",
             losses="results/{teacher}/losses.csv",
@@ -60,6 +57,7 @@ else:
             recipe=config["teacher"]["training"],
             settings=lambda w: dict(
                 architecture=config["teacher"]["architecture"],
+                forgeries=config["teacher"]["forgeries"],
                 seed=study.seed_of(w.teacher),
                 device=config["device"],
             ),

@@ -7,7 +7,6 @@ from fkd.signatures.prepare import prepare_signatures
 
 with stage(snakemake.log[0]):
     prepare_signatures(
-        name=snakemake.wildcards.name,
         source=Path(snakemake.input[0]),
         out=Path(snakemake.output.signatures),
         quarantine=Path(snakemake.output.quarantine),

@@ -1,0 +1,116 @@
+"""Drawn signatures beside those of people: what tells them apart, and which are mistaken."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fkd.errors import FkdError
+from fkd.figures.appearance import draw_rows
+from fkd.seeding import generator
+from fkd.signatures.realism import MEASURES, measure, tell_apart
+from fkd.storage import shards
+from fkd.storage.atomic import writing
+from fkd.study.markup import escape_markdown
+
+DRAWN = "drawn sets"
+"""The drawn sets together, in the table. No set has this name, since names have no spaces."""
+
+MOST = 2000
+"""The largest number of genuine signatures of a set that are measured, drawn at random."""
+
+
+def compare_drawn(
+    *,
+    signatures: list[Path],
+    drawn: list[str],
+    csv: Path,
+    markdown: Path,
+    svg: Path,
+    png: Path,
+    seed: int = 0,
+) -> None:
+    """Tell drawn signatures from real ones: the more often that fails, the closer they are.
+
+    Parameters
+    ----------
+    signatures : list of Path
+        Shards of kind "signatures", some of them drawn; their genuine signatures are compared.
+    drawn : list of str
+        The names of the drawn sets. All of them are one side; each other set is told from them.
+    csv : Path
+        For each real set the accuracy of :func:`fkd.signatures.realism.tell_apart`, and for each
+        side the median of every measure; ``drawn sets`` is a row without an accuracy.
+    markdown : Path
+        The same for readers.
+    svg : Path
+        The figure: of the first real set and of the drawn ones, signatures that were taken for the
+        other side, and those that were recognized most surely.
+    png : Path
+        The same figure.
+    seed : int
+        The study's seed.
+
+    Raises
+    ------
+    FkdError
+        If there are no drawn sets or no real ones.
+    """
+    sides: dict[str, list] = {DRAWN: []}
+    for path in signatures:
+        shard = shards.read(path, "signatures", ["image", "writer", "forgery"])
+        name = shard.attributes["set"]
+        genuine = np.flatnonzero(~shard["forgery"].astype(bool))
+        rows = np.sort(generator(seed, "measured", name).permutation(genuine)[:MOST])
+        images, writers = shard["image"][rows], [f"{name}/{w}" for w in shard["writer"][rows]]
+        sides.setdefault(DRAWN if name in drawn else name, []).append((images, writers))
+    if not sides[DRAWN] or len(sides) < 2:
+        raise FkdError("Drawn signatures are compared with real ones: give sets of both.")
+    image = {name: np.concatenate([part for part, _ in parts]) for name, parts in sides.items()}
+    writer = {name: np.concatenate([own for _, own in parts]) for name, parts in sides.items()}
+    measured = {name: np.array([measure(one) for one in images]) for name, images in image.items()}
+    gaps = {
+        name: tell_apart(measured[DRAWN], measured[name], writer[DRAWN], writer[name], seed=seed)
+        for name in sides
+        if name != DRAWN
+    }
+    table = pd.DataFrame(
+        {name: np.median(values, axis=0) for name, values in measured.items()}, list(MEASURES)
+    ).T
+    table.insert(0, "accuracy", pd.Series({name: gap.accuracy for name, gap in gaps.items()}))
+    table.insert(0, "signatures", {name: len(values) for name, values in measured.items()})
+    with writing(csv) as part:
+        table.to_csv(part, index_label="set")
+    with writing(markdown) as part:
+        part.write_text(_in_words(table), encoding="utf-8")
+    first, gap = next(iter(gaps.items()))
+    draw_rows(
+        {
+            "drawn, and taken for real": image[DRAWN][np.argsort(gap.drawn, stable=True)],
+            "drawn, and recognized": image[DRAWN][np.argsort(-gap.drawn, stable=True)],
+            f"{first}, and taken for drawn": image[first][np.argsort(-gap.real, stable=True)],
+            f"{first}, and recognized": image[first][np.argsort(gap.real, stable=True)],
+        },
+        svg,
+        png,
+    )
+
+
+def _in_words(table: pd.DataFrame) -> str:
+    """Write the table for readers."""
+    names = [escape_markdown(name) for name in table.index]
+    counts = [f"{count:,}" for count in table["signatures"]]
+    accuracy = ["" if np.isnan(value) else f"{100 * value:.1f} %" for value in table["accuracy"]]
+    summary = pd.DataFrame({"set": names, "signatures": counts, "told from drawn ones": accuracy})
+    medians = table[list(MEASURES)].T.round(3)
+    medians.columns = names
+    medians.index = pd.Index(MEASURES.values(), name="median of")
+    return (
+        "# Drawn signatures and those of people\n\n"
+        + summary.to_markdown(index=False, disable_numparse=True)
+        + "\n\nA classifier of what is measured below tells drawn signatures from those of each "
+        "set, and has seen none by the writers that it judges. The mean of its accuracies on both "
+        "is 50 % if they are alike, and 100 % if none is mistaken.\n\n"
+        + medians.to_markdown()
+        + "\n"
+    )
