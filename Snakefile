@@ -39,7 +39,7 @@ rule all:
     input:
         "results/tables/eer.csv",
         figures(),
-        expand("results/models/{model}.md", model=MODELS),
+        expand("results/models/{model}.md", model=CARDED),
         expand("results/models/pairs/{siamese}.onnx", siamese=study.siamese),
         expand("results/report/Results/{table}.html", table=RESULTS),
         "results/report/Data/data.html",

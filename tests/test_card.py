@@ -19,7 +19,7 @@ from fkd.report.card import NOT_STATED, write_cards
 from fkd.study.parts import Networks
 from fkd.study.students import PAPER
 from fkd.synthesis import draw_signatures
-from fkd.training.recipe import Recipe
+from fkd.training.recipe import PairRecipe, Recipe
 
 NETWORKS = Networks(width=0.05, features=8)
 TRAINED = {"recipe": asdict(Recipe(epochs=7)), "networks": asdict(NETWORKS), "seed": 3}
@@ -186,6 +186,54 @@ def test_the_teachers_card(card):
     assert "1.00 ± 0.10" in text
     imported = card(name="teacher", of_teacher={"imported": "signet.pth"})
     assert "trained by others, signet.pth" in section(imported, "What it learned from")
+
+
+@pytest.mark.parametrize(
+    ("forgeries", "told"),
+    [
+        ("classes", "told apart, with the skilled forgeries of each as a class of their own"),
+        ("output", "told apart, and skilled forgeries by a further output, as SigNet-F does"),
+    ],
+)
+def test_a_teacher_tells_what_it_learned_from_forgeries(card, forgeries, told):
+    about = OF_TEACHER | {"forgeries": forgeries, "editions": {"development": 7}}
+    learned = section(card(of_teacher=about, name="teacher"), "What it learned from")
+    assert "840 signatures and forgeries of 60 writers (development)" in learned
+    assert f"{told}, other ones of development in each epoch; " in learned
+
+
+OF_PAIRS = {
+    "siamese": {"pairs": "of_people", "loss": "contrastive", "parameters": {"margin": 1.5}},
+    "pairs": {"pairs": "of_people", "signatures": "of_mine", "parts": {"split": "writers"}},
+    "start": None,
+    "images": 321,
+    **TRAINED,
+    "recipe": asdict(PairRecipe(schedule="exponential", keep="accuracy", patience=4)),
+}
+OF_PAIRS["siamese"]["architecture"] = "signet"
+
+
+def test_a_siamese_network_names_its_pairs(card):
+    about = {"name": "of_pairs", "trained_with": json.dumps(OF_PAIRS)}
+    text = card(drawn=["of_mine"], **about)
+    learned = section(text, "What it learned from")
+    for expected in (
+        "321 pairs of signatures of of_mine for training, the list of_people, divided by writers",
+        "contrastive (margin 1.5); compared by the distance of two embeddings",
+        "Start: random weights",
+        "Adam, a learning rate of 0.001, halved every 500 steps; 20 epochs, batches of 32; the epoch "
+        "with the best validation accuracy is kept, ended after 4 epochs without a better one",
+    ):
+        assert expected.replace("_", "\\_") in learned or expected in learned
+    assert "it learned from signatures drawn by a program" in text
+
+
+def test_a_siamese_network_that_starts_from_a_student_learned_from_its_data(card):
+    start = {"model": "resnet18_cl_geom_bc", "weights": "0"}
+    about = {"name": "of_pairs", "trained_with": json.dumps(OF_PAIRS | {"start": start})}
+    text = card(drawn=["development"], text="synthetic", **about)
+    assert "it learned from text and signatures drawn by a program" in text
+    assert "Start: resnet18" in section(text, "What it learned from")
 
 
 def test_random_weights_learned_nothing(card):

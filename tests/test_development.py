@@ -59,6 +59,7 @@ def test_the_forgeries_of_each_writer_are_a_class(sets):
     assert data.epoch(0).label.tolist() == [0, 0, 3, 1, 1, 4, 2, 2, 5]
 
 
+@pytest.mark.fidelity("teacher's training")
 def test_the_loss_of_signet_f_is_that_of_its_equation(sets):
     data = DevelopmentSignatures(sets, "output")
     lesson = data.epoch(0)

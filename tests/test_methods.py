@@ -193,6 +193,31 @@ def test_verifiers_are_described(data):
     assert "bootstraps over judged writers." in plain
 
 
+def test_what_the_teacher_learned_from_forgeries_and_fresh_drawings_is_told(data):
+    edits = {"teacher__forgeries": "classes", "signatures__development__draw__skilled": 8}
+    text = prose(methods(study(**edits, signatures__development__draw__fresh=True), data))
+    assert (
+        "tell apart the writers of genuine signatures, with the skilled forgeries of each as a class "
+        "of their own: development" in text
+    )
+    assert "Each epoch saw other signatures of the writers of development." in text
+    plain = prose(methods(study(), data))
+    assert "forgeries of each as a class" not in plain and "Each epoch saw" not in plain
+
+
+def test_siamese_networks_are_described(data):
+    pairs = {
+        "drawn": {"signatures": "development", "draw": {"pairs": 4, "skilled": 0.0, "random": 0.5}}
+    }
+    own = {"architecture": "signet", "pairs": "drawn", "loss": "nt_xent"}
+    text = prose(methods(study(pairs=pairs, siamese={"of_pairs": own}), data))
+    assert (
+        "Siamese network of\\_pairs, SigNet, learned from the pairs drawn: NT-Xent (temperature 0.5); "
+        "compared by the cosine of two embeddings." in text
+    )
+    assert "Siamese" not in prose(methods(study(), data))
+
+
 def test_the_precision_that_was_used_is_told(data, tmp_path, monkeypatch):
     """Where the config leaves it to the machine, the models know."""
     used = {

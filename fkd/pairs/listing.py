@@ -186,7 +186,9 @@ def list_pairs(
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(rows)
-    _write(out, listed, part, copy_of, {"pairs": name, "images": images, "parts": asdict(shares)})
+    drawn_from = shards.read(signatures, "signatures", []).attributes["set"] if signatures else None
+    about = {"pairs": name, "signatures": drawn_from, "images": images, "parts": asdict(shares)}
+    _write(out, listed, part, copy_of, about)
 
 
 def _write(

@@ -36,7 +36,8 @@ class Pairs:
     forgery : ndarray of bool, (images,)
         Whether each image is a skilled forgery.
     about : dict of str to Any
-        The attributes: ``pairs``, ``images`` and ``parts``.
+        The attributes: ``pairs``, ``images``, ``parts``, and ``signatures``, the set from which the
+        pairs are drawn, or None.
     digest : str
         A digest of the pairs and the images.
     """

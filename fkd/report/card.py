@@ -17,6 +17,7 @@ from fkd.report.wording import (
     TEXT_NAMES,
     forgeries_in_words,
     joined,
+    pair_loss_in_words,
     recipe_in_words,
     terms_in_words,
 )
@@ -24,6 +25,7 @@ from fkd.storage.atomic import writing
 from fkd.storage.files import printable
 from fkd.study.markup import code_markdown, escape_markdown
 from fkd.study.models import TEACHER, Kind, Model, model_of
+from fkd.study.siamese import Siamese
 from fkd.study.students import Student
 from fkd.study.summary import read_rates
 
@@ -114,15 +116,15 @@ def _card(
     """Write the card of one model."""
     about = read_description(file)
     name, trained = about["name"], about["trained_with"]
-    # The file of a student with random weights names no loss, only the student's network.
-    spec = trained.get("student", {"architecture": about["architecture"]})
-    model = model_of(name, {} if name == TEACHER else {name: Student.from_settings(spec)})
+    if "siamese" in trained:
+        model = Model(name, Kind.SIAMESE)
+    else:
+        model = _model(name, about)
     rates = rates[rates["model"] == name]
-    is_teacher = model.kind is Kind.TEACHER
-    label = f"{about['network']} (teacher)" if is_teacher else model.label
-    data_seen = [] if is_teacher else [TEXT_ROW] * model.student.is_trained
-    if is_teacher or model.student.is_guided:  # a student learns from signatures by its teacher
-        data_seen += [(SIGNATURES, set_name) for set_name in teacher_training.get("sets", [])]
+    label = model.label
+    if model.kind is Kind.TEACHER:
+        label = f"{about['network']} (teacher)"
+    data_seen = _data_seen(model, trained, teacher_training)
     kinds_drawn = list(dict.fromkeys(key[0] for key in data_seen if is_drawn(rows.loc[key])))
     judged = list(rates["set"].unique())
     judged_drawn = [set_name for set_name in judged if is_drawn(rows.loc[(SIGNATURES, set_name)])]
@@ -153,6 +155,29 @@ def _card(
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _model(name: str, about: Mapping[str, Any]) -> Model:
+    """Tell what model a file is of, if it is not a Siamese network."""
+    # The file of a student with random weights names no loss, only the student's network.
+    spec = about["trained_with"].get("student", {"architecture": about["architecture"]})
+    return model_of(name, {} if name == TEACHER else {name: Student.from_settings(spec)})
+
+
+def _data_seen(
+    model: Model, trained: Mapping[str, Any], teacher_training: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """List the rows of the data that a model has learned from, by itself or by its teacher."""
+    of_teacher = [(SIGNATURES, name) for name in teacher_training.get("sets", [])]
+    if model.kind is Kind.TEACHER:
+        return of_teacher
+    if model.kind is Kind.STUDENT:
+        return [TEXT_ROW] * model.student.is_trained + of_teacher * model.student.is_guided
+    drawn_from = trained["pairs"]["signatures"]
+    own = [(SIGNATURES, drawn_from)] if drawn_from else []
+    # What the model had learned from which it starts.
+    start = trained["start"]
+    return own + ([TEXT_ROW] * (start["model"] != TEACHER) + of_teacher if start else [])
 
 
 def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
@@ -211,6 +236,8 @@ def _training(
     student = model.student
     if model.kind is Kind.TEACHER:
         return [_teacher(teacher_training, rows)]
+    if model.kind is Kind.SIAMESE:
+        return _pairs(trained)
     if not student.is_trained:
         return [f"Nothing: its weights are random, drawn from seed {trained['seed']}."]
     text = rows.loc[TEXT_ROW]
@@ -225,6 +252,25 @@ def _training(
     if student.is_guided:
         lines.append(f"Teacher: {_teacher(teacher_training, rows)}")
     return lines
+
+
+def _pairs(trained: Mapping[str, Any]) -> list[str]:
+    """Say what a Siamese network learned from: pairs, loss, recipe and where it started."""
+    siamese, pairs = Siamese.from_settings(trained["siamese"]), trained["pairs"]
+    source = f"of signatures of {pairs['signatures']}" if pairs["signatures"] else "of files"
+    split = {
+        "published": "divided as published",
+        "writers": "divided by writers",
+        "pairs": "divided at random, so that parts have writers in common",
+    }[pairs["parts"]["split"]]
+    start = trained["start"]
+    return [
+        f"Data: {trained['images']:,} pairs {escape_markdown(source)} for training, the list "
+        f"{escape_markdown(pairs['pairs'])}, {split}.",
+        f"Loss: {pair_loss_in_words(siamese)}.",
+        f"Start: {escape_markdown(start['model']) if start else 'random weights'}.",
+        f"Recipe: {recipe_in_words(trained['recipe'])}; seed {trained['seed']}.",
+    ]
 
 
 def _teacher(trained: Mapping[str, Any], rows: pd.DataFrame) -> str:

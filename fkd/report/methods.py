@@ -18,12 +18,14 @@ from fkd.report.wording import (
     TEXT_NAMES,
     forgeries_in_words,
     joined,
+    pair_loss_in_words,
     recipe_in_words,
     terms_in_words,
 )
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
+from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student, students_of
 from fkd.study.summary import SIGNIFICANCE, caveat
 
@@ -186,6 +188,7 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
         )
     for name in in_order(set(students) - set(published)):
         parts.append(f"{_unpublished_student(name, students[name], config)}.")
+    parts += [f"{_siamese(name, spec)}." for name, spec in siamese_of(config["siamese"]).items()]
     if config["models"]:
         parts.append(
             f"Trained by others, and judged as they came: {escape_markdown(joined(config['models']))}."
@@ -205,6 +208,16 @@ def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
     network = network_label(student.architecture)
     return f"Student {escape_markdown(name)}, {network}: {joined(terms)}"
+
+
+def _siamese(name: str, spec: Siamese) -> str:
+    """Describe a Siamese network."""
+    network = f", {network_label(spec.architecture)}" if spec.architecture else ""
+    start = f", started from {escape_markdown(spec.initialize.model)}" if spec.initialize else ""
+    return (
+        f"Siamese network {escape_markdown(name)}{network}{start}, learned from the pairs "
+        f"{escape_markdown(spec.pairs)}: {escape_markdown(pair_loss_in_words(spec))}"
+    )
 
 
 def _teacher(config: Mapping, rows: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from fkd.signatures.check import read_leaks
 from fkd.study.markup import escape_markdown
 from fkd.study.parts import RESPONSE_LOSSES
+from fkd.study.siamese import PAIR_LOSSES, Siamese
 from fkd.study.students import Student
 
 TEXT_NAMES = {
@@ -54,12 +55,15 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
     Parameters
     ----------
     recipe : mapping
-        The values of a :class:`fkd.training.recipe.Recipe`, by the names of its fields.
+        The values of a :class:`fkd.training.recipe.Recipe` or of a
+        :class:`fkd.training.recipe.PairRecipe`, by the names of their fields.
     """
     peak, epochs = f"{recipe['learning_rate']:g}", recipe["epochs"]
     milestones = [str(epoch) for epoch in recipe["milestones"] if epoch < epochs]
     if recipe["schedule"] == "one_cycle":
         rate = f"a learning rate raised to {peak} and lowered once over the run"
+    elif recipe["schedule"] == "exponential":
+        rate = f"a learning rate of {peak}, halved every {recipe['half_life']:,} steps"
     elif milestones:
         rate = f"a learning rate of {peak}, divided by 10 after epochs {joined(milestones)}"
     else:
@@ -67,8 +71,17 @@ def recipe_in_words(recipe: Mapping[str, Any]) -> str:
     momentum = f"{'Nesterov' if recipe['nesterov'] else 'plain'} momentum {recipe['momentum']:g}"
     decay = f"weight decay {recipe['weight_decay']:g}" if recipe["weight_decay"] else ""
     precision = _PRECISIONS.get(recipe["precision"], f"computed in {recipe['precision']}")
-    parts = [f"stochastic gradient descent with {momentum}", decay, rate, precision]
+    optimizer = {
+        "adam": "Adam",
+        "adamw": "Adam with decoupled weight decay",
+        "sgd": f"stochastic gradient descent with {momentum}",
+    }[recipe.get("optimizer_name", "sgd")]
+    parts = [optimizer, decay, rate, precision]
     length = f"{epochs} epoch{'s' * (epochs > 1)}, batches of {recipe['batch']}"
+    if recipe.get("keep", "last") != "last":
+        patience = recipe["patience"]
+        early = f", ended after {patience} epochs without a better one" if patience else ""
+        length += f"; the epoch with the best validation {recipe['keep']} is kept{early}"
     return f"{', '.join(part for part in parts if part)}; {length}"
 
 
@@ -90,6 +103,25 @@ def forgeries_in_words(forgeries: str) -> str:
         "classes": ", with the skilled forgeries of each as a class of their own",
         "output": ", and skilled forgeries by a further output, as SigNet-F does",
     }[forgeries]
+
+
+def pair_loss_in_words(siamese: Siamese) -> str:
+    """Name the loss of a Siamese network with its parameters, and how it compares.
+
+    Parameters
+    ----------
+    siamese : Siamese
+        The network.
+    """
+    loss = PAIR_LOSSES[siamese.loss]
+    values = {**loss.parameters, **siamese.parameters}
+    listed = ", ".join(f"{name} {value}" for name, value in values.items())
+    compared = {
+        "learned": "a learned layer on the absolute difference of two embeddings",
+        "euclidean": "the distance of two embeddings",
+        "cosine": "the cosine of two embeddings",
+    }[loss.comparison]
+    return f"{loss.label}{f' ({listed})' if listed else ''}; compared by {compared}"
 
 
 def terms_in_words(student: Student, radius: int | None = None, half: bool = True) -> list[str]:

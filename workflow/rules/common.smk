@@ -58,6 +58,8 @@ PROTOCOLS = {
 SHARDS = range(config["shards"])
 # The models that the study exports, those that it trains, and those of others.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
+# The models that get a card.
+CARDED = study.models_of(Kind.TEACHER, Kind.STUDENT, Kind.SIAMESE)
 TRAINED = [TEACHER] * study.teacher_is_trained + study.trained
 FOREIGN = study.models_of(Kind.FOREIGN)
 RESULTS = ["eer", "table4", "table5", "table7"]

@@ -351,13 +351,13 @@ rule write_methods:
 
 rule write_cards:
     input:
-        models=expand("results/models/{model}.onnx", model=MODELS),
+        models=expand("results/models/{model}.onnx", model=CARDED),
         teacher="results/models/teacher.onnx",
         eer="results/tables/eer.csv",
         data="results/tables/data.csv",
         verifiers=["results/tables/verifiers.csv"] if VERIFIED else [],
     output:
-        expand("results/models/{model}.md", model=MODELS),
+        expand("results/models/{model}.md", model=CARDED),
     log:
         "results/logs/write_cards.log",
     benchmark:
