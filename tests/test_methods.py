@@ -212,7 +212,7 @@ def test_siamese_networks_are_described(data):
     own = {"architecture": "signet", "pairs": "drawn", "loss": "nt_xent"}
     text = prose(methods(study(pairs=pairs, siamese={"of_pairs": own}), data))
     assert (
-        "Siamese network of\\_pairs, SigNet, learned from the pairs drawn: NT-Xent (temperature 0.5); "
+        "Siamese network of_pairs, SigNet, learned from the pairs drawn: NT-Xent (temperature 0.5); "
         "compared by the cosine of two embeddings." in text
     )
     assert "Siamese" not in prose(methods(study(), data))
