@@ -234,7 +234,7 @@ def test_pairs_stand_in_runs_of_one_writer():
 
 @pytest.mark.parametrize(
     ("architecture", "kind"),
-    [("resnet18", "learned"), ("custom_cnn", "euclidean"), ("dey_signet", "cosine")],
+    [("signet", "learned"), ("custom_cnn", "euclidean"), ("dey_signet", "cosine")],
 )
 def test_both_onnx_files_equal_the_network(tmp_path, architecture, kind):
     loss = {"learned": "binary_cross_entropy", "euclidean": "triplet", "cosine": "nt_xent"}[kind]
