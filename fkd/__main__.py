@@ -1,5 +1,6 @@
 """The command line, with the stages of a study and commands for its files."""
 
+import argparse
 import ast
 import inspect
 import os
@@ -133,8 +134,9 @@ def main(arguments: list[str] | None = None) -> None:
     if name in OLD_NAMES:
         print(f"{name} is now called {OLD_NAMES[name]}; this name will go.", file=sys.stderr)
         name = OLD_NAMES[name]
+    plugins, rest = _take_plugins(rest)
     try:
-        with stage():
+        with stage(plugins=plugins):
             function, parser = _parser(name)
             given = parser.instantiate(parser.parse_args(rest))
             given.pop("config", None)
@@ -145,6 +147,14 @@ def main(arguments: list[str] | None = None) -> None:
         # once more when it closes the output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Take ``--plugin FILE`` out of the arguments, since a plugin's parts may be among the others."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--plugin", action="append", default=[], metavar="FILE")
+    known, others = parser.parse_known_args(arguments)
+    return known.plugin, others
 
 
 def load(name: str) -> Callable[..., None]:
@@ -225,7 +235,8 @@ def _overview() -> str:
     parts += [
         "",
         "python -m fkd COMMAND --help explains a command. Stages read and write files. Their",
-        "parameters may be given in a YAML file with --config.",
+        "parameters may be given in a YAML file with --config. --plugin FILE loads a module with",
+        "networks, losses or layouts of your own.",
         "",
         "example: python -m fkd inspect results/tables/eer.csv",
     ]

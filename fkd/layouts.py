@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from fkd.errors import FkdError
 from fkd.patterns import Pattern, Patterns, compile_patterns
+from fkd.registry import Registry
 from fkd.storage.files import files_below, natural_order, printable
 
 SYNTHETIC = "synthetic"
@@ -56,63 +57,87 @@ _BHSIG = (
     "Kolkata, and Griffith University); search for 'BHSig260'."
 )
 
+LAYOUTS = Registry(Layout, "layout of signatures")
+"""Sets of signatures, by the name of their layout in a config."""
+
 # How many writers and signatures each set has is as published; see docs/fidelity.md.
-LAYOUTS = {
-    "cedar": Layout(
+LAYOUTS.register(
+    "cedar",
+    Layout(
         genuine="full_org/original_{writer}_{sample}.png",
         skilled="full_forg/forgeries_{writer}_{sample}.png",
         expected={"writers": 55, "genuine": 24, "skilled": 24},
         obtain="CEDAR (Center of Excellence for Document Analysis and Recognition), University "
         "at Buffalo; search for 'CEDAR signature database'.",
     ),
-    "mcyt75": Layout(
+)
+LAYOUTS.register(
+    "mcyt75",
+    Layout(
         genuine="{writer}/{writer}v{sample}.bmp",
         skilled="{writer}/*{writer}f{sample}.bmp",
         expected={"writers": 75, "genuine": 15, "skilled": 15},
         obtain="BiDA Lab (formerly ATVS), Universidad Autónoma de Madrid, on signing a license; "
         "search for 'MCYT-75 off-line signature corpus'.",
     ),
-    "gpds300": Layout(
+)
+LAYOUTS.register(
+    "gpds300",
+    Layout(
         # The folder may hold the other writers of GPDS-960, too.
         genuine="{writer:1-300}/c-{writer}-{sample}.png",
         skilled="{writer:1-300}/cf-{writer}-{sample}.png",
         expected={"writers": 253, "genuine": 24, "skilled": 30},
         obtain=_GPDS + "GPDS300GRAY itself is no longer distributed; holders of a license have it.",
     ),
-    "gpds_synthetic": Layout(
+)
+LAYOUTS.register(
+    "gpds_synthetic",
+    Layout(
         genuine="{writer}/c-{writer}-{sample}.jpg",
         skilled="{writer}/cf-{writer}-{sample}.jpg",
         expected={"writers": 150, "genuine": 24, "skilled": 30},
         obtain=_GPDS + "It is available on signing a license.",
     ),
-    "bhsig260_hindi": Layout(
+)
+LAYOUTS.register(
+    "bhsig260_hindi",
+    Layout(
         genuine="*/H-S-{writer}-G-{sample}.tif",
         skilled="*/H-S-{writer}-F-{sample}.tif",
         expected={"writers": 160, "genuine": 24, "skilled": 30},
         obtain=_BHSIG,
     ),
-    "bhsig260_bengali": Layout(
+)
+LAYOUTS.register(
+    "bhsig260_bengali",
+    Layout(
         genuine="*/B-S-{writer}-G-{sample}.tif",
         skilled="*/B-S-{writer}-F-{sample}.tif",
         expected={"writers": 100, "genuine": 24, "skilled": 30},
         obtain=_BHSIG,
     ),
-    "folder": Layout(
+)
+LAYOUTS.register(
+    "folder",
+    Layout(
         genuine=None,
         skilled=None,
         expected={},
         obtain="Your own signatures, named as the patterns 'genuine' and 'skilled' beside the "
         "path say.",
     ),
-    "npz": Layout(
+)
+LAYOUTS.register(
+    "npz",
+    Layout(
         genuine=None,
         skilled=None,
         expected={},
         obtain="The file that the sigver package writes when it preprocesses a data set "
         "(keys x, y, yforg, filenames).",
     ),
-}
-"""Sets of signatures, by the name of their layout in a config."""
+)
 
 
 CVL_PAGE = r"(?P<page>(?P<writer>\d{4})-\d+)(?P<cropped>-cropped)?\.tif"

@@ -3,12 +3,13 @@
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 
 from fkd.errors import FkdError
+from fkd.plugins import fault_of_plugin, load_plugins
 from fkd.storage.atomic import written
 from fkd.storage.files import printable, printable_lines
 from fkd.storage.manifest import SUFFIX, write_manifest
@@ -25,18 +26,20 @@ class _OneLine(logging.Formatter):
 
 
 @contextmanager
-def stage(log: Path | str | None = None) -> Iterator[None]:
+def stage(log: Path | str | None = None, plugins: Iterable[Path | str] = ()) -> Iterator[None]:
     """Run a stage, and report its errors on the terminal and in its log.
 
     A :class:`~fkd.errors.FkdError` is an error that the user can correct. It ends the process with
-    its message and status 1. Any other error is a bug in this project, and is reported with its
-    traceback. Control characters in messages, such as those in names of files, are spelled out.
+    its message and status 1. So does any error in a plugin, with its file and line. Any other error
+    is a bug in this project, and is reported with its traceback. Control characters in messages, such as those in names of files, are spelled out.
 
     Parameters
     ----------
     log : Path or str, optional
         The file for messages; by default, they go to the terminal. Beside it, a manifest of the
         files that the stage wrote is left, see :mod:`fkd.storage.manifest`.
+    plugins : iterable of Path or str
+        The modules of others that are loaded first, see :func:`fkd.plugins.load_plugins`.
     """
     handler = (
         logging.StreamHandler()
@@ -52,18 +55,18 @@ def stage(log: Path | str | None = None) -> Iterator[None]:
         if log is not None:
             manifest = Path(log).with_suffix(SUFFIX)
             manifest.unlink(missing_ok=True)
+        load_plugins(plugins)
         yield
         if log is not None:
             write_manifest(manifest, written()[before:])
-    except FkdError as error:
-        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
+    except Exception as error:
+        message = str(error) if isinstance(error, FkdError) else fault_of_plugin(error)
         if log is not None:
-            logger.error(str(error))
+            logger.error(str(error) if isinstance(error, FkdError) else traceback.format_exc())
+        if message is None:
+            raise
+        print(f"error: {printable_lines(message)}", file=sys.stderr)
         sys.exit(1)
-    except Exception:
-        if log is not None:
-            logger.error(traceback.format_exc())
-        raise
     finally:
         logger.removeHandler(handler)
         handler.close()

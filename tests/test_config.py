@@ -186,8 +186,9 @@ def test_a_loss_is_one_entry(monkeypatch):
     message = refusal(students={"mine": own(parameters={"powr": 3})})
     assert "response.parameters.powr: chebyshev has no such parameter; it has power, abs" in message
     assert "response.parameters.power: missing; chebyshev has no default for it" in message
-    message = refusal(students={"mine": own(parameters={"power": "3"})})
-    assert 'parameters.power: expected number or boolean, found "3"' in message
+    message = refusal(students={"mine": own(parameters={"power": "3e0", "absolute": "yes"})})
+    assert 'parameters.power: expected a number, found "3e0"; write the number with' in message
+    assert 'parameters.absolute: expected true or false, found "yes"' in message
 
 
 def test_a_network_is_one_entry(monkeypatch):

@@ -31,7 +31,7 @@ ROOMS = {
 }
 GROUND = {"__init__", "__main__"}
 GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "patterns"}
-GROUND |= {"pair_losses", "preprocess", "ranges", "seeding", "threads"}
+GROUND |= {"pair_losses", "plugins", "preprocess", "ranges", "registry", "seeding", "threads"}
 
 SHOWING = ("figures", "inspection", "report")
 """Rooms of what people look at: side by side."""

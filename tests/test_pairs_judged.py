@@ -271,7 +271,8 @@ def test_a_network_has_the_architecture_of_what_it_starts_from():
     assert study.siamese["of_student"].architecture == "resnet18"
     assert study.siamese["of_teacher"].architecture == "signet"
     assert study.judged_on_pairs == ["of_student", "of_teacher"] and study.pairs == ["mine"]
-    assert study.code_of_models(["of_teacher"], losses=True) == [
+    parts = study.parts_of_models(["of_teacher"], losses=True)
+    assert [part.place for part in parts] == [
         "fkd.models.signet.SigNet",
         "fkd.pair_losses.triplet",
     ]

@@ -14,7 +14,7 @@ from fkd.pairs.parts import PartShares
 from fkd.ranges import Count, Range, checked
 from fkd.study.parts import Networks
 from fkd.study.siamese import Siamese
-from fkd.study.students import Response, Student
+from fkd.study.students import MapTerm, Response, Student
 from fkd.training.recipe import PairRecipe, Recipe
 from fkd.verification import PairProtocol, Protocol
 
@@ -57,6 +57,7 @@ READERS: dict[str, list[Any]] = {
     "students.*.classification": [Student],
     "students.*.geometry.*": [Student],
     "students.*.response.weight": [Response],
+    "students.*.maps.weights.*": [MapTerm],
     "evaluation.sets.*.references": [Protocol],
     "evaluation.sets.*.test_genuine": [Protocol],
     "evaluation.sets.*.test_skilled": [Protocol],

@@ -41,7 +41,8 @@ def test_each_student_is_trained_under_the_next_seeds():
         assert three.replicates_of(single) == [single]
     assert three.teacher_of("resnet18_cl.3") == "teacher"
     assert len(three.judged_models) == 2 + 3 * len(three.students)
-    assert three.code_of_models(["resnet18_cl.2"]) == ["fkd.models.resnet18.ResNet18"]
+    (part,) = three.parts_of_models(["resnet18_cl.2"])
+    assert part.place == "fkd.models.resnet18.ResNet18"
     assert study().judged_models == list(study().models)
 
 

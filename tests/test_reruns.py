@@ -542,11 +542,11 @@ def test_a_line_of_the_library(project, led_to, module, name):
 ENTRIES = {
     # A table of fkd/study/parts.py: a new entry, and the jobs. All that names the table counts.
     "RESPONSE_LOSSES": (
-        '"similarity": ResponseLoss("SIM", "similarity", "fkd.losses.similarity"),',
+        '"similarity", ResponseLoss("SIM", "similarity", "fkd.losses.similarity")',
         trained(*TRAINED),
     ),
     "ARCHITECTURES": (
-        '"plain": Architecture("Plain", "fkd.models.plain.Plain", {}, ("he", "he")),',
+        '"plain", Architecture("Plain", "fkd.models.plain.Plain", {}, ("he", "he"))',
         TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
     ),
 }
@@ -556,9 +556,7 @@ ENTRIES = {
 def test_a_new_part(project, led_to, table):
     entry, expected = ENTRIES[table]
     path = project.folder / "fkd/study/parts.py"
-    text, count = re.subn(rf"^({table}\b.*\{{)$", rf"\1\n    {entry}", path.read_text(), flags=re.M)
-    assert count == 1
-    path.write_text(text)
+    append(path, f"\n{table}.register({entry})\n")
     jobs, rules = project.plan(targets=STAGES)
     note(led_to, f"a new entry of {table}", rules)
     assert jobs == expected

@@ -10,7 +10,7 @@ import yaml
 from fkd.errors import FkdError
 from fkd.study.config import complete
 from fkd.study.models import Kind, Model, cl_alone, in_order, label, model_of
-from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, code_of_part
+from fkd.study.parts import ARCHITECTURES, MAP_LOSSES, RESPONSE_LOSSES, code_of_part
 from fkd.study.students import PAPER, Student, student_of
 from fkd.verification import Protocol
 
@@ -98,10 +98,17 @@ def test_all_references_are_refused_by_default():
 def test_a_job_depends_on_the_networks_and_losses_of_its_models(study):
     resnet, signet = (ARCHITECTURES[name].network for name in ("resnet18", "signet"))
     twins = RESPONSE_LOSSES["barlow_twins"].function
-    assert study.code_of_models(["teacher"], losses=True) == [signet]
-    assert study.code_of_models(["resnet18_cl_geom_bt"]) == [resnet]
-    assert study.code_of_models(["resnet18_cl_geom_bt"], losses=True) == sorted([resnet, twins])
-    assert study.code_of_models(["resnet18_cl", "teacher"]) == sorted([resnet, signet])
+    geometry = MAP_LOSSES["geometry"].function
+
+    def places(*names, losses=False):
+        parts = study.parts_of_models(names, losses)
+        assert not any(part.entry for part in parts)  # they are the package's own
+        return [part.place for part in parts]
+
+    assert places("teacher", losses=True) == [signet]
+    assert places("resnet18_cl_geom_bt") == [resnet]
+    assert places("resnet18_cl_geom_bt", losses=True) == sorted([resnet, twins, geometry])
+    assert places("resnet18_cl", "teacher") == sorted([resnet, signet])
 
 
 def test_what_is_drawn_is_named(study):

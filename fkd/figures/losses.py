@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fkd.study.models import in_order, label
-from fkd.study.parts import RESPONSE_LOSSES
+from fkd.study.parts import MAP_LOSSES, RESPONSE_LOSSES, Parameter
 from fkd.study.students import Student
 from fkd.study.style import GRAY, by_network, figure, legend, legend_height, looks, save, styled
 
@@ -118,16 +118,25 @@ def terms_over_epochs(
 
 def _name(column: str, student: Student | None) -> str:
     """Name the term in a column of a model's CSV file, as the figure does."""
-    if column == "response" and student is not None and student.response is not None:
-        response = student.response
-        name = RESPONSE_LOSSES[response.loss].label
-        name += " (nats)" * (response.loss == "temperature_cross_entropy")
-        parameters = sorted(response.parameters.items())
-        settings = ", ".join(f"{key}={value:g}" for key, value in parameters)
-        return f"{name}\n({settings})" if settings else name
-    if column.startswith("geometry_"):
-        return f"GEOM {column.removeprefix('geometry_')}"
+    for response in student.responses if student is not None else ():
+        if column in ("response", f"response_{response.loss}"):
+            name = RESPONSE_LOSSES[response.loss].label
+            name += " (nats)" * (response.loss == "temperature_cross_entropy")
+            return name + _settings(response.parameters)
+    for term in student.terms_of_maps if student is not None else ():
+        if column.removeprefix(f"{term.loss}_") in term.compared:
+            name = f"{MAP_LOSSES[term.loss].label} {column.removeprefix(f'{term.loss}_')}"
+            return name + _settings(term.parameters)
     return _NAMES.get(column, column)
+
+
+def _settings(parameters: Mapping[str, Parameter]) -> str:
+    """Write the parameters of a loss that a config gives, on a line of their own."""
+    settings = ", ".join(
+        f"{key}={value}" if isinstance(value, str) else f"{key}={value:g}"
+        for key, value in sorted(parameters.items())
+    )
+    return f"\n({settings})" if settings else ""
 
 
 def limits_without_spikes(

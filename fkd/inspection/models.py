@@ -24,7 +24,7 @@ from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import printable
 from fkd.storage.sizes import refuse_unfolding, size_of_arrays
-from fkd.study.parts import ARCHITECTURES
+from fkd.study.parts import ARCHITECTURES, MAP_LOSSES
 from fkd.study.students import Student
 
 Draw = Callable[[Path], None] | None
@@ -233,8 +233,11 @@ def _trained(about: Mapping[str, Any]) -> str:
     except (FkdError, TypeError):  # another version wrote it, or it is made up
         return "a student, of which this version cannot read the rest."
     terms = ["CL"] * bool(student.classification)
-    terms += [f"GEOM on {', '.join(student.guiding_maps)}"] * bool(student.guiding_maps)
-    terms += [student.response.loss] if student.guided_by_response else []
+    terms += [
+        f"{MAP_LOSSES[term.loss].label} on {', '.join(term.compared)}"
+        for term in student.terms_of_maps
+    ]
+    terms += [response.loss for response in student.responses]
     return f"a student, trained on {about.get('images', '?')} text crops with {' + '.join(terms)}."
 
 

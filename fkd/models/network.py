@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fkd.errors import FkdError
-from fkd.preprocess import resampling_matrix
+from fkd.preprocess import INPUT, resampling_matrix
 from fkd.seeding import entropy
 from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
 
@@ -136,15 +136,45 @@ def build(
     -------
     Network
         The network, in training mode.
+
+    Raises
+    ------
+    FkdError
+        If the network of a plugin is not what it was registered as.
     """
     known = ARCHITECTURES[architecture]
-    network = code_of_part(known.network)(num_classes, networks.width, networks.features)
+    sizes = (num_classes, networks.width, networks.features)
+    network = code_of_part(known.network, *sizes)(*sizes)
+    if architecture in ARCHITECTURES.origins:
+        _refuse_misfit(network, architecture)
     xavier = ("xavier", "xavier")
     rules = xavier if networks.initialization == "xavier" else known.initialization
     # PyTorch's generators accept seeds of 63 bits.
     generator = torch.Generator().manual_seed(entropy(seed, "weights", architecture) >> 1)
     initialize(network, *rules, generator)
     return network
+
+
+@torch.no_grad()
+def _refuse_misfit(network: Network, architecture: str) -> None:
+    """Refuse a network of others whose maps or response are not those that it promises."""
+    place = ARCHITECTURES[architecture].network
+    if not isinstance(network, Network) or network.architecture != architecture:
+        raise FkdError(
+            f"{place}: expected a subclass of fkd.models.Network whose attribute architecture is "
+            f"{architecture!r}"
+        )
+    maps, feature = network.eval().describe(torch.zeros(2, 1, *INPUT))
+    network.train()
+    found = {name: tuple(values.shape[2:]) for name, values in maps.items()}
+    promised = {name: tuple(size) for name, size in network.map_sizes.items()}
+    if found != promised:
+        raise FkdError(f"{place}: returns maps of {found}, but map_sizes promises {promised}")
+    length = network.settings["features"]
+    if feature.shape != (2, length):
+        raise FkdError(
+            f"{place}: returns a response {tuple(feature.shape)} of two images, expected (2, {length})"
+        )
 
 
 def as_input(images: np.ndarray | Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from fkd.storage.atomic import writing
 from fkd.storage.files import printable
 from fkd.study.markup import code_markdown, escape_markdown
 from fkd.study.models import TEACHER, Kind, Model, model_of
+from fkd.study.parts import ARCHITECTURES
 from fkd.study.siamese import Siamese
 from fkd.study.students import Student
 from fkd.study.summary import read_rates
@@ -186,7 +187,7 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     settings = about["settings"]
     facts = {
-        "network": f"{about['network']}, {settings['width']:g} times the published channels",
+        "network": f"{about['network']}{ARCHITECTURES.plugin(about['architecture'])}, {settings['width']:g} times the published channels",
         "parameters": f"{about['parameters']:,}",
         "feature": f"{settings['features']:,} elements",
         "file": f"{code_markdown(path.name)}, {path.stat().st_size / 1e6:.1f} MB, "

@@ -25,6 +25,7 @@ from fkd.report.wording import (
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
+from fkd.study.parts import ARCHITECTURES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student, students_of
 from fkd.study.summary import SIGNIFICANCE, caveat
@@ -164,9 +165,10 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
             "Of each text crop it gave, for every map that guides a student, the minimal spanning "
             "tree over the map's vectors by their squared distances, and the Neighborhood Affinity "
             "Contrast of each vector: the share of its squared distances that falls to its "
-            f"neighbors, the vectors at most {geometry['radius']} hops away on the tree. "
-            f"{_connections(config, trained)}"
+            f"neighbors, the vectors at most {geometry['radius']} hops away on the tree."
         )
+    if any(student.compared_maps for student in trained):
+        parts.append(_connections(config, trained))
     if any(student.guided_by_response for student in trained):
         parts.append("Its response is the feature before its classifier.")
     if trained:
@@ -206,7 +208,7 @@ def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
     """Describe a student that the paper does not have."""
     geometry = config["geometry"]
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
-    network = network_label(student.architecture)
+    network = network_label(student.architecture) + ARCHITECTURES.plugin(student.architecture)
     return f"Student {escape_markdown(name)}, {network}: {joined(terms)}"
 
 
@@ -224,6 +226,7 @@ def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
     """Say where the teacher comes from, or how it was trained."""
     teacher = config["teacher"]
     network = network_label(teacher["architecture"])
+    network += ARCHITECTURES.plugin(teacher["architecture"])
     if teacher["weights"]:
         file = escape_markdown(Path(teacher["weights"]).name)
         return f"The teacher is SigNet, with weights trained by others ({file})."
@@ -250,12 +253,12 @@ def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
 def _connections(config: Mapping, trained: list[Student]) -> str:
     """Say which maps of the teacher and of the students are compared."""
     texts = []
-    for architecture in dict.fromkeys(s.architecture for s in trained if s.guiding_maps):
+    for architecture in dict.fromkeys(s.architecture for s in trained if s.compared_maps):
         pairs = config["geometry"]["connections"][architecture]
         used = [
             m
             for m in pairs
-            if any(m in s.guiding_maps for s in trained if s.architecture == architecture)
+            if any(m in s.compared_maps for s in trained if s.architecture == architecture)
         ]
         network = network_label(architecture)
         texts.append(f"its {joined(used)} to {joined(pairs[m] for m in used)} of {network}")

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fkd.registry import Registry
 from fkd.signatures.check import read_leaks
 from fkd.study.markup import escape_markdown
-from fkd.study.parts import RESPONSE_LOSSES
+from fkd.study.parts import GEOMETRY, MAP_LOSSES, RESPONSE_LOSSES, Parameter
 from fkd.study.siamese import PAIR_LOSSES, Siamese
 from fkd.study.students import Student
 
@@ -142,30 +143,38 @@ def terms_in_words(student: Student, radius: int | None = None, half: bool = Tru
         terms.append(
             f"cross-entropy on the writers of the text (CL, weight {student.classification:g})"
         )
-    if student.guiding_maps:
-        weights = joined(f"{student.geometry[name]:g} on {name}" for name in student.guiding_maps)
-        hops = "" if radius is None else f", neighbors within {radius} hops"
-        terms.append(
-            f"geometry of the teacher's feature maps (GEOM, weight {weights}{hops}"
-            f"{'' if half else ', without the half'})"
-        )
-    if student.guided_by_response:
-        terms.append(response_in_words(student))
+    for term in student.terms_of_maps:
+        weights = joined(f"{term.weights[name]:g} on {name}" for name in term.compared)
+        contrasts = MAP_LOSSES[term.loss].compares == "contrasts"
+        hops = f", neighbors within {radius} hops" if contrasts and radius is not None else ""
+        if term.loss == GEOMETRY:
+            terms.append(
+                f"geometry of the teacher's feature maps (GEOM, weight {weights}{hops}"
+                f"{'' if half else ', without the half'})"
+            )
+            continue
+        settings = _in_words(MAP_LOSSES[term.loss].parameters, term.parameters)
+        details = ", ".join([f"weight {weights}{hops}", *settings])
+        compared = "affinity contrasts of feature maps" if contrasts else "feature maps"
+        terms.append(f"{_loss(MAP_LOSSES, term.loss)} between {compared} ({details})")
+    for response in student.responses:
+        settings = _in_words(RESPONSE_LOSSES[response.loss].parameters, response.parameters)
+        details = ", ".join([f"weight {response.weight:g}", *settings])
+        terms.append(f"{_loss(RESPONSE_LOSSES, response.loss)} between the responses ({details})")
     return terms
 
 
-def response_in_words(student: Student) -> str:
-    """Name a student's response loss with its parameters and weight."""
-    response = student.response
-    loss = RESPONSE_LOSSES[response.loss]
-    values = {
-        name: response.parameters.get(name, loss.parameters[name]) for name in loss.parameters
-    }
-    settings = [
+def _loss(table: Registry, loss: str) -> str:
+    """Name a loss, and the plugin that it is of."""
+    return f"{table[loss].name}{table.plugin(loss)}"
+
+
+def _in_words(known: Mapping[str, Parameter | None], given: Mapping[str, Parameter]) -> list[str]:
+    """Name the parameters of a loss with their values."""
+    values = {name: given.get(name, default) for name, default in known.items()}
+    return [
         # `lambda_` has its underscore only because Python reserves the bare word.
         name.rstrip("_") + ("" if value is True else f" {value}")
         for name, value in values.items()
         if value is not False
     ]
-    details = ", ".join([f"weight {response.weight:g}", *settings])
-    return f"{loss.name} between the responses ({details})"

@@ -46,7 +46,7 @@ def contrasted(students: Mapping[str, Student]) -> list[str]:
     pairs: dict[str, dict[bool, str]] = {}
     for model in sorted(_trained(students), key=lambda name: students[name].guided_by_response):
         student = students[model]
-        if student.guiding_maps or not student.guided_by_response:
+        if student.guiding_maps or not student.is_guided:
             pairs.setdefault(student.architecture, {}).setdefault(bool(student.guiding_maps), model)
     return in_order(max(reversed(pairs.values()), key=len, default={}).values())
 
@@ -70,9 +70,11 @@ def compared(students: Mapping[str, Student]) -> list[str]:
     groups: dict[tuple, dict[str | None, str]] = {}
     for model in _trained(students):
         student = students[model]
-        kind = student.response.loss if student.guided_by_response else None
-        if kind in KINDS:
-            group = groups.setdefault((student.architecture, tuple(student.guiding_maps)), {})
+        kinds = [response.loss for response in student.responses] or [None]
+        kind = kinds[0]
+        if kind in KINDS and len(kinds) == 1:
+            terms = tuple((t.loss, name) for t in student.terms_of_maps for name in t.compared)
+            group = groups.setdefault((student.architecture, terms), {})
             group.setdefault(kind, model)
 
     def worth(key: tuple) -> tuple:

@@ -18,6 +18,8 @@ class Library:
     """The definitions of a package, which can be followed by name.
 
     A definition, assignment or import at the top level of a module counts if its name is reached.
+    A registration, ``TABLE.register("name", ...)``, counts where the table of its module is
+    reached; what plugins add to the tables of the package is given as `entries` instead.
     All other top-level statements run on import, so they count as soon as anything in the module
     is reached. If a module is used in another way than as ``module.name``, all of it counts. A
     package that loads its names lazily lists them in ``__init__.pyi``, and this file is read in
@@ -29,13 +31,18 @@ class Library:
         The package's folder. None of its modules may import ``*``, change another module, or
         use a decorator that registers what it decorates, because such dependencies have no name
         that could be followed.
+    plugins : iterable of Path
+        Modules of others. They are followed in the same way, and so are modules beside them.
     """
 
-    def __init__(self, package: Path) -> None:
-        self._folder, self._name = package.parent, package.name
+    def __init__(self, package: Path, plugins: Iterable[Path] = ()) -> None:
+        self._name = package.name
+        self._folders = [package.parent, *dict.fromkeys(path.parent for path in plugins)]
         self._modules: dict[str, _Module | None] = {}
 
-    def digest(self, script: Path | None = None, parts: Iterable[str] = ()) -> str:
+    def digest(
+        self, script: Path | None = None, parts: Iterable[str] = (), entries: Iterable[str] = ()
+    ) -> str:
         """Compute the digest of a script and of everything that it reaches.
 
         Parameters
@@ -45,13 +52,16 @@ class Library:
         parts : iterable of str
             Dotted names of definitions, such as the class of a network that the script reaches
             through its settings.
+        entries : iterable of str
+            Descriptions of parts that plugins registered and that the script reaches so.
 
         Returns
         -------
         str
             16 hexadecimal digits. They do not depend on the order of the definitions.
         """
-        return hashlib.sha256("\n".join(self.reached(script, parts)).encode()).hexdigest()[:16]
+        text = "\n".join([*self.reached(script, parts), *sorted(entries)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def reached(self, script: Path | None = None, parts: Iterable[str] = ()) -> list[str]:
         """List the code from which :meth:`digest` is computed.
@@ -77,7 +87,7 @@ class Library:
             statement = waiting.pop()
             reached.add(f"{statement.module.name}: {statement.text}")
             for name in statement.names - seen:
-                if name.partition(".")[0] == self._name:
+                if self._is_followed(name.partition(".")[0]):
                     seen.add(name)
                     waiting += self._behind(name)
                 else:
@@ -99,15 +109,26 @@ class Library:
             # The module itself is used as a value, so any part of it may matter.
             yield from module.all()
 
+    def _is_followed(self, name: str) -> bool:
+        """Whether a name is that of the package, or of a module of plugins."""
+        return name == self._name or self._module(None, name) is not None
+
     def _module(self, package: "_Module | None", name: str) -> "_Module | None":
         """Read a module of a package; None if the package has no module of this name."""
         full = f"{package.name}.{name}" if package else name
         if full not in self._modules:
-            path = self._folder.joinpath(*full.split("."))
-            files = (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py"))
-            file = next((file for file in files if file.is_file()), None)
+            file = next(self._files(full), None)
             self._modules[full] = file and _Module(file, full)
         return self._modules[full]
+
+    def _files(self, name: str) -> Iterator[Path]:
+        """Yield the files that a module may lie in, and that are there."""
+        # Beside the package lies what is none of its code, but plugins lie among their modules.
+        folders = self._folders[:1] if name.partition(".")[0] == self._name else self._folders[1:]
+        for folder in folders:
+            path = folder.joinpath(*name.split("."))
+            files = (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py"))
+            yield from (file for file in files if file.is_file())
 
 
 class _Module:
@@ -170,11 +191,21 @@ def _bound_by(node: ast.stmt) -> list[str]:
     """List the names that a definition or an assignment binds; other statements bind none here."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name]
+    if (table := _registers(node)) is not None:
+        return [table]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         names = [t for target in targets for t in getattr(target, "elts", [target])]
         return [name.id for name in names if isinstance(name, ast.Name)]
     return []
+
+
+def _registers(node: ast.stmt) -> str | None:
+    """Name the table into which a statement ``TABLE.register(...)`` enters a part."""
+    match node:
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name(table), "register"))):
+            return table
+    return None
 
 
 def _imported(node: ast.AST, package: str) -> dict[str, str]:

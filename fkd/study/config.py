@@ -15,8 +15,9 @@ from jsonschema.exceptions import ValidationError
 
 from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
-from fkd.study.consistency import contradictions
-from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
+from fkd.plugins import load_plugins
+from fkd.study.consistency import contradictions, number_hint
+from fkd.study.parts import ARCHITECTURES, GEOMETRY, MAP_LOSSES, RESPONSE_LOSSES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student
 from fkd.study.study import Study, protocols_of
@@ -59,8 +60,9 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
     config = _without_dropped(_choose_size(deepcopy(dict(config))))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
-    problems = problems or list(_unknown_names(config))
     _refuse(problems)
+    load_plugins(config.get("plugins", []))
+    _refuse(_unknown_names(config))
     config = _with_defaults(config, rules, rules.get("$defs", {}))
     students = {name: _student(name, spec or {}) for name, spec in config["students"].items()}
     config["students"] = {name: asdict(student) for name, student in students.items()}
@@ -159,7 +161,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 yield f"{dot}{key}: missing. {rule.get('description', '')}".rstrip()
     elif error.validator == "type":
         kinds = " or ".join([expected] if isinstance(expected, str) else expected)
-        hint = _number_hint(error.instance) if "number" in kinds or "integer" in kinds else ""
+        hint = number_hint(error.instance) if "number" in kinds or "integer" in kinds else ""
         yield f"{path or 'config'}: expected {kinds}, found {json.dumps(error.instance, default=str)}{hint}"
     elif error.validator == "enum":
         options = ", ".join(map(str, expected))
@@ -186,20 +188,37 @@ def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
     networks["teacher.architecture"] = config.get("teacher", {}).get("architecture")
     connections = config.get("geometry", {}).get("connections", {})
     networks |= {f"geometry.connections.{name}": name for name in connections}
-    losses = {
-        f"{key}.response.loss": (spec.get("response") or {}).get("loss")
-        for key, spec in students.items()
-    }
+    responses, maps = (
+        {
+            f"{key}.{place}.loss": term.get("loss")
+            for key, spec in students.items()
+            for place, term in _terms(kind, spec.get(kind))
+        }
+        for kind in ("response", "maps")
+    )
     layouts = {
         f"signatures.{name}.layout": entry["layout"] for name, entry in config["signatures"].items()
     }
-    kinds = (networks, ARCHITECTURES), (losses, RESPONSE_LOSSES), (layouts, [SYNTHETIC, *LAYOUTS])
+    kinds = (
+        (networks, ARCHITECTURES),
+        (responses, RESPONSE_LOSSES),
+        (maps, [name for name in MAP_LOSSES if name != GEOMETRY]),
+        (layouts, [SYNTHETIC, *LAYOUTS]),
+    )
     for named, known in kinds:
         for key, name in named.items():
             if name is not None and name not in known:
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
-                yield f'{key}: expected one of {", ".join(known)}, found "{name}"{hint}'
+                options = f"expected one of {', '.join(known)}" if known else "none is registered"
+                yield f'{key}: {options}, found "{name}"{hint}'
+
+
+def _terms(kind: str, given: Any) -> list[tuple[str, dict[str, Any]]]:
+    """List the terms of one kind in a student's loss with their keys: one, several or none."""
+    if isinstance(given, list):
+        return [(f"{kind}.{place}", term) for place, term in enumerate(given)]
+    return [(kind, given)] if given else []
 
 
 def _connect(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -231,16 +250,6 @@ def _is_finite_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _number_hint(value: Any) -> str:
-    """Explain how to write a number that YAML reads as text: 1e-4 must be written as 1.0e-4."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return ""
-    is_text = isinstance(value, str) and math.isfinite(number)
-    return f"; write the number with a dot, as in {number:.1e}" if is_text else ""
-
-
 def _student(name: str, spec: dict[str, Any]) -> Student:
     """Make a student of the paper's student of that name and of the settings that replace it."""
     published = asdict(PAPER[name]) if name in PAPER else {}
@@ -253,11 +262,14 @@ def _student(name: str, spec: dict[str, Any]) -> Student:
             "  A student of your own needs at least `architecture` and a weight, "
             "such as `classification: 1.0`."
         )
-    response = merged.get("response")
-    missing = [key for key in ("loss", "weight") if response and key not in response]
-    if missing:
-        raise FkdError(f"students.{name}.response: needs {' and '.join(missing)}")
-    return Student.from_settings(merged)
+    for kind, keys in (("response", ("loss", "weight")), ("maps", ("loss", "weights"))):
+        for place, term in _terms(kind, merged.get(kind)):
+            if missing := [key for key in keys if key not in term]:
+                raise FkdError(f"students.{name}.{place}: needs {' and '.join(missing)}")
+    try:
+        return Student.from_settings(merged)
+    except FkdError as error:
+        raise FkdError(f"students.{name}.{error}") from None
 
 
 def _siamese(name: str, config: dict[str, Any], students: Mapping[str, Student]) -> Siamese:

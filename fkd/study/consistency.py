@@ -1,5 +1,7 @@
 """Contradictions between the settings of a config, each of which is well formed by itself."""
 
+import json
+import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -8,9 +10,16 @@ from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, NAMED_FREELY, SYNTHETIC
 from fkd.patterns import Patterns, compile_patterns
 from fkd.study.models import TEACHER
-from fkd.study.parts import ARCHITECTURES, FEATURES, RESPONSE_LOSSES
+from fkd.study.parts import (
+    ARCHITECTURES,
+    FEATURES,
+    GEOMETRY,
+    MAP_LOSSES,
+    RESPONSE_LOSSES,
+    Parameter,
+)
 from fkd.study.sources import expanded, same_place
-from fkd.study.students import Student
+from fkd.study.students import MapTerm, Student
 
 
 def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -> Iterator[str]:
@@ -297,38 +306,80 @@ def _impossible_students(
                     f"{_times(sizes[student_map])}"
                 )
     for name, student in students.items():
-        for teacher_map in student.guiding_maps:
-            key = f"students.{name}.geometry.{teacher_map}"
+        of_terms = [
+            (f"students.{name}.{_place(student, term)}.{teacher_map}", teacher_map)
+            for term in student.terms_of_maps
+            for teacher_map in term.compared
+        ]
+        for key, teacher_map in of_terms:
             if teacher_map not in guiding:
                 yield f"{key}: {_no_such_map(f'the teacher, {guide},', teacher_map, guiding)}"
             elif teacher_map not in connections[student.architecture]:
                 yield f"{key}: not connected; see geometry.connections.{student.architecture}"
-        if not student.guided_by_response:
-            continue
         yield from _impossible_parameters(name, student)
-        if (
-            imported
-            and networks["features"] != FEATURES
-            and RESPONSE_LOSSES[student.response.loss].equal_lengths
-        ):
-            yield (
-                f"students.{name}.response: {student.response.loss} compares responses of equal "
-                f"length, but networks.features is {networks['features']} and the imported "
-                f"teacher's {FEATURES}"
-            )
+        for response in student.responses:
+            if (
+                imported
+                and networks["features"] != FEATURES
+                and RESPONSE_LOSSES[response.loss].equal_lengths
+            ):
+                yield (
+                    f"students.{name}.response: {response.loss} compares responses of equal "
+                    f"length, but networks.features is {networks['features']} and the imported "
+                    f"teacher's {FEATURES}"
+                )
+
+
+def _place(student: Student, term: MapTerm) -> str:
+    """Give the key below which the weights of a loss between maps stand."""
+    if term.loss == GEOMETRY:
+        return GEOMETRY
+    return (
+        f"maps.{student.maps.index(term)}.weights"
+        if isinstance(student.maps, list)
+        else "maps.weights"
+    )
 
 
 def _impossible_parameters(name: str, student: Student) -> Iterator[str]:
-    """Compare the parameters given for a student's response loss with those that the loss has."""
-    loss, given = student.response.loss, student.response.parameters
-    known = RESPONSE_LOSSES[loss].parameters
-    key = f"students.{name}.response.parameters"
+    """Compare the parameters given for a student's losses with those that the losses have."""
+    for kind, table, terms in (
+        ("response", RESPONSE_LOSSES, student.response),
+        ("maps", MAP_LOSSES, student.maps),
+    ):
+        several = isinstance(terms, list)
+        for place, term in enumerate(terms if several else [terms] if terms else []):
+            key = f"students.{name}.{kind}{f'.{place}' if several else ''}.parameters"
+            yield from _impossible_values(
+                key, term.loss, term.parameters, table[term.loss].parameters
+            )
+
+
+def _impossible_values(
+    key: str, loss: str, given: Mapping[str, Parameter], known: Mapping[str, Parameter | None]
+) -> Iterator[str]:
+    """Compare the parameters given for a loss with those that it has, and with their defaults."""
     for parameter in sorted(set(given) - set(known)):
         has = f"it has {', '.join(known)}" if known else "it has none"
         yield f"{key}.{parameter}: {loss} has no such parameter; {has}"
     for parameter, default in known.items():
-        if default is None and parameter not in given:
-            yield f"{key}.{parameter}: missing; {loss} has no default for it"
+        if parameter not in given:
+            if default is None:
+                yield f"{key}.{parameter}: missing; {loss} has no default for it"
+            continue
+        value = given[parameter]
+        # No word is a number that YAML reads as text, whatever the loss takes.
+        kind = "a number" if number_hint(value) else _kind_of(value if default is None else default)
+        if _kind_of(value) != kind:
+            hint = number_hint(value)
+            yield f"{key}.{parameter}: expected {kind}, found {json.dumps(value)}{hint}"
+
+
+def _kind_of(value: Parameter) -> str:
+    """Name the kind of a parameter's value."""
+    if isinstance(value, bool):
+        return "true or false"
+    return "a word" if isinstance(value, str) else "a number"
 
 
 def _no_such_map(network: str, name: str, sizes: Mapping[str, tuple[int, int]]) -> str:
@@ -339,3 +390,13 @@ def _no_such_map(network: str, name: str, sizes: Mapping[str, tuple[int, int]]) 
 
 def _times(size: tuple[int, int]) -> str:
     return " x ".join(map(str, size))
+
+
+def number_hint(value: Any) -> str:
+    """Explain how to write a number that YAML reads as text: 1e-4 must be written as 1.0e-4."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return ""
+    is_text = isinstance(value, str) and math.isfinite(number)
+    return f"; write the number with a dot, as in {number:.1e}" if is_text else ""

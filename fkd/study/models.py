@@ -66,8 +66,7 @@ class Model:
             return self.name
         terms = ["CL"] if self.student.classification else ["random weights"]
         terms += ["GEOM"] if self.student.guiding_maps else []
-        if self.student.response:
-            terms += [RESPONSE_LOSSES[self.student.response.loss].label]
+        terms += [RESPONSE_LOSSES[response.loss].label for response in self.student.responses]
         return f"{ARCHITECTURES[self.student.architecture].label} {'+'.join(terms)}"
 
 
@@ -126,7 +125,6 @@ def cl_alone(name: str, students: Mapping[str, Student]) -> str | None:
         for other, student in students.items()
         if student.architecture == students[name].architecture
         and student.classification
-        and not student.guiding_maps
-        and not student.guided_by_response
+        and not student.is_guided
     }
     return next(iter(in_order(alone)), None)

@@ -1,15 +1,20 @@
-"""The networks and response losses that a config may name, each registered once.
+"""The networks and losses of students that a config may name, each registered once.
 
 An entry describes a network or a loss and names the place of its code. This module does not need
-PyTorch: :func:`code_of_part` imports the code when a network is built or a loss is computed.
+PyTorch: :func:`code_of_part` imports the code when a network is built or a loss is computed. Parts
+of one's own are registered by the same calls in a plugin, see :mod:`fkd.plugins`.
 """
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from fkd.errors import FkdError
+from fkd.plugins import fault_of_plugin
 from fkd.ranges import Count, Positive, check_fields
+from fkd.registry import Registry
 
 FEATURES = 2048
 """The number of elements of the published response, which is the feature of a signature."""
@@ -35,6 +40,10 @@ class Input:
     scaling: Literal["unit", "image"] = "unit"
 
 
+Rule = Literal["he", "xavier"]
+"""The distribution from which weights are drawn."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network for teachers and students.
@@ -48,7 +57,7 @@ class Architecture:
         attribute ``architecture`` is the key of this entry.
     map_sizes : mapping of str to (int, int)
         Rows and columns of each feature map that the network returns.
-    initialization : (str, str)
+    initialization : ({"he", "xavier"}, {"he", "xavier"})
         How the weights of its convolutions and of its fully connected layers are initialized,
         see :func:`fkd.models.network.initialize`.
     connections : mapping of str to str
@@ -64,14 +73,18 @@ class Architecture:
     label: str
     network: str
     map_sizes: Mapping[str, tuple[int, int]]
-    initialization: tuple[str, str]
+    initialization: tuple[Rule, Rule]
     connections: Mapping[str, str] = field(default_factory=dict)
     input: Input = Input()
     features: int | None = None
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "resnet18": Architecture(
+ARCHITECTURES = Registry(Architecture, "network")
+"""The networks, by their names in a config."""
+
+ARCHITECTURES.register(
+    "resnet18",
+    Architecture(
         label="ResNet-18",
         network="fkd.models.resnet18.ResNet18",
         map_sizes={
@@ -84,14 +97,20 @@ ARCHITECTURES: dict[str, Architecture] = {
         initialization=("xavier", "he"),
         connections={"conv2": "stage2", "conv5": "stage3", "conv3": "stage3_block1"},
     ),
-    "signet": Architecture(
+)
+ARCHITECTURES.register(
+    "signet",
+    Architecture(
         label="SigNet",
         network="fkd.models.signet.SigNet",
         map_sizes={"conv1": (35, 53), "conv2": (17, 26), "conv3": (8, 12), "conv5": (8, 12)},
         initialization=("he", "he"),
         connections={"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
     ),
-    "custom_cnn": Architecture(
+)
+ARCHITECTURES.register(
+    "custom_cnn",
+    Architecture(
         label="custom CNN",
         network="fkd.models.custom_cnn.CustomCNN",
         map_sizes={},
@@ -99,7 +118,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         input=Input((224, 224), 3, "image"),
         features=256,
     ),
-    "article_cnn": Architecture(
+)
+ARCHITECTURES.register(
+    "article_cnn",
+    Architecture(
         label="article CNN",
         network="fkd.models.article_cnn.ArticleCNN",
         map_sizes={},
@@ -107,7 +129,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         input=Input((105, 105)),
         features=2,
     ),
-    "dey_signet": Architecture(
+)
+ARCHITECTURES.register(
+    "dey_signet",
+    Architecture(
         label="Dey's SigNet",
         network="fkd.models.dey_signet.DeySigNet",
         map_sizes={},
@@ -115,8 +140,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         input=Input((155, 220)),
         features=128,
     ),
-}
-"""The networks, by their names in a config. To add a network of your own, add an entry here."""
+)
+
+
+Parameter = float | bool | str
+"""The value of a loss's parameter."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +160,7 @@ class ResponseLoss:
     function : str
         The dotted name of its function. The function takes the responses of student and
         teacher, then the parameters.
-    parameters : mapping of str to float, bool or None
+    parameters : mapping of str to float, bool, str or None
         The function's parameters with their defaults. None means that a config has to give a
         value.
     equal_lengths : bool
@@ -142,50 +170,147 @@ class ResponseLoss:
     label: str
     name: str
     function: str
-    parameters: Mapping[str, float | bool | None] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter | None] = field(default_factory=dict)
     equal_lengths: bool = False
 
 
-RESPONSE_LOSSES: dict[str, ResponseLoss] = {
-    "temperature_cross_entropy": ResponseLoss(
+RESPONSE_LOSSES = Registry(ResponseLoss, "response loss")
+"""The response losses, by their names in a config."""
+
+RESPONSE_LOSSES.register(
+    "temperature_cross_entropy",
+    ResponseLoss(
         label="T-CE",
         name="temperature cross-entropy",
         function="fkd.losses.temperature_cross_entropy",
         parameters={"temperature": 10.0, "standardized": False, "scaled": False},
         equal_lengths=True,
     ),
-    "barlow_twins": ResponseLoss(
+)
+RESPONSE_LOSSES.register(
+    "barlow_twins",
+    ResponseLoss(
         label="BT",
         name="Barlow Twins",
         function="fkd.losses.barlow_twins",
         parameters={"lambda_": 1e-4},
         equal_lengths=True,
     ),
-    "barlow_colleagues": ResponseLoss(
+)
+RESPONSE_LOSSES.register(
+    "barlow_colleagues",
+    ResponseLoss(
         label="BC",
         name="Barlow Colleagues",
         function="fkd.losses.barlow_colleagues",
         parameters={"lambda_": 1e-4},
     ),
-}
-"""The response losses, by their names in a config. To add a loss of your own, add an entry here."""
+)
 
 
-def code_of_part(place: str) -> Any:
+@dataclass(frozen=True)
+class MapLoss:
+    """A loss that compares feature maps of the student with those of the teacher.
+
+    Attributes
+    ----------
+    label : str
+        The loss's short name in tables and figures.
+    name : str
+        The loss's name in sentences.
+    function : str
+        The dotted name of its function. The function takes what `compares` says of student and
+        teacher, then the parameters, and is called once for each pair of connected maps.
+    compares : {"maps", "contrasts"}
+        What is compared: the maps themselves (B, D, H, W), which the teacher computes anew for
+        each batch; or their affinity contrasts (B, N) under the teacher's mask, of which the
+        teacher's are computed once.
+    parameters : mapping of str to float, bool, str or None
+        As for a :class:`ResponseLoss`.
+    """
+
+    label: str
+    name: str
+    function: str
+    compares: Literal["maps", "contrasts"] = "maps"
+    parameters: Mapping[str, Parameter | None] = field(default_factory=dict)
+
+
+MAP_LOSSES = Registry(MapLoss, "loss between maps")
+"""The losses between maps, by their names in a config."""
+
+GEOMETRY = "geometry"
+"""The paper's loss between maps, whose weights a config gives under this name."""
+
+MAP_LOSSES.register(
+    GEOMETRY,
+    MapLoss(
+        label="GEOM",
+        name="geometry",
+        function="fkd.losses.geometry",
+        compares="contrasts",
+        parameters={"half": True},
+    ),
+)
+
+
+class Reached(NamedTuple):
+    """A part that a stage reaches through its settings.
+
+    Attributes
+    ----------
+    place : str
+        The dotted name of its code.
+    entry : str
+        What a plugin registered; empty for the package's own parts, whose tables count as code.
+    """
+
+    place: str
+    entry: str = ""
+
+
+def part_of_network(architecture: str) -> Reached:
+    """Return the part that a network is, a key of :data:`ARCHITECTURES`."""
+    return Reached(ARCHITECTURES[architecture].network, ARCHITECTURES.entry(architecture))
+
+
+def part_of_loss(table: Registry, loss: str) -> Reached:
+    """Return the part that a loss is, a key of one of the tables of losses."""
+    return Reached(table[loss].function, table.entry(loss))
+
+
+def code_of_part(place: str, *arguments: Any, **parameters: Any) -> Any:
     """Import the code of a network or of a loss.
 
     Parameters
     ----------
     place : str
         A dotted name, such as ``fkd.losses.barlow_twins``.
+    *arguments, **parameters
+        What it is going to be called with, if it is to be checked that it takes this.
 
     Returns
     -------
     type or callable
         The network's class, or the loss's function.
+
+    Raises
+    ------
+    FkdError
+        If there is no such code, or it does not take the arguments.
     """
     module, _, name = place.rpartition(".")
-    return getattr(import_module(module), name)
+    try:
+        code = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        where = fault_of_plugin(error)
+        raise FkdError(f"{place}: no such code. {where or error}") from None
+    try:
+        if arguments or parameters:
+            inspect.signature(code).bind(*arguments, **parameters)
+    except TypeError as error:
+        raise FkdError(f"{place}: is called with other arguments than it takes: {error}") from None
+    return code
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from fkd.errors import FkdError
 from fkd.ranges import Count, Positive, check_fields
+from fkd.registry import Registry
 from fkd.study.parts import ARCHITECTURES, Networks
 
 Comparison = Literal["learned", "euclidean", "cosine"]
@@ -48,35 +49,51 @@ class PairLoss:
     run: int = 1
 
 
-PAIR_LOSSES: dict[str, PairLoss] = {
-    "binary_cross_entropy": PairLoss(
+PAIR_LOSSES = Registry(PairLoss, "loss on pairs")
+"""The losses on pairs and triplets, by their names in a config."""
+
+PAIR_LOSSES.register(
+    "binary_cross_entropy",
+    PairLoss(
         label="BCE",
         function="fkd.pair_losses.binary_cross_entropy",
         comparison="learned",
         takes="pairs",
     ),
-    "contrastive": PairLoss(
+)
+PAIR_LOSSES.register(
+    "contrastive",
+    PairLoss(
         label="contrastive",
         function="fkd.pair_losses.contrastive",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 2.0},
     ),
-    "contrastive_as_printed": PairLoss(
+)
+PAIR_LOSSES.register(
+    "contrastive_as_printed",
+    PairLoss(
         label="contrastive (as printed)",
         function="fkd.pair_losses.contrastive_as_printed",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 2.0},
     ),
-    "weighted_contrastive": PairLoss(
+)
+PAIR_LOSSES.register(
+    "weighted_contrastive",
+    PairLoss(
         label="contrastive (a, b)",
         function="fkd.pair_losses.weighted_contrastive",
         comparison="euclidean",
         takes="pairs",
         parameters={"margin": 1.0, "a": 1.0, "b": 1.0},
     ),
-    "triplet": PairLoss(
+)
+PAIR_LOSSES.register(
+    "triplet",
+    PairLoss(
         label="triplet",
         function="fkd.pair_losses.triplet",
         comparison="euclidean",
@@ -84,7 +101,10 @@ PAIR_LOSSES: dict[str, PairLoss] = {
         parameters={"margin": 0.5, "squared": False, "mining": "all"},
         run=8,
     ),
-    "nt_xent": PairLoss(
+)
+PAIR_LOSSES.register(
+    "nt_xent",
+    PairLoss(
         label="NT-Xent",
         function="fkd.pair_losses.nt_xent",
         comparison="cosine",
@@ -92,8 +112,7 @@ PAIR_LOSSES: dict[str, PairLoss] = {
         parameters={"temperature": 0.5},
         run=2,
     ),
-}
-"""The losses on pairs and triplets, by their names in a config."""
+)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,17 @@ from fkd.errors import FkdError
 from fkd.layouts import SYNTHETIC
 from fkd.study.choices import compared, contrasted, shown_model
 from fkd.study.models import TEACHER, Kind, Model
-from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
+from fkd.study.parts import (
+    ARCHITECTURES,
+    MAP_LOSSES,
+    RESPONSE_LOSSES,
+    Reached,
+    part_of_loss,
+    part_of_network,
+)
 from fkd.study.replicates import Replicate, replicates_of
 from fkd.study.siamese import PAIR_LOSSES, Siamese
-from fkd.study.students import Student
+from fkd.study.students import Student, parts_of_student
 from fkd.verification.protocol import Protocol
 
 UNTOLD = ("data", "device", "memory", "shards", "size", "sizes", "threads")
@@ -221,30 +228,44 @@ class Study:
         """Return the largest number of references in the protocols of a set."""
         return max(protocol.references for protocol in self.protocols[name])
 
-    def code_of_models(self, names: Iterable[str], losses: bool = False) -> list[str]:
-        """List the dotted names of the code of models: their networks, and optionally their losses.
+    def parts_of_models(self, names: Iterable[str], losses: bool = False) -> list[Reached]:
+        """List the parts that models are made of: their networks, and optionally their losses.
 
         Parameters
         ----------
         names : iterable of str
             The names of the models: the teacher, students and Siamese networks, under any seed.
         losses : bool
-            Whether to list the response losses of students and the losses of Siamese networks, too.
+            Whether to list the losses of students and of Siamese networks, too. What guides a
+            student by its maps is listed with them.
         """
-        places = []
+        parts = []
         for name in names:
             if name in self.siamese:
                 spec = self.siamese[name]
-                places.append(ARCHITECTURES[spec.architecture].network)
-                places += [PAIR_LOSSES[spec.loss].function] * losses
+                parts.append(part_of_network(spec.architecture))
+                parts += [part_of_loss(PAIR_LOSSES, spec.loss)] * losses
                 continue
             student = self.students.get(Replicate.of(name).model)
-            teacher = self.settings["teacher"]["architecture"]
-            architecture = student.architecture if student else teacher
-            places.append(ARCHITECTURES[architecture].network)
-            if losses and student and student.guided_by_response:
-                places.append(RESPONSE_LOSSES[student.response.loss].function)
-        return sorted(set(places))
+            teacher = part_of_network(self.settings["teacher"]["architecture"])
+            if student is None:
+                parts.append(teacher)
+            else:
+                found = parts_of_student(student)
+                parts += found if losses else found[:1]
+                parts += [teacher] * (losses and student.guided_by_maps)
+        return sorted(set(parts))
+
+    @property
+    def names_of_plugins(self) -> list[str]:
+        """What texts and figures call the parts of plugins, in one line each."""
+        tables = (ARCHITECTURES, RESPONSE_LOSSES, MAP_LOSSES, PAIR_LOSSES)
+        return [
+            f"{table.title} {name}: {table[name].label}, {getattr(table[name], 'name', '')}, "
+            f"{origin.name}"
+            for table in tables
+            for name, origin in sorted(table.origins.items())
+        ]
 
 
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -257,7 +257,8 @@ def _further_lines() -> Iterator[tuple[str, Line, str]]:
 
 def _student_line(student: Student) -> tuple[str, Line]:
     """Give the color and the line of a student by its losses and its network."""
-    color = _RESPONSE_COLORS.get(student.response.loss if student.response else None, BLUE)
+    losses = [response.loss for response in student.responses]
+    color = _RESPONSE_COLORS.get(losses[0] if losses else None, BLUE)
     lines = _NETWORK_LINES.get(student.architecture, _OTHER_LINES)
     return color if student.is_trained else GRAY, lines[bool(student.guiding_maps)]
 

@@ -18,7 +18,13 @@ from fkd.pairs.rates import Decisions
 from fkd.pairs.stored import Pairs, read_pairs
 from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import entropy, generator
-from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
+from fkd.study.parts import (
+    ARCHITECTURES,
+    Networks,
+    code_of_part,
+    part_of_loss,
+    part_of_network,
+)
 from fkd.study.siamese import PAIR_LOSSES, Siamese
 from fkd.training.fitting import Batch, Batches, Measure, Record, fit, steps_of, whole_batches
 from fkd.training.recipe import PairRecipe
@@ -137,8 +143,11 @@ def train_siamese(
         "seed": seed,
         "images": len(training),
     }
-    places = (architecture.network, loss.function)
-    record = Record(out, losses, checkpoint, about, {"code": code_of_stage(train_siamese, *places)})
+    parts = (
+        part_of_network(network.embedding.architecture),
+        part_of_loss(PAIR_LOSSES, siamese.loss),
+    )
+    record = Record(out, losses, checkpoint, about, {"code": code_of_stage(train_siamese, *parts)})
     network = network.to(where, memory_format=torch.channels_last)
     fit(
         network,

@@ -13,12 +13,13 @@ from fkd import device as devices
 from fkd import models
 from fkd.errors import FkdError
 from fkd.models import Network, as_input
+from fkd.plugins import loaded_plugins
 from fkd.preprocess import INPUT
 from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import generator
 from fkd.study.code import Library
-from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks
-from fkd.study.students import Student, student_of
+from fkd.study.parts import Networks, Reached, part_of_network
+from fkd.study.students import Student, parts_of_student, student_of
 from fkd.training.development import DevelopmentSignatures, Forgeries
 from fkd.training.fitting import Batch, Batches, Record, fit, steps_of, whole_batches
 from fkd.training.recipe import Recipe
@@ -37,6 +38,7 @@ def train_student(
     connections: dict[str, str] | None = None,
     responses: list[Path] | None = None,
     geometry: list[Path] | None = None,
+    teacher: Path | None = None,
     networks: Networks = Networks(),
     half: bool = True,
     recipe: Recipe = Recipe(),
@@ -71,6 +73,8 @@ def train_student(
         One shard of kind "responses" for each of `crops`, if the loss needs them.
     geometry : list of Path, optional
         One shard of kind "geometry" for each of `crops`, if the loss needs them.
+    teacher : Path, optional
+        The teacher's weights, if the loss compares maps that the teacher computes for each batch.
     networks : Networks
         Width, features and initialization.
     half : bool
@@ -92,9 +96,11 @@ def train_student(
     for kind, needed, given in (
         ("responses", student.guided_by_response, responses),
         ("geometry", bool(student.guiding_maps), geometry),
+        ("teacher", student.guided_by_maps, teacher),
     ):
         if needed and not given:
-            raise FkdError(f"this student's loss needs the teacher's {kind}: give --{kind}")
+            what = "maps" if kind == "teacher" else kind
+            raise FkdError(f"this student's loss needs the teacher's {what}: give --{kind}")
     where = devices.set_up(device, threads)
     recipe = recipe.on(where)
     with TextCrops.open(crops, responses or [], geometry or [], student.guiding_maps) as data:
@@ -110,22 +116,27 @@ def train_student(
             "images": len(training),
             **data.sources,
         }
-        parts = [ARCHITECTURES[student.architecture].network]
-        if student.guided_by_response:
-            parts.append(RESPONSE_LOSSES[student.response.loss].function)
+        guide = _Guide(teacher, student, where) if student.guided_by_maps else None
+        if guide:
+            about["teacher"] = guide.checked_against(about["teacher"])
+        parts = parts_of_student(student)
+        parts += [part_of_network(guide.architecture)] if guide else []
         origin = {"code": code_of_stage(train_student, *parts), "targets": data.targets}
         data.hold(where, memory)
         network = models.build(student.architecture, len(data.writers), networks, seed)
 
         def batches(epoch: int) -> Iterator[Batch]:
             order = generator(seed, "order", epoch).permutation(training)
-            return data.batches(whole_batches(order, recipe.batch), where)
+            return guided(data.batches(whole_batches(order, recipe.batch), where))
 
         def validation_batches() -> Iterator[Batch]:
             # Parts of equal size, each at least one batch, so that none is too small for the
             # correlations in the response losses.
             parts = np.array_split(validation, max(1, len(validation) // recipe.batch))
-            return data.batches(parts, where)
+            return guided(data.batches(parts, where))
+
+        def guided(batches: Iterator[Batch]) -> Iterator[Batch]:
+            return map(guide.with_maps, batches) if guide else batches
 
         fit(
             network.to(where, memory_format=torch.channels_last),
@@ -226,7 +237,7 @@ def train_teacher(
 
     steps = steps_of(len(data), recipe, "signatures of development writers")
     network = network.to(where, memory_format=torch.channels_last)
-    origin = {"code": code_of_stage(train_teacher, ARCHITECTURES[architecture].network)}
+    origin = {"code": code_of_stage(train_teacher, part_of_network(architecture))}
     record = Record(out, losses, checkpoint, about, origin)
     fit(network, terms, Batches(batches, steps), recipe, record)
 
@@ -255,20 +266,47 @@ def random_student(
     models.save(network, out, {"networks": asdict(networks), "seed": seed})
 
 
-def code_of_stage(stage: Callable[..., None], *parts: str) -> str:
+class _Guide:
+    """The teacher as it guides by its maps, which it computes for each batch.
+
+    The maps of all crops would fill a disk, where responses and contrasts fill a folder.
+    """
+
+    def __init__(self, weights: Path, student: Student, where: torch.device) -> None:
+        network, _ = models.load(weights)
+        self._weights, self._checksum = weights, models.checksum(network)
+        self.architecture = network.architecture
+        self._network = network.to(where, memory_format=torch.channels_last)
+        self._maps = student.compared_maps
+
+    def checked_against(self, targets: str) -> str:
+        """Refuse targets of another teacher. Without targets, the teacher's digest is given."""
+        if targets not in ("", self._checksum):
+            raise FkdError(f"{self._weights}: responses and geometry are those of another teacher")
+        return self._checksum
+
+    @torch.no_grad()
+    def with_maps(self, batch: Batch) -> Batch:
+        """Add the maps of the teacher to a batch, ``map_MAP`` (B, D, H, W) each."""
+        maps, _ = self._network.describe(batch["image"])
+        return batch | {f"map_{name}": maps[name].float() for name in self._maps}
+
+
+def code_of_stage(stage: Callable[..., None], *parts: Reached) -> str:
     """Compute the digest of a stage's code, and of what its settings name.
 
     Parameters
     ----------
     stage : callable
         The function of the stage.
-    *parts : str
-        The dotted names of the network and the loss that its settings name.
+    *parts : Reached
+        The networks and losses that its settings name.
 
     Returns
     -------
     str
         The digest.
     """
-    package = Path(fkd.__file__).parent
-    return Library(package).digest(parts=[f"{stage.__module__}.{stage.__name__}", *parts])
+    library = Library(Path(fkd.__file__).parent, loaded_plugins())
+    places = [f"{stage.__module__}.{stage.__name__}", *(part.place for part in parts)]
+    return library.digest(parts=places, entries=[part.entry for part in parts if part.entry])

@@ -11,7 +11,8 @@ from time import time
 
 import fkd
 from fkd.errors import FkdError
-from fkd.layouts import CROPS, SYNTHETIC, missing_data
+from fkd.layouts import CROPS, LAYOUTS, SYNTHETIC, missing_data
+from fkd.plugins import loaded_plugins
 from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
 from fkd.storage.files import printable, printable_lines
@@ -43,7 +44,7 @@ config.clear()
 config.update(study.settings)
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
-number_of = cache(Library(Path(fkd.__file__).parent).digest)
+number_of = cache(Library(Path(fkd.__file__).parent, loaded_plugins()).digest)
 
 RESULTS_FOLDER = Path("results")
 # Snakemake's own records of the results.
@@ -120,12 +121,13 @@ def growing(first):
     return lambda wildcards, attempt: attempt * first
 
 
-def code_of(script, networks=(), losses=False):
+def code_of(script, networks=(), losses=False, names=False, layouts=False):
     """Make the parameter that is a digest of a script and of the code in `fkd` that it reaches.
 
-    Through its settings, a script also reaches the networks and response losses of models.
-    `networks` lists these models, or computes the list from the wildcards of a job. `losses` says
-    whether to include their losses.
+    Through its settings, a script also reaches the networks and losses of models. `networks` lists
+    these models, or computes the list from the wildcards of a job. `losses` says whether to include
+    their losses, `names` whether the script names parts of plugins, and `layouts` whether it reads
+    a set of signatures by its layout.
 
     Besides this parameter, a rule has all of its settings in one parameter, a dict with names.
     Snakemake compares the values of parameters without their names, so it would not notice if two
@@ -133,9 +135,17 @@ def code_of(script, networks=(), losses=False):
     """
 
     def number(wildcards):
-        names = networks(wildcards) if callable(networks) else networks
-        parts = study.code_of_models(names, losses)
-        return number_of(SCRIPTS / f"{script}.py", tuple(parts))
+        models = networks(wildcards) if callable(networks) else networks
+        parts = study.parts_of_models(models, losses)
+        entries = [part.entry for part in parts if part.entry]
+        if layouts:
+            layout = config["signatures"][wildcards.name]["layout"]
+            entries += [LAYOUTS.entry(layout)] * (layout in LAYOUTS.origins)
+        return number_of(
+            SCRIPTS / f"{script}.py",
+            tuple(part.place for part in parts),
+            tuple(entries + study.names_of_plugins * names),
+        )
 
     return number
 
@@ -352,6 +362,13 @@ def student_geometry(wildcards):
     )
 
 
+def student_teacher(wildcards):
+    """List the teacher's weights, if a student's loss compares maps that they compute."""
+    if not study.student(wildcards.student).guided_by_maps:
+        return []
+    return f"results/{study.teacher_of(wildcards.student)}/weights.safetensors"
+
+
 def student_settings(wildcards):
     """Collect the settings on which a student depends.
 
@@ -363,9 +380,10 @@ def student_settings(wildcards):
         "seed": study.seed_of(wildcards.student),
     }
     settings |= {"device": config["device"], "connections": {}}
-    if student.guiding_maps:
+    if student.compared_maps:
         pairs = config["geometry"]["connections"][student.architecture]
-        settings["connections"] = {name: pairs[name] for name in student.guiding_maps}
+        settings["connections"] = {name: pairs[name] for name in student.compared_maps}
+    if student.guiding_maps:
         settings["half"] = config["geometry"]["half"]
     return settings
 
@@ -552,6 +570,8 @@ def everything():
     state = blake2b(digest_of(study.settings).encode(), digest_size=8)
     for data in needed_data().values():
         state.update(state_of(data["path"]).encode())
+    for plugin in loaded_plugins():
+        state.update(content_of(plugin).encode())
     for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             if "__pycache__" not in file.parts and "studies" not in file.parts:

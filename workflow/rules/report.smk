@@ -138,7 +138,7 @@ rule figure_losses:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_losses"),
+        code=code_of("figure_losses", names=True),
         students=config["students"],
     message:
         "Drawing the losses over the epochs"
@@ -159,7 +159,7 @@ rule figure_references:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_references"),
+        code=code_of("figure_references", names=True),
         settings=dict(students=config["students"], drawn=study.drawn_signatures),
     message:
         "Drawing error rates against the number of references"
@@ -204,7 +204,7 @@ rule figure_curves:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("figure_curves"),
+        code=code_of("figure_curves", names=True),
         settings=dict(students=config["students"], drawn=study.drawn_signatures),
     message:
         "Drawing the error curves of {wildcards.name}, {wildcards.references} references"
@@ -339,7 +339,7 @@ rule write_methods:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("write_methods"),
+        code=code_of("write_methods", names=True),
         defaults=content_of(SCHEMA),
         # A digest, because Snakemake prints parameters that have changed.
         settings=digest_of(study.methods),
@@ -366,7 +366,7 @@ rule write_cards:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("write_cards"),
+        code=code_of("write_cards", names=True),
         settings=dict(title=config["title"], license=config["license"]),
     message:
         "Writing the models' cards"

@@ -136,7 +136,7 @@ rule write_pairs:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_of("write_pairs"),
+        code=code_of("write_pairs", names=True),
         published=content_of(PUBLISHED_PAIRS),
         title=config["title"],
         siamese=config["siamese"],

@@ -54,7 +54,7 @@ rule prepare_signatures:
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
-        code=code_of("prepare_signatures"),
+        code=code_of("prepare_signatures", layouts=True),
         source=signatures_state,
         settings=signatures_settings,
     message:

@@ -41,6 +41,7 @@ rule train_student:
         crops=expand("results/crops/{shard}.h5", shard=SHARDS),
         responses=student_responses,
         geometry=student_geometry,
+        teacher=student_teacher,
     output:
         weights="results/students/{student}/weights.safetensors",
         losses="results/students/{student}/losses.csv",

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.signatures.check import check_signatures
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     check_signatures(
         signatures=[Path(path) for path in snakemake.input.signatures],
         quarantine=[Path(path) for path in snakemake.input.quarantine],

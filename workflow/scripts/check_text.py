@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.text.check import check_text
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     check_text(
         pages=Path(snakemake.input.pages),
         crops=[Path(path) for path in snakemake.input.crops],

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.appearance import compare_appearance
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     compare_appearance(
         crops=[Path(path) for path in snakemake.input.crops],
         signatures=[Path(path) for path in snakemake.input.signatures],

@@ -6,7 +6,7 @@ from fkd.logs import stage
 from fkd.report.differences import compare_models
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     compare_models(
         scores=[Path(path) for path in snakemake.input],
         out=Path(snakemake.output[0]),

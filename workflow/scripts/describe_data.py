@@ -12,7 +12,7 @@ protocols = {
     for name, of_set in settings.pop("protocols").items()
 }
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     describe_data(
         pages=Path(snakemake.input.pages),
         crops=[Path(path) for path in snakemake.input.crops],

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.pairs.evaluation import evaluate_pairs
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     evaluate_pairs(
         pairs=Path(snakemake.input.pairs),
         weights=Path(snakemake.input.weights),

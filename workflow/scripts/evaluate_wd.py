@@ -7,7 +7,7 @@ from fkd.verification import Protocol, evaluate_wd
 
 settings = dict(snakemake.params.settings)
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     evaluate_wd(
         features=Path(snakemake.input[0]),
         metrics=Path(snakemake.output.metrics),

@@ -7,7 +7,7 @@ from fkd.verification import PairProtocol, evaluate_wi
 
 machine = snakemake.input.get("machine")
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     evaluate_wi(
         features=Path(snakemake.input.features),
         machine=Path(machine) if machine else None,

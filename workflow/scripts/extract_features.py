@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.models.features import extract_features
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     extract_features(
         model=Path(snakemake.input.model),
         signatures=Path(snakemake.input.signatures),

@@ -8,7 +8,7 @@ from fkd.study.students import students_of
 
 settings = dict(snakemake.params.settings)
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_contrast(
         signatures=Path(snakemake.input.signatures),
         teacher=Path(snakemake.input.teacher),

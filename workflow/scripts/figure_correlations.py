@@ -6,7 +6,7 @@ from fkd.figures.correlations import figure_correlations
 from fkd.logs import stage
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_correlations(
         teacher=Path(snakemake.input.teacher),
         features=[Path(path) for path in snakemake.input.features],

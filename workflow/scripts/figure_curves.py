@@ -6,7 +6,7 @@ from fkd.figures.curves import figure_curves
 from fkd.logs import stage
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_curves(
         scores=[Path(path) for path in snakemake.input],
         students=students_of(snakemake.params.settings["students"]),

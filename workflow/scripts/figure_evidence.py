@@ -6,7 +6,7 @@ from fkd.figures.evidence import figure_evidence
 from fkd.logs import stage
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_evidence(
         scores=Path(snakemake.input.scores),
         verifier=Path(snakemake.input.verifier),

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.hardest import figure_hardest
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_hardest(
         signatures=Path(snakemake.input.signatures),
         scores=Path(snakemake.input.scores),

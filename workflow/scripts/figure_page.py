@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.page import figure_page
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_page(
         stripes=[Path(path) for path in snakemake.input.stripes],
         crops=[Path(path) for path in snakemake.input.crops],

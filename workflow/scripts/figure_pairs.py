@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.pairs import figure_pairs
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_pairs(
         pairs=Path(snakemake.input.pairs),
         scores=Path(snakemake.input.scores),

@@ -8,7 +8,7 @@ from fkd.study.students import students_of
 
 settings = dict(snakemake.params.settings)
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_pipeline(
         pages=Path(snakemake.input.pages),
         crops=[Path(path) for path in snakemake.input.crops],

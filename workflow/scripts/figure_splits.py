@@ -6,7 +6,7 @@ from fkd.figures.splits import figure_splits
 from fkd.logs import stage
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_splits(
         metrics=[Path(path) for path in snakemake.input],
         students=students_of(snakemake.params.settings["students"]),

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.tree import figure_tree
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     figure_tree(
         signatures=Path(snakemake.input.signatures),
         teacher=Path(snakemake.input.teacher),

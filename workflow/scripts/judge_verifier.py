@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.verification import judge_verifier
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     judge_verifier(
         scores=[Path(path) for path in snakemake.input.scores],
         verifier=[Path(path) for path in snakemake.input.verifier],

@@ -10,7 +10,7 @@ from fkd.pairs.parts import PartShares
 settings = dict(snakemake.params.settings)
 source, draw = settings.pop("source"), settings.pop("draw")
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     list_pairs(
         name=snakemake.wildcards.pairs,
         out=Path(snakemake.output.pairs),

@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.signatures.prepare import prepare_signatures
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     prepare_signatures(
         source=Path(snakemake.input[0]),
         out=Path(snakemake.output.signatures),

@@ -8,7 +8,7 @@ from fkd.verification import PairProtocol, Protocol, set_verifier
 settings = dict(snakemake.params.settings)
 kind = Protocol if snakemake.wildcards.verifier == "wd" else PairProtocol
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     set_verifier(
         development=[Path(path) for path in snakemake.input],
         out=Path(snakemake.output[0]),

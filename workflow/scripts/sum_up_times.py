@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.report.run_times import sum_up_times
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     sum_up_times(
         measured=Path(snakemake.params.measured),
         csv=Path(snakemake.output.csv),

@@ -11,7 +11,7 @@ from fkd.training.siamese import train_siamese
 settings = dict(snakemake.params.settings)
 recipe, seed, device = (settings.pop(key) for key in ("training", "seed", "device"))
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     train_siamese(
         pairs=Path(snakemake.input.pairs),
         start=next(map(Path, snakemake.input.start), None),

@@ -10,11 +10,12 @@ from fkd.training.stages import train_student
 
 settings = dict(snakemake.params.settings)
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     train_student(
         crops=[Path(path) for path in snakemake.input.crops],
         responses=[Path(path) for path in snakemake.input.responses],
         geometry=[Path(path) for path in snakemake.input.geometry],
+        teacher=Path(snakemake.input.teacher) if snakemake.input.teacher else None,
         out=Path(snakemake.output.weights),
         losses=Path(snakemake.output.losses),
         checkpoint=Path(snakemake.params.checkpoint),

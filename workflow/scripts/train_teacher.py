@@ -7,7 +7,7 @@ from fkd.study.parts import Networks
 from fkd.training.recipe import Recipe
 from fkd.training.stages import train_teacher
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     train_teacher(
         signatures=[Path(path) for path in snakemake.input.signatures],
         out=Path(snakemake.output.weights),

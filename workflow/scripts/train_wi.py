@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.logs import stage
 from fkd.verification import train_wi
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     train_wi(
         development=[Path(path) for path in snakemake.input],
         out=Path(snakemake.output[0]),

@@ -7,7 +7,7 @@ from fkd.report.card import write_cards
 
 verifiers = snakemake.input.verifiers
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_cards(
         models=[Path(path) for path in snakemake.input.models],
         teacher=Path(snakemake.input.teacher),

@@ -8,7 +8,7 @@ from fkd.study.study import told
 
 SCHEMA = Path(snakemake.scriptdir).parent / "schemas/config.schema.yaml"
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_methods(
         settings=told(snakemake.config),
         data=Path(snakemake.input.data),

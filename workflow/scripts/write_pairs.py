@@ -6,7 +6,7 @@ from fkd.logs import stage
 from fkd.report.pairs import write_pairs
 from fkd.study.siamese import siamese_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_pairs(
         rates=[Path(path) for path in snakemake.input.rates],
         audits=[Path(path) for path in snakemake.input.audits],

@@ -7,7 +7,7 @@ from fkd.report.paper_tables import write_paper_table
 from fkd.study.students import students_of
 from fkd.verification.protocol import Protocol
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_paper_table(
         table=int(snakemake.wildcards.table),
         metrics=[Path(path) for path in snakemake.input.metrics],

@@ -6,7 +6,7 @@ from fkd.logs import stage
 from fkd.report.tables import write_tables
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_tables(
         metrics=[Path(path) for path in snakemake.input.metrics],
         differences=[Path(path) for path in snakemake.input.differences],

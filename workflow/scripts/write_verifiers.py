@@ -6,7 +6,7 @@ from fkd.logs import stage
 from fkd.report.verifiers import write_verifiers
 from fkd.study.students import students_of
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_verifiers(
         evidence=[Path(path) for path in snakemake.input.evidence],
         leaks=Path(snakemake.input.leaks),
