@@ -4,11 +4,18 @@ They say how the checks of each element of the method came out, and of cases tha
 read one by one (edits of a study, bad inputs) what each led to.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from fkd import plugins
+from fkd.layouts import LAYOUTS
+from fkd.registry import Registry
+from fkd.study.parts import ARCHITECTURES, MAP_LOSSES, RESPONSE_LOSSES
+from fkd.study.siamese import PAIR_LOSSES
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -28,6 +35,37 @@ def shared() -> Path:
 def led_to(record_property) -> Callable[[str, str, str], None]:
     """Note what a case led to: the list it stands in, the case, its outcome."""
     return lambda title, case, outcome: record_property(LED_TO, (title, case, outcome))
+
+
+def forget_plugins() -> None:
+    """Forget all plugins, as a new process would."""
+    for table in (ARCHITECTURES, LAYOUTS, MAP_LOSSES, PAIR_LOSSES, RESPONSE_LOSSES):
+        assert isinstance(table, Registry)
+        for name in table.origins:
+            del table[name]
+        table.origins.clear()
+    for name in plugins._loaded:
+        sys.modules.pop(name, None)
+    plugins._loaded.clear()
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Write a module of one's own into the current folder, which is one of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    beside = set(sys.modules)
+
+    def write(text: str, name: str = "my_parts.py") -> Path:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    yield write
+    forget_plugins()
+    for name in set(sys.modules) - beside:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -5,6 +5,7 @@ Snakemake announces them. Every edit is undone after its dry run.
 """
 
 import ast
+import copy
 import json
 import os
 import re
@@ -560,6 +561,80 @@ def test_a_new_part(project, led_to, table):
     jobs, rules = project.plan(targets=STAGES)
     note(led_to, f"a new entry of {table}", rules)
     assert jobs == expected
+
+
+OWN_PARTS = """
+from torch import nn
+
+from fkd.models import Network
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Architecture, ResponseLoss
+
+
+class Flat(Network):
+    architecture = "flat"
+
+    def __init__(self, num_classes=None, width=1.0, features=2048):
+        super().__init__(num_classes, width, features)
+        self.pool = nn.AdaptiveAvgPool2d((10, 20))
+        self.fc = nn.Linear(200, features)
+        self._complete()
+
+    def describe(self, images):
+        return {}, self.fc(self.pool(images).flatten(1)).relu()
+
+
+ARCHITECTURES.register("flat", Architecture("Flat", "own_parts.Flat", {}, ("he", "he")))
+
+
+def gap(student, teacher):
+    return (student - teacher).abs().mean()
+
+
+RESPONSE_LOSSES.register("gap", ResponseLoss("GAP", "gap", "own_parts.gap"))
+"""
+OWN_STUDENTS = {
+    "flat_cl": {"architecture": "flat", "classification": 1.0},
+    "signet_gap": {
+        "architecture": "signet",
+        "classification": 1.0,
+        "response": {"loss": "gap", "weight": 1.0},
+    },
+}
+OWN_EDITS = {
+    "nothing": ("", "", set()),
+    "a network of one's own": ("(200, features)", "(200, features, bias=False)", {"flat_cl"}),
+    "a loss of one's own": (".abs()", ".square()", {"signet_gap"}),
+    "an entry of one's own": ('"GAP", "gap"', '"GAP", "the gap"', {"signet_gap"}),
+    "a comment in one's own module": ("class Flat", "# Why.\nclass Flat", set()),
+}
+
+
+@pytest.fixture(scope="module")
+def with_own_parts(finished, tmp_path_factory):
+    """The finished study with two students more, of a module of one's own."""
+    folder = tmp_path_factory.mktemp("own") / "project"
+    shutil.copytree(finished[0].folder, folder)
+    project = copy.copy(finished[0])
+    project.folder = folder
+    (folder / "own_parts.py").write_text(OWN_PARTS)
+    project.write(over(project.study, {"plugins": ["own_parts.py"], "students": OWN_STUDENTS}))
+    planned, _ = project.plan(targets=STAGES)
+    project.snakemake(*STAGES)
+    return project, planned
+
+
+def test_parts_of_ones_own_are_added_to_a_finished_study(with_own_parts):
+    assert with_own_parts[1] == trained(*OWN_STUDENTS)
+
+
+@pytest.mark.parametrize("what", OWN_EDITS)
+def test_an_edit_of_parts_of_ones_own(with_own_parts, led_to, what):
+    project, _ = with_own_parts
+    old, new, students = OWN_EDITS[what]
+    (project.folder / "own_parts.py").write_text(OWN_PARTS.replace(old, new))
+    jobs, rules = project.plan(targets=STAGES)
+    note(led_to, what, rules)
+    assert jobs == (trained(*students) if students else set())
 
 
 REPORT_CODE = {

@@ -13,11 +13,12 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods, nac, rooted_trees, vectors_of_map
 from fkd.models import as_input
+from fkd.plugins import load_plugins
 from fkd.preprocess import center_crop
 from fkd.storage import shards
 from fkd.study.code import Library
-from fkd.study.parts import Networks
-from fkd.study.students import Student
+from fkd.study.parts import Networks, Reached
+from fkd.study.students import MapTerm, Student
 from fkd.training import fitting, stages, targets
 from fkd.training.fitting import Batches, Record, fit
 from fkd.training.recipe import Recipe
@@ -128,6 +129,64 @@ def test_losses_are_logged_and_fall(study, tmp_path):
     assert about["recipe"]["epochs"] == 3
 
 
+PARTS = """
+from fkd.study.parts import MAP_LOSSES, MapLoss
+
+
+def attention(student, teacher, power=1.0):
+    attentions = (values.abs().pow(power).mean(dim=1) for values in (student, teacher))
+    first, second = attentions
+    return (first - second).square().mean()
+
+
+def far(student, teacher):
+    return (student - teacher).abs().mean()
+
+
+MAP_LOSSES.register(
+    "attention", MapLoss("AT", "attention", "map_parts.attention", parameters={"power": 1.0})
+)
+MAP_LOSSES.register("far", MapLoss("FAR", "far", "map_parts.far", compares="contrasts"))
+"""
+
+
+def test_losses_between_maps_of_ones_own(study, tmp_path, plugin):
+    """One compares maps that the teacher computes for each batch, the other its contrasts."""
+    load_plugins([plugin(PARTS, "map_parts.py")])
+    maps = [
+        {"loss": "attention", "weights": {"conv2": 2.0, "conv5": 0.0}},
+        {"loss": "far", "weights": {"conv5": 3.0}},
+    ]
+    student = Student.from_settings({"architecture": "signet", "classification": 1.0, "maps": maps})
+    without = {"student": student, "responses": None}
+    with pytest.raises(FkdError, match="needs the teacher's maps: give --teacher"):
+        train(study, tmp_path, **without)
+    other = tmp_path / "other.safetensors"
+    models.save(models.build("signet", None, NETWORKS, seed=6), other, {"seed": 6})
+    with pytest.raises(FkdError, match="geometry are those of another teacher"):
+        train(study, tmp_path, **without, teacher=other)
+    train(study, tmp_path, **without, teacher=study["teacher"])
+    log = pd.read_csv(tmp_path / "losses.csv")
+    total = log["classification"] + 2 * log["attention_conv2"] + 3 * log["far_conv5"]
+    np.testing.assert_allclose(log["total"], total, rtol=1e-4)
+    assert (log[["attention_conv2", "far_conv5"]] > 0).all(axis=None)
+    _, about = models.load(tmp_path / "weights.safetensors")
+    assert about["teacher"] == models.checksum(models.load(study["teacher"])[0])
+    assert Student.from_settings(about["student"]) == student
+
+
+def test_the_teachers_maps_are_those_of_the_batch(study, tmp_path, plugin):
+    """The teacher itself as a student differs in nothing, before it learns."""
+    load_plugins([plugin(PARTS, "map_parts.py")])
+    student = Student("signet", maps=MapTerm("attention", {"conv2": 1.0, "conv5": 1.0}))
+    guide = stages._Guide(study["teacher"], student, torch.device("cpu"))
+    teacher, _ = models.load(study["teacher"])
+    teacher.classifier = torch.nn.Linear(16, 3)
+    batch = {"image": torch.rand(2, 1, 150, 220), "writer": torch.tensor([0, 1])}
+    terms, _ = loss_terms(student, teacher, guide.with_maps(batch))
+    assert terms["attention_conv2"] < 1e-8 and terms["attention_conv5"] < 1e-8
+
+
 def test_each_kind_of_target_can_be_asked_for_alone(study, tmp_path):
     ask = {"crops": study["crops"][0], "teacher": study["teacher"], "batch": 7, "threads": 1}
     targets.cache_responses(**ask, out=tmp_path / "r.h5")
@@ -219,9 +278,10 @@ def test_a_checkpoint_knows_the_code_of_the_network_and_of_the_loss(monkeypatch)
     places = {text.partition(":")[0] for text in reached(parts=[stage])}
     assert {"fkd.training.fitting", "fkd.training.students", "fkd.training.text_crops"} <= places
     alone = stages.code_of_stage(stages.train_student)
-    network = stages.code_of_stage(stages.train_student, "fkd.models.resnet18.ResNet18")
-    loss = stages.code_of_stage(stages.train_student, "fkd.losses.barlow_twins")
-    assert len({alone, network, loss}) == 3
+    network = stages.code_of_stage(stages.train_student, Reached("fkd.models.resnet18.ResNet18"))
+    loss = stages.code_of_stage(stages.train_student, Reached("fkd.losses.barlow_twins"))
+    entry = stages.code_of_stage(stages.train_student, Reached("fkd.losses.barlow_twins", "a loss"))
+    assert len({alone, network, loss, entry}) == 4
 
 
 def test_a_checkpoint_of_other_targets_is_not_resumed(study, tmp_path, monkeypatch):

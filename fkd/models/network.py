@@ -140,8 +140,13 @@ def build(
     Raises
     ------
     FkdError
-        If the network of a plugin is not what it was registered as.
+        If there is no such network, or that of a plugin is not what it was registered as.
     """
+    if architecture not in ARCHITECTURES:
+        raise FkdError(
+            f"{architecture!r} is no network; expected one of {', '.join(ARCHITECTURES)}, or name "
+            "the plugin that has it"
+        )
     known = ARCHITECTURES[architecture]
     sizes = (num_classes, networks.width, networks.features)
     network = code_of_part(known.network, *sizes)(*sizes)

@@ -90,7 +90,8 @@ def load(path: Path | str) -> tuple[Network, dict]:
     known = description.get("architecture") if isinstance(description, dict) else None
     if not isinstance(known, str) or known not in ARCHITECTURES:
         raise FkdError(
-            f"{path}: its metadata name none of the networks {', '.join(ARCHITECTURES)}."
+            f"{path}: its metadata name none of the networks {', '.join(ARCHITECTURES)}. One of your "
+            "own is known where its plugin is named."
         )
     try:
         settings = description["settings"] | {"num_classes": None}
