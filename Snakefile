@@ -23,7 +23,11 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/study.rst"
 
 
-include: "workflow/rules/pages.smk"
+if study.has_text:
+
+    include: "workflow/rules/pages.smk"
+
+
 include: "workflow/rules/signatures.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/students.smk"
@@ -43,7 +47,7 @@ rule all:
         expand("results/models/pairs/{siamese}.onnx", siamese=study.siamese),
         expand("results/report/Results/{table}.html", table=RESULTS),
         "results/report/Data/data.html",
-        "results/report/Data/appearance.html",
+        ["results/report/Data/appearance.html"] * study.has_text,
         "results/report/Methods/methods.html",
         "results/report/Run/run_times.html",
     localrule: True

@@ -55,6 +55,7 @@ STAGES = {
     "export_onnx": "fkd.models.export.export_onnx",
     "export_siamese": "fkd.models.export.export_siamese",
     "extract_features": "fkd.models.features.extract_features",
+    "import_features": "fkd.models.elsewhere.import_features",
     "evaluate_wd": "fkd.verification.stage.evaluate_wd",
     "train_wi": "fkd.verification.machine.train_wi",
     "evaluate_wi": "fkd.verification.stage.evaluate_wi",

@@ -200,6 +200,11 @@ OTHERS = {
         "Montréal); search for 'sigver signet.pth'.",
         files=None,
     ),
+    "features": Other(
+        holds="features by file name, *.npz or *.csv, as python -m fkd features writes them",
+        obtain="Those who computed them.",
+        files=None,
+    ),
     "onnx": Other(
         holds="one ONNX file, a feature extractor",
         obtain="Those who trained it; the authors of the method publish theirs.",

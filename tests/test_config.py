@@ -243,7 +243,27 @@ REFUSED = {
     ),
     "out of range": ({"quarantine": {"max_share": 2}}, "quarantine.max_share: 2 is greater than"),
     "not an option": ({"device": "gpu"}, "device: expected one of auto, cpu, cuda, found"),
-    "missing section": ({"pages": ...}, "pages: missing. The handwritten text."),
+    "missing section": ({"pages": ...}, "pages: missing. The handwritten text, from which"),
+    "a model of nothing": (
+        {"models": {"a": {}}},
+        "models.a: give either onnx, a model, or features",
+    ),
+    "a model and its features": (
+        {"models": {"a": {"onnx": "a.onnx", "features": "a.npz"}}},
+        "models.a: give either onnx, a model, or features, a file of its features",
+    ),
+    "features as a model": (
+        {"models": {"a": {"onnx": "a.npz"}}},
+        "models.a.onnx: a.npz holds features and no model; name it features",
+    ),
+    "features of another set": (
+        {"models": {"a": {"features": {"other": "a.npz"}}}},
+        "models.a.features: no file for cedar",
+    ),
+    "no model at all": (
+        {"students": {}, "teacher": {}, "pages": None},
+        "models: empty; name models to judge, or students and a teacher to train",
+    ),
     "missing path": ({"pages": {"layout": "iam"}}, "pages.path: missing; the layout iam needs it"),
     "missing drawing": ({"pages": {"layout": "synthetic"}}, "pages.draw: missing"),
     "missing pattern": ({"signatures.own": {"layout": "folder", "path": "x"}}, "own.genuine: miss"),
@@ -386,10 +406,6 @@ REFUSED = {
     "a foreign model named as a student": (
         {"models": {"resnet18_cl": {"onnx": "a.onnx"}}},
         "models.resnet18_cl: this name is a student's",
-    ),
-    "a foreign model without a file": (
-        {"models": {"mine": {}}},
-        "models.mine.onnx: missing. The ONNX file",
     ),
     "a foreign model of another kind": (
         {"models": {"mine": {"onx": "a.onnx", "onnx": "a.onnx"}}},

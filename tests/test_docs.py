@@ -1,6 +1,5 @@
 """The pages of docs, executed: each block as it stands, in a copy of the checkout."""
 
-import importlib
 import os
 import re
 import shlex
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -19,6 +17,7 @@ import yaml
 from fkd import models
 from fkd.__main__ import COMMANDS, STAGES
 from fkd.models import Network
+from fkd.plugins import load_plugins
 from fkd.preprocess import INPUT
 from fkd.study.config import complete
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_part
@@ -33,7 +32,7 @@ TARGETS = {
     "named.yaml": "results/metrics/lab/teacher-3.csv",
     "imported.yaml": "results/metrics/synthetic/guided-3.csv",
     "resnet18.yaml": "results/metrics/synthetic/mine-3.csv",
-    "plain.yaml": "results/metrics/synthetic/plain_guided-3.csv",
+    "with_plain.yaml": "results/metrics/synthetic/plain_guided-3.csv",
     "pages.yaml": "results/tables/data.csv",
     "table.yaml": "results/tables/data.csv",
     "crops.yaml": "results/tables/data.csv",
@@ -52,7 +51,7 @@ FOUND = {
     "imported.yaml": ("model", {"guided"}),
     "trained.yaml": ("model", {"teacher"}),
     "resnet18.yaml": ("model", {"mine"}),
-    "plain.yaml": ("model", {"plain_guided"}),
+    "with_plain.yaml": ("model", {"plain_guided"}),
     "pages.yaml": ("layout", {"folder"}),
     "table.yaml": ("layout", {"iam"}),
     "crops.yaml": ("layout", {"crops"}),
@@ -75,10 +74,6 @@ class Block:
     place: str
     code: str
 
-    @property
-    def module(self):
-        return self.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
 
 def blocks(page):
     text = (ROOT / f"docs/{page}.md").read_text()
@@ -95,52 +90,22 @@ def blocks(page):
 
 
 def follow(block, folder):
-    """Do with a block of Python or YAML what the page says of it."""
+    """Write a block of Python or YAML into its file, as the page says."""
     path = folder / block.file
     if not block.place:
         assert not path.exists(), f"{block.file} is there already"
-        path.write_text(block.code)
+        path.write_text(block.code, encoding="utf-8")
         return
-    where, _, name = block.place.rpartition(" ")
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    if block.place == "at the end":
-        lines.append(f"\n\n{block.code}")
-    else:
-        assert where == "in", block.place
-        start = rf"^{name}\b.*\{{$"
-        at = next(at for at, line in enumerate(lines) if re.match(start, line))
-        lines.insert(at + 1, block.code)
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def enter(page, monkeypatch):
-    """Let the library of this process know what a page adds to it."""
-    names = {}
-    for block in blocks(page):
-        if block.language != "python" or not block.file.startswith("fkd/"):
-            continue
-        code = compile(block.code, block.file, "exec") if block.place[:3] != "in " else None
-        if not block.place:
-            made = ModuleType(block.module)
-            exec(code, vars(made))
-            monkeypatch.setitem(sys.modules, block.module, made)
-            continue
-        module = importlib.import_module(block.module)
-        known = names.setdefault(block.module, dict(vars(module)))
-        if code:
-            exec(code, known)
-            for name in known.keys() - vars(module).keys():
-                monkeypatch.setattr(module, name, known[name], raising=False)
-        else:
-            table = getattr(module, block.place.removeprefix("in "))
-            for name, value in eval("{" + block.code + "}", known).items():
-                monkeypatch.setitem(table, name, value)
+    assert block.place == "at the end", block.place
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{block.code}", encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_blocks_are_valid(page, monkeypatch):
-    enter(page, monkeypatch)
+def test_blocks_are_valid(page, plugin, tmp_path):
     found = blocks(page)
+    for block in found:
+        if block.language in ("python", "yaml"):
+            follow(block, tmp_path)
     configs = {block.file: block.code for block in found if block.language == "yaml"}
     for text in configs.values():
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -149,7 +114,7 @@ def test_blocks_are_valid(page, monkeypatch):
     used = []
     for block in found:
         if block.language == "python":
-            compile(f"{{{block.code}}}" if block.place[:3] == "in " else block.code, page, "exec")
+            compile(block.code, page, "exec")
         for line in block.code.splitlines() if block.language == "bash" else ():
             words = shlex.split(line)
             if words[0] == "snakemake":
@@ -169,8 +134,16 @@ def laid_over(base, top):
     return base | {key: laid_over(base.get(key), value) for key, value in top.items()}
 
 
-def test_the_network_keeps_what_its_class_promises(monkeypatch):
-    enter("student", monkeypatch)
+def enter(page, folder):
+    """Load the modules of a page."""
+    modules = [block for block in blocks(page) if block.language == "python"]
+    for block in modules:
+        follow(block, folder)
+    load_plugins([folder / block.file for block in modules])
+
+
+def test_the_network_keeps_what_its_class_promises(plugin, tmp_path):
+    enter("student", tmp_path)
     network = models.build("plain", 4, Networks(width=0.1, features=12))
     maps, feature = network.describe(torch.rand(2, 1, *INPUT))
     sizes = {name: tuple(values.shape[2:]) for name, values in maps.items()}
@@ -180,15 +153,16 @@ def test_the_network_keeps_what_its_class_promises(monkeypatch):
     assert all(weight.grad is not None for weight in network.parameters())
 
 
+@pytest.mark.parametrize("distance", ["squared", "absolute"])
 @pytest.mark.parametrize("centered", [True, False])
-def test_the_loss_is_its_formula(centered, monkeypatch):
-    enter("loss", monkeypatch)
+def test_the_loss_is_its_formula(centered, distance, plugin, tmp_path):
+    enter("loss", tmp_path)
     known = RESPONSE_LOSSES["similarity"]
     loss = code_of_part(known.function)
-    assert dict(known.parameters) == {"centered": True}
+    assert dict(known.parameters) == {"centered": True, "distance": "squared"}
     student, teacher = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 4).double()
     student.requires_grad_(True)
-    found = loss(student, teacher, centered=centered)
+    found = loss(student, teacher, centered=centered, distance=distance)
     total = 0.0
     for b in range(5):
         for c in range(5):
@@ -196,7 +170,8 @@ def test_the_loss_is_its_formula(centered, monkeypatch):
             for f in (student, teacher):
                 f = f - f.mean(dim=0) if centered else f
                 cosines.append((f[b] @ f[c]) / (f[b].norm() * f[c].norm()))
-            total += (cosines[0] - cosines[1]) ** 2 / 25
+            gap = cosines[0] - cosines[1]
+            total += (gap**2 if distance == "squared" else gap.abs()) / 25
     torch.testing.assert_close(found, total)
     found.backward()
     assert student.grad.abs().sum() > 0

@@ -43,7 +43,12 @@ WITHOUT_TORCH = (
     *("fkd.report.data", "fkd.report.run_times", "fkd.report.hypertext"),
     *("fkd.figures.references", "fkd.figures.splits", "fkd.figures.losses"),
     *("fkd.figures.curves", "fkd.figures.hardest", "fkd.figures.page", "fkd.figures.appearance"),
-    *("fkd.models.extractor", "fkd.models.features", "fkd.verification.stage"),
+    *(
+        "fkd.models.elsewhere",
+        "fkd.models.extractor",
+        "fkd.models.features",
+        "fkd.verification.stage",
+    ),
     *("fkd.text.pages", "fkd.text.crops", "fkd.text.check", "fkd.signatures.prepare"),
     *("fkd.synthesis.handwriting", "fkd.synthesis.signatures", "fkd.layouts", "fkd.patterns"),
 )

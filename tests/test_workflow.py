@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from foreign import expected, linear
@@ -14,7 +15,7 @@ from foreign import expected, linear
 from fkd.preprocess import center_crop
 from fkd.storage import shards
 from fkd.study.models import label
-from fkd.synthesis import draw_pages
+from fkd.synthesis import draw_pages, draw_signatures
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -248,6 +249,72 @@ def test_a_study_without_trained_networks_has_the_figures_that_it_can(untrained)
     assert status == 0, output
     without = {"figure_tree", "figure_contrast", "figure_losses", "figure_correlations"}
     assert {rule for rule in plan(output) if rule.startswith("figure_")} == FIGURES - without
+
+
+ALONE = {
+    "title": "Models of others",
+    "signatures": {
+        "mine": {
+            "layout": "folder",
+            "path": "signatures",
+            "genuine": "genuine/{writer}-{sample}.png",
+            "skilled": "skilled/{writer}-{sample}.png",
+        }
+    },
+    "models": {"theirs": {"features": "theirs.csv"}, "ours": {"features": {"mine": "ours.npz"}}},
+    "evaluation": {"sets": {"mine": [{"references": [3], "test_genuine": 3, "test_skilled": 2}]}},
+}
+"""A study without pages, teacher and students."""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A study of features alone. Its folder, what it says without them, and then its plan."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "config.yaml").write_text(yaml.safe_dump(ALONE))
+    draw_signatures(folder=folder / "signatures", writers=3, genuine=6, skilled=2, seed=1)
+    refusal = snakemake(folder, "-n")
+    names = [str(path) for path in sorted((folder / "signatures").rglob("*.png"))]
+    features = np.random.default_rng(0).random((len(names), 4)).astype(np.float32)
+    np.savez(folder / "ours.npz", features=features, filenames=names)
+    table = pd.DataFrame(features)
+    table.insert(0, "filename", names)
+    table.to_csv(folder / "theirs.csv", index=False)
+    return folder, refusal, snakemake(folder, "-n")
+
+
+def test_a_study_of_features_alone_plans_just_what_it_needs(alone):
+    _, _, (status, output) = alone
+    assert status == 0, output
+    jobs = plan(output)
+    assert jobs.pop("total") == sum(jobs.values())
+    figures = ("figure_references", "figure_splits", "figure_curves", "figure_hardest")
+    once = ("prepare_signatures", "check_signatures", "describe_data", "compare_models")
+    once += ("write_tables", "write_methods", "sum_up_times", "all", *figures)
+    assert jobs == dict.fromkeys(once, 1) | {
+        "import_features": 2,
+        "evaluate_wd": 2,
+        "write_hypertext": 4,
+    }
+
+
+def test_features_that_are_missing_are_named(alone):
+    folder, (status, output), _ = alone
+    assert status != 0 and "Traceback" not in output
+    assert f"models.theirs.features: {folder}/theirs.csv does not exist" in output
+    assert f"models.ours.features.mine: {folder}/ours.npz does not exist" in output
+    assert "python -m fkd features writes them" in output
+
+
+def test_features_are_a_row(alone):
+    folder, _, _ = alone
+    status, output = snakemake(
+        folder, "results/metrics/mine/theirs-3.csv", "results/tables/data.md"
+    )
+    assert status == 0, output
+    rates = pd.read_csv(folder / "results/metrics/mine/theirs-3.csv")
+    assert set(rates["model"]) == {"theirs"} and len(rates) == 10
+    assert "Handwritten text" not in (folder / "results/tables/data.md").read_text()
 
 
 def test_a_missing_model_from_elsewhere_is_named(untrained):

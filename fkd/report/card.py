@@ -186,8 +186,9 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
     with path.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     settings = about["settings"]
+    network = escape_markdown(about["network"] + ARCHITECTURES.plugin(about["architecture"]))
     facts = {
-        "network": f"{about['network']}{ARCHITECTURES.plugin(about['architecture'])}, {settings['width']:g} times the published channels",
+        "network": f"{network}, {settings['width']:g} times the published channels",
         "parameters": f"{about['parameters']:,}",
         "feature": f"{settings['features']:,} elements",
         "file": f"{code_markdown(path.name)}, {path.stat().st_size / 1e6:.1f} MB, "

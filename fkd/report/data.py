@@ -52,12 +52,12 @@ _COLUMNS = ["kind", *dict.fromkeys(["name", *_TEXT_COLUMNS, *_SET_COLUMNS])]
 
 def describe_data(
     *,
-    pages: Path,
+    pages: Path | None,
     crops: list[Path],
-    text_aside: Path,
+    text_aside: Path | None,
     signatures: list[Path],
     signatures_aside: list[Path],
-    text_layout: str,
+    text_layout: str | None,
     layouts: dict[str, str],
     development: list[str],
     thresholds: list[str] | None = None,
@@ -69,17 +69,17 @@ def describe_data(
 
     Parameters
     ----------
-    pages : Path
-        List of pages of :func:`fkd.text.pages.list_pages`.
+    pages : Path or None
+        List of pages of :func:`fkd.text.pages.list_pages`; None for a study without text.
     crops : list of Path
         Shards of kind "crops".
-    text_aside : Path
+    text_aside : Path or None
         CSV of the text that was set aside.
     signatures : list of Path
         Shards of kind "signatures".
     signatures_aside : list of Path
         For each of `signatures`, a CSV of the files that were set aside.
-    text_layout : str
+    text_layout : str or None
         The config's ``pages.layout``.
     layouts : dict of str to str
         The layout of each set of signatures, by the set's name in the config.
@@ -90,7 +90,7 @@ def describe_data(
     protocols : dict of str to list of Protocol, optional
         The protocols of each judged set. Writers whom they leave out are named.
     csv : Path
-        One row for the text and one for each set: ``kind`` (text or signatures), ``name``,
+        One row for the text, if there is any, and one for each set: ``kind`` (text or signatures), ``name``,
         ``layout``, counts of ``pages``, ``writers``, crops for ``training`` and
         ``validation``, files ``set_aside``, ``use``, ``genuine``, ``skilled``, and
         ``copies``, the signatures with the same image as an earlier one of the set, and
@@ -99,7 +99,9 @@ def describe_data(
     markdown : Path
         The same as tables for readers.
     """
-    rows = [_text(pages, crops, text_aside) | {"layout": text_layout}]
+    rows = []
+    if pages is not None:
+        rows.append(_text(pages, crops, text_aside) | {"layout": text_layout})
     thresholds, protocols, left_out = thresholds or [], protocols or {}, []
     for path, aside in zip(signatures, signatures_aside, strict=True):
         row = _set(path, aside)
@@ -117,7 +119,8 @@ def describe_data(
         parts.append(
             f"**Synthetic data, drawn by a program: {escape_markdown(', '.join(drawn))}.**"
         )
-    parts += ["## Handwritten text", _in_markdown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
+    if pages is not None:
+        parts += ["## Handwritten text", _in_markdown(table[table["kind"] == TEXT], _TEXT_COLUMNS)]
     parts += ["## Signatures", _in_markdown(table[table["kind"] == SIGNATURES], _SET_COLUMNS)]
     parts.append(
         "Set aside: files, and of text also crops, that are unreadable, too large or without "

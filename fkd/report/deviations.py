@@ -101,12 +101,12 @@ def deviations_of_sets(config: Mapping[str, Any], rows: pd.DataFrame) -> list[st
 
 def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
     """Compare the text, the teacher's training data and the protocols of verification."""
-    layout = config["pages"]["layout"]
-    if layout != PUBLISHED_TEXT:
+    layout = config["pages"] and config["pages"]["layout"]
+    if layout and layout != PUBLISHED_TEXT:
         ours, published = TEXT_NAMES.get(layout, layout), TEXT_NAMES[PUBLISHED_TEXT]
         yield f"The text is {ours}; published, {published}."
     teacher = config["teacher"]
-    if not teacher["weights"]:
+    if teacher["development"] and not teacher["weights"]:
         yield (
             f"The teacher, {network_label(teacher['architecture'])}, was "
             f"trained on {escape_markdown(joined(teacher['development']))}; published, SigNet as its "

@@ -28,6 +28,7 @@ from fkd.study.models import in_order, label, network_label
 from fkd.study.parts import ARCHITECTURES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student, students_of
+from fkd.study.study import has_teacher
 from fkd.study.summary import SIGNIFICANCE, caveat
 
 PACKAGES = {
@@ -39,6 +40,14 @@ PACKAGES = {
     "onnxruntime": "ONNX Runtime",
 }
 """The packages that affect the numbers, by their names in the package index."""
+
+
+_PREPARED = (
+    "ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, centered by its "
+    f"mass on a white canvas, inverted, resized and cut to {SIZE[0]} x {SIZE[1]} pixels, of which "
+    f"networks take the central {INPUT[0]} x {INPUT[1]}."
+)
+"""How images are prepared, as the end of a sentence."""
 
 
 def write_methods(
@@ -81,8 +90,8 @@ def write_methods(
         parts.append(f"**Synthetic data: {names} were drawn by a program. {about}**")
     found = [*deviations_of_sets(settings, rows), *deviations(settings, schema)]
     parts += [
-        _data(settings, rows),
-        _training(settings, rows, students),
+        _data(settings, rows) if TEXT_ROW in rows.index else _signatures(rows),
+        _training(settings, rows, students) if has_teacher(settings) else _models(settings),
         _verification(settings, rows),
         *_verifiers(settings),
         _software(),
@@ -123,10 +132,6 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
         if gray
         else ""
     )
-    prepared = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
-    came = (
-        f" The signatures of {escape_markdown(joined(prepared))} came prepared." if prepared else ""
-    )
     held_out = (
         "Validation crops are from other pages than training crops, or from other lines where a "
         "writer has one page."
@@ -145,13 +150,44 @@ def _data(config: Mapping, rows: pd.DataFrame) -> str:
     return (
         f"**Text.** Students learned from {TEXT_NAMES.get(text['layout'], text['layout'])}: "
         f"{pages}{text['writers']:,.0f} writers. {cut}{kept}{ink}Pieces of text and signatures were "
-        "prepared alike: ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, "
-        "centered by its mass on a white canvas, inverted, resized and cut to "
-        f"{_size(SIZE)} pixels, of which networks take the central {_size(INPUT)}. The canvas of a "
+        f"prepared alike: {_PREPARED} The canvas of a "
         f"piece of text was drawn from {canvases} pixels; that of signatures has {_size(CANVAS)}. "
         f"This gave {text['training']:,.0f} text crops for training and {text['validation']:,.0f} "
-        f"for validation. {held_out}{_aside(text)}{came}"
+        f"for validation. {held_out}{_aside(text)}{_came_prepared(rows)}"
     )
+
+
+def _signatures(rows: pd.DataFrame) -> str:
+    """Describe the preparation of signatures, in a study without text."""
+    return (
+        f"**Signatures.** Signatures were prepared: {_PREPARED} The canvas has {_size(CANVAS)}."
+        f"{_came_prepared(rows)}"
+    )
+
+
+def _came_prepared(rows: pd.DataFrame) -> str:
+    """Name the sets whose images came prepared, if there are any."""
+    prepared = [name for (_, name), row in rows.iterrows() if row["layout"] == "npz"]
+    named = escape_markdown(joined(prepared)) if prepared else ""
+    return f" The signatures of {named} came prepared." if prepared else ""
+
+
+def _models(config: Mapping) -> str:
+    """Describe the models of a study that judges models of others alone."""
+    return " ".join(["**Models.** This study trains no network.", *_others(config)])
+
+
+def _others(config: Mapping) -> list[str]:
+    """Name the models of others, and those of which features came in their place."""
+    models = config["models"]
+    kinds = (
+        ("Trained by others, and judged as they came", [n for n in models if "onnx" in models[n]]),
+        (
+            "Judged by features that were computed elsewhere",
+            [n for n in models if "features" in models[n]],
+        ),
+    )
+    return [f"{what}: {escape_markdown(joined(names))}." for what, names in kinds if names]
 
 
 def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Student]) -> str:
@@ -191,10 +227,7 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
     for name in in_order(set(students) - set(published)):
         parts.append(f"{_unpublished_student(name, students[name], config)}.")
     parts += [f"{_siamese(name, spec)}." for name, spec in siamese_of(config["siamese"]).items()]
-    if config["models"]:
-        parts.append(
-            f"Trained by others, and judged as they came: {escape_markdown(joined(config['models']))}."
-        )
+    parts += _others(config)
     start = {"code": "as in the published code", "xavier": "by Xavier's rule"}
     parts.append(
         f"Networks have {networks['width']:g} times the published channels and a response of "
@@ -208,13 +241,13 @@ def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
     """Describe a student that the paper does not have."""
     geometry = config["geometry"]
     terms = terms_in_words(student, geometry["radius"], geometry["half"]) or ["random weights"]
-    network = network_label(student.architecture) + ARCHITECTURES.plugin(student.architecture)
+    network = _network(student.architecture)
     return f"Student {escape_markdown(name)}, {network}: {joined(terms)}"
 
 
 def _siamese(name: str, spec: Siamese) -> str:
     """Describe a Siamese network."""
-    network = f", {network_label(spec.architecture)}" if spec.architecture else ""
+    network = f", {_network(spec.architecture)}" if spec.architecture else ""
     start = f", started from {escape_markdown(spec.initialize.model)}" if spec.initialize else ""
     return (
         f"Siamese network {escape_markdown(name)}{network}{start}, learned from the pairs "
@@ -222,11 +255,15 @@ def _siamese(name: str, spec: Siamese) -> str:
     )
 
 
+def _network(architecture: str) -> str:
+    """Name a network, and the plugin that it is of."""
+    return escape_markdown(network_label(architecture) + ARCHITECTURES.plugin(architecture))
+
+
 def _teacher(config: Mapping, rows: pd.DataFrame) -> str:
     """Say where the teacher comes from, or how it was trained."""
     teacher = config["teacher"]
-    network = network_label(teacher["architecture"])
-    network += ARCHITECTURES.plugin(teacher["architecture"])
+    network = _network(teacher["architecture"])
     if teacher["weights"]:
         file = escape_markdown(Path(teacher["weights"]).name)
         return f"The teacher is SigNet, with weights trained by others ({file})."
@@ -260,7 +297,7 @@ def _connections(config: Mapping, trained: list[Student]) -> str:
             for m in pairs
             if any(m in s.compared_maps for s in trained if s.architecture == architecture)
         ]
-        network = network_label(architecture)
+        network = escape_markdown(network_label(architecture))
         texts.append(f"its {joined(used)} to {joined(pairs[m] for m in used)} of {network}")
     return f"Maps are compared in pairs, {joined(texts)}."
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from fkd.signatures.check import read_leaks
 from fkd.storage import shards
 from fkd.storage.quarantine import PASSED_OVER, Quarantine
-from fkd.study.models import TEACHER
 
 MOST_CUT = 0.01
 """The share of text crops that may be larger than the canvas drawn for them, without a word."""
@@ -72,8 +71,9 @@ def _passed_over(
 def _left_out(results: Path, sets: Iterable[str]) -> Iterator[str]:
     """Name the writers who have too few signatures to be judged."""
     for name in sets:
-        # All models are judged on the same writers, and each study has a teacher.
-        for path in sorted((results / f"scores/{name}").glob(f"{TEACHER}-*.h5")):
+        # All models are judged on the same writers.
+        files = sorted((results / f"scores/{name}").glob("*.h5"))
+        for path in {path.stem.rpartition("-")[2]: path for path in files}.values():
             with shards.opened(path, "scores", ["score"]) as shard:
                 about = dict(shard.attributes)
             if left_out := about.get("left_out"):

@@ -165,8 +165,8 @@ def terms_in_words(student: Student, radius: int | None = None, half: bool = Tru
 
 
 def _loss(table: Registry, loss: str) -> str:
-    """Name a loss, and the plugin that it is of."""
-    return f"{table[loss].name}{table.plugin(loss)}"
+    """Name a loss, and the plugin that it is of, in Markdown."""
+    return escape_markdown(f"{table[loss].name}{table.plugin(loss)}")
 
 
 def _in_words(known: Mapping[str, Parameter | None], given: Mapping[str, Parameter]) -> list[str]:
@@ -174,7 +174,7 @@ def _in_words(known: Mapping[str, Parameter | None], given: Mapping[str, Paramet
     values = {name: given.get(name, default) for name, default in known.items()}
     return [
         # `lambda_` has its underscore only because Python reserves the bare word.
-        name.rstrip("_") + ("" if value is True else f" {value}")
+        escape_markdown(name.rstrip("_") + ("" if value is True else f" {value}"))
         for name, value in values.items()
         if value is not False
     ]

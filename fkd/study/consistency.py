@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from fkd.errors import FkdError
@@ -20,6 +21,7 @@ from fkd.study.parts import (
 )
 from fkd.study.sources import expanded, same_place
 from fkd.study.students import MapTerm, Student
+from fkd.study.study import has_teacher
 
 
 def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -> Iterator[str]:
@@ -38,6 +40,7 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
         The key, what is wrong with its value, and what was expected unless this is obvious.
     """
     yield from _impossible_data(config)
+    yield from _impossible_models(config, students)
     yield from _impossible_students(config, students)
     for key, recipe in (
         ("training", config["training"]),
@@ -53,7 +56,7 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
     low, high = config["crops"]["ratios"]
     if low > high:
         yield f"crops.ratios: the least ratio {low} is larger than the largest, {high}"
-    gray = config["pages"]["ink_gray"]
+    gray = config["pages"] and config["pages"]["ink_gray"]
     if gray and gray[0] > gray[1]:
         yield f"pages.ink_gray: the darkest gray {gray[0]} is lighter than the lightest, {gray[1]}"
 
@@ -128,9 +131,8 @@ def _impossible_siamese(
 def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
     """Report contradictions between pages, sets of signatures, the teacher's data and protocols."""
     sets, teacher, tested = config["signatures"], config["teacher"], config["evaluation"]["sets"]
-    for key, entry in [("pages", config["pages"])] + [
-        (f"signatures.{n}", s) for n, s in sets.items()
-    ]:
+    entries = [(f"signatures.{n}", s) for n, s in sets.items()]
+    for key, entry in [("pages", config["pages"])] * bool(config["pages"]) + entries:
         if key != "pages" and (writers := entry.get("writers")):
             if entry["layout"] == SYNTHETIC:
                 yield f"{key}.writers: draw.first and draw.writers choose drawn writers"
@@ -143,8 +145,8 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             yield f'{key}.genuine: missing; such as "{{writer}}/genuine-{{sample}}.png"'
         for kind, part in (("genuine", "sample"), ("skilled", "sample"), ("pattern", "page")):
             yield from _unreadable_patterns(f"{key}.{kind}", entry.get(kind), part)
-    layout = config["pages"]["layout"]
-    if "pattern" in config["pages"] and layout not in NAMED_FREELY:
+    layout = config["pages"] and config["pages"]["layout"]
+    if layout and "pattern" in config["pages"] and layout not in NAMED_FREELY:
         yield f"pages.pattern: the layout {layout} has names of its own; leave the pattern out"
     for key, names in (
         ("teacher.development", teacher["development"]),
@@ -162,8 +164,6 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
                 f"teacher.forgeries: {teacher['forgeries']}, but its sets have no skilled "
                 "forgeries; raise skilled of draw, or choose ignored"
             )
-    if teacher["weights"] is None and not teacher["development"]:
-        yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
     for name in teacher["development"] if teacher["weights"] is None else []:
         yield from _counted_twice(name, teacher["development"], sets, config["data"])
         for other in tested:
@@ -186,6 +186,30 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
             yield from _impossible_protocol(key, protocol, counts)
 
 
+def _impossible_models(config: Mapping[str, Any], students: Mapping[str, Student]) -> Iterator[str]:
+    """Report models that lack something, and studies that lack a model."""
+    trained = [name for name, student in students.items() if student.is_trained]
+    if trained and not config["pages"]:
+        yield f"pages: missing. The handwritten text, from which {trained[0]} learns."
+    starts = (entry["initialize"] or {} for entry in config["siamese"].values())
+    needs_teacher = bool(students) or any(start.get("teacher") for start in starts)
+    if needs_teacher and not has_teacher(config):
+        yield "teacher.development: empty; name sets of signatures, or set teacher.weights"
+    elif not (has_teacher(config) or config["models"] or config["siamese"]):
+        yield "models: empty; name models to judge, or students and a teacher to train"
+    for name, entry in config["models"].items():
+        key = f"models.{name}"
+        if ("onnx" in entry) == ("features" in entry):
+            yield f"{key}: give either onnx, a model, or features, a file of its features"
+        elif Path(entry.get("onnx", "")).suffix in (".npz", ".csv"):
+            yield f"{key}.onnx: {entry['onnx']} holds features and no model; name it features"
+        elif isinstance(entry.get("features"), dict):
+            evaluation = config["evaluation"]
+            used = {*evaluation["sets"], *evaluation["development"]}
+            if missing := sorted(used - set(entry["features"])):
+                yield f"{key}.features: no file for {', '.join(missing)}"
+
+
 def _impossible_verifiers(config: Mapping[str, Any]) -> Iterator[str]:
     """Report verifiers that cannot be set, and sets that they cannot be set on."""
     evaluation, sets = config["evaluation"], config["signatures"]
@@ -194,7 +218,7 @@ def _impossible_verifiers(config: Mapping[str, Any]) -> Iterator[str]:
         yield "evaluation.verifiers: wd is missing; the paper's tables are its rates"
     if "wi" in evaluation["verifiers"] and not development:
         yield "evaluation.development: empty; the verifier wi learns from these sets"
-    models = [TEACHER, *config["students"], *config["models"]]
+    models = [TEACHER] * has_teacher(config) + [*config["students"], *config["models"]]
     for name in evaluation["verified"] or []:
         if name not in models:
             yield f"evaluation.verified: {name} is none of the models: {', '.join(models)}"

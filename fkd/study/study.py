@@ -54,8 +54,24 @@ class Study:
         students = [Model(name, Kind.STUDENT, spec) for name, spec in self.students.items()]
         foreign = [Model(name, Kind.FOREIGN) for name in self.settings["models"]]
         siamese = [Model(name, Kind.SIAMESE) for name in self.siamese]
-        models = (Model(TEACHER, Kind.TEACHER), *students, *siamese, *foreign)
+        teacher = [Model(TEACHER, Kind.TEACHER)] if self.has_teacher else []
+        models = (*teacher, *students, *siamese, *foreign)
         return {model.name: model for model in models}
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there is a teacher. A study that judges models of others alone needs none."""
+        return has_teacher(self.settings)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there are pages of handwriting. A study that trains no student needs none."""
+        return self.settings["pages"] is not None
+
+    @property
+    def described(self) -> list[str]:
+        """The names of the models of others whose features are given in place of the model."""
+        return [name for name, spec in self.settings["models"].items() if "features" in spec]
 
     def models_of(self, *kinds: Kind) -> list[str]:
         """List the names of the models of the given kinds."""
@@ -104,7 +120,7 @@ class Study:
     @property
     def teacher_is_trained(self) -> bool:
         """Whether the study trains its teacher instead of importing it."""
-        return self.settings["teacher"]["weights"] is None
+        return self.has_teacher and self.settings["teacher"]["weights"] is None
 
     @property
     def development(self) -> list[str]:
@@ -172,7 +188,7 @@ class Study:
 
         These are ``signatures`` if all such sets are drawn, or else the drawn ones by name.
         """
-        texts = ["text"] * (self.settings["pages"]["layout"] == SYNTHETIC)
+        texts = ["text"] * (self.has_text and self.settings["pages"]["layout"] == SYNTHETIC)
         drawn = [name for name in self.judged if name in self.drawn_signatures]
         if drawn == self.judged:
             return [*texts, "signatures"]
@@ -192,7 +208,8 @@ class Study:
     @property
     def shown(self) -> str:
         """The model that represents the study in figures that show only one."""
-        return shown_model(self.students)
+        shown = shown_model(self.students)
+        return shown if shown in self.models else list(self.models)[-1]
 
     @property
     def contrasted(self) -> list[str]:
@@ -266,6 +283,11 @@ class Study:
             for table in tables
             for name, origin in sorted(table.origins.items())
         ]
+
+
+def has_teacher(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a completed config has a teacher, trained or imported."""
+    return bool(settings["teacher"]["weights"] or settings["teacher"]["development"])
 
 
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,13 +57,16 @@ PROTOCOLS = {
 }
 
 SHARDS = range(config["shards"])
-# The models that the study exports, those that it trains, and those of others.
+# The models that the study exports, those that it trains, and those of others: as ONNX files, and
+# by features that were computed elsewhere.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
 # The models that get a card.
 CARDED = study.models_of(Kind.TEACHER, Kind.STUDENT, Kind.SIAMESE)
 TRAINED = [TEACHER] * study.teacher_is_trained + study.trained
-FOREIGN = study.models_of(Kind.FOREIGN)
-RESULTS = ["eer", "table4", "table5", "table7"]
+DESCRIBED = study.described
+FOREIGN = [name for name in study.models_of(Kind.FOREIGN) if name not in DESCRIBED]
+RESULTS = ["eer"]
+RESULTS += ["table4", "table5", "table7"] * bool(MODELS)
 RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
 # Whether thresholds are set beforehand.
 VERIFIED = bool(config["evaluation"]["development"])
@@ -81,15 +84,14 @@ JUDGED = study.judged[0]
 SHOWN = study.shown
 # The models in the overview: the teacher, students that differ in their geometric loss, SHOWN, and
 # models of others.
-COMPARED = list(
-    dict.fromkeys([TEACHER, *study.contrasted, SHOWN, *study.models_of(Kind.FOREIGN)])
-)
+COMPARED = [*study.models_of(Kind.TEACHER), *study.contrasted, SHOWN]
+COMPARED = list(dict.fromkeys(COMPARED + study.models_of(Kind.FOREIGN)))
 
 # The checks of text and signatures. What trains does not wait for them by a file: Snakemake would
 # then pass over edits of what trains in a run that repeats a check. Instead, they have priority over
 # all other jobs, a failed one lets no further job start, and there are no tables without them.
 LEAKS = "results/quarantine/copies.csv"
-CHECKS = ["results/quarantine/text.csv", LEAKS]
+CHECKS = ["results/quarantine/text.csv"] * study.has_text + [LEAKS]
 
 LOSSES = [f"results/students/{name}/losses.csv" for name in study.trained]
 LOSSES += ["results/teacher/losses.csv"] * study.teacher_is_trained
@@ -244,7 +246,7 @@ def drawing_settings(wildcards):
 def needed_data():
     """List the data that must exist before the first job, by their keys in the config."""
     needed = {}
-    if config["pages"]["layout"] != SYNTHETIC:
+    if study.has_text and config["pages"]["layout"] != SYNTHETIC:
         layout, path = pages_source()
         pattern = config["pages"].get("pattern")
         needed["pages.path"] = {"layout": layout, "path": path, "pattern": pattern}
@@ -253,6 +255,9 @@ def needed_data():
         needed["teacher.weights"] = {"layout": "signet", "path": weights}
     for name in FOREIGN:
         needed[f"models.{name}.onnx"] = {"layout": "onnx", "path": onnx_file(name)}
+    for name in DESCRIBED:
+        for key, path in features_files(name).items():
+            needed[f"models.{name}.{key}"] = {"layout": "features", "path": path}
     for name in study.pairs:
         if folder := pairs_folder(name):
             needed[f"pairs.{name}.path"] = {"layout": "pairs", "path": folder}
@@ -293,6 +298,20 @@ def onnx_file(model):
     if kind_of(model) is Kind.FOREIGN:
         return data_path(config["models"][model]["onnx"])
     return f"results/models/{model}.onnx"
+
+
+def features_files(model):
+    """Return the files of features that were computed elsewhere, by their keys in the config."""
+    given = config["models"][model]["features"]
+    if isinstance(given, str):
+        return {"features": data_path(given)}
+    return {f"features.{name}": data_path(path) for name, path in given.items()}
+
+
+def features_file(wildcards):
+    """Return the file of a model's features of a set."""
+    files = features_files(wildcards.model)
+    return files.get("features") or files[f"features.{wildcards.name}"]
 
 
 def pairs_folder(pairs):
@@ -519,7 +538,9 @@ def figure(place, **labels):
 
 def figures():
     """List the figures of this study, for which it has the models and losses."""
-    places = ["appearance", "pipeline", "page", "references", "splits"]
+    places = ["references", "splits"]
+    places += ["page", "appearance"] * study.has_text
+    places += ["pipeline"] * (study.has_text and study.has_teacher)
     places += ["realism"] * bool(DRAWN and set(study.used) - set(DRAWN))
     if study.guiding_maps:
         places += ["tree", "contrast"]

@@ -1,6 +1,6 @@
 """The evaluation of models, from weights to tables.
 
-Requires: the weights of teacher and students, the ONNX files of `models`, and
+Requires: the weights of teacher and students, the ONNX files or features of `models`, and
 results/signatures/{name}.h5.
 Gives: results/models/{model}.onnx, results/features, results/scores and results/metrics,
 results/differences, the
@@ -42,6 +42,8 @@ rule extract_features:
         "results/logs/extract_features/{name}/{model}.log",
     benchmark:
         "results/benchmarks/extract_features/{name}/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(sorted({*study.judged_models} - {*DESCRIBED})),
     group:
         "model"
     conda:
@@ -57,6 +59,34 @@ rule extract_features:
         "Describing the signatures of {wildcards.name} by {wildcards.model}"
     script:
         "../scripts/extract_features.py"
+
+
+rule import_features:
+    input:
+        features=features_file,
+        signatures="results/signatures/{name}.h5",
+    output:
+        "results/features/{name}/{model}.h5",
+    log:
+        "results/logs/import_features/{name}/{model}.log",
+    benchmark:
+        "results/benchmarks/import_features/{name}/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(DESCRIBED),
+    group:
+        "model"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(15),
+    params:
+        code=code_of("import_features"),
+        source=lambda w: state_of(features_file(w)),
+    message:
+        "Taking the features of {wildcards.name} by {wildcards.model}"
+    script:
+        "../scripts/import_features.py"
 
 
 rule evaluate_wd:
@@ -144,7 +174,7 @@ rule write_tables:
 rule sum_up_times:
     input:
         figures(),
-        "results/models/teacher.md",
+        expand("results/models/{model}.md", model=MODELS[:1]),
         "results/tables/methods.md",
         expand("results/tables/{table}.md", table=RESULTS),
     output:

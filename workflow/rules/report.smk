@@ -291,9 +291,9 @@ rule write_paper_table:
 
 rule describe_data:
     input:
-        pages="results/pages/pages.csv",
-        crops=expand("results/crops/{shard}.h5", shard=SHARDS),
-        text_aside="results/quarantine/text.csv",
+        pages=["results/pages/pages.csv"] * study.has_text,
+        crops=expand("results/crops/{shard}.h5", shard=SHARDS) * study.has_text,
+        text_aside=["results/quarantine/text.csv"] * study.has_text,
         signatures=expand("results/signatures/{name}.h5", name=study.used),
         signatures_aside=expand(
             "results/quarantine/signatures/{name}.csv", name=study.used
@@ -311,7 +311,7 @@ rule describe_data:
     params:
         code=code_of("describe_data"),
         settings=dict(
-            text_layout=config["pages"]["layout"],
+            text_layout=config["pages"]["layout"] if study.has_text else None,
             layouts={
                 name: config["signatures"][name]["layout"] for name in study.used
             },
@@ -352,7 +352,7 @@ rule write_methods:
 rule write_cards:
     input:
         models=expand("results/models/{model}.onnx", model=CARDED),
-        teacher="results/models/teacher.onnx",
+        teacher=expand("results/models/{model}.onnx", model=MODELS[:1]),
         eer="results/tables/eer.csv",
         data="results/tables/data.csv",
         verifiers=["results/tables/verifiers.csv"] if VERIFIED else [],

@@ -14,9 +14,9 @@ protocols = {
 
 with stage(snakemake.log[0], snakemake.config["plugins"]):
     describe_data(
-        pages=Path(snakemake.input.pages),
+        pages=next(map(Path, snakemake.input.pages), None),
         crops=[Path(path) for path in snakemake.input.crops],
-        text_aside=Path(snakemake.input.text_aside),
+        text_aside=next(map(Path, snakemake.input.text_aside), None),
         signatures=[Path(path) for path in snakemake.input.signatures],
         signatures_aside=[Path(path) for path in snakemake.input.signatures_aside],
         csv=Path(snakemake.output.csv),
