@@ -74,11 +74,12 @@ onstart:
 
 onsuccess:
     record_run(
-        out=RESULTS_FOLDER / "runs.csv",
+        out=RESULTS_FOLDER / RUNS,
         began=workflow.began,
         cores=workflow.resource_settings.cores,
         source=Path(workflow.basedir),
     )
+    describe_run(RESULTS_FOLDER / RUN, study.settings, code_of_everything())
     if not workflow.dag_settings.targets:
         note_complete(RESULTS_FOLDER, everything())
     layouts = {name: config["signatures"][name]["layout"] for name in study.used}

@@ -26,6 +26,7 @@ COMMANDS = {
     "features": "fkd.models.features.describe_images",
     "teacher-check": "fkd.models.teacher.check_teacher",
     "check": "fkd.storage.integrity.check",
+    "compare": "fkd.report.comparison.compare_runs",
 }
 """The commands that work on files given as arguments, with the dotted names of their functions."""
 
@@ -107,6 +108,7 @@ EXAMPLES = {
     "features": "python -m fkd features results/models/teacher.onnx signature.png -o features.npz",
     "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
     "check": "python -m fkd check results",
+    "compare": "python -m fkd compare results ../other/results",
 }
 
 
@@ -293,11 +295,18 @@ def _take_folder(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="folder of a study's results")
 
 
+def _take_runs(parser: ArgumentParser) -> None:
+    """Add the arguments ``RUN RUN ... [-o FILE]``."""
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of studies or of their results")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
+
+
 _TAKES = {
     "inspect": _take_file,
     "features": _take_images,
     "teacher-check": _take_teacher,
     "check": _take_folder,
+    "compare": _take_runs,
 }
 
 

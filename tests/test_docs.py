@@ -24,7 +24,7 @@ from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PAGES = ["data_set", "handwriting", "teacher", "student", "loss", "verifiers", "pairs"]
+PAGES = ["data_set", "handwriting", "teacher", "own_parts", "student", "loss", "verifiers", "pairs"]
 
 EER = "results/tables/eer.csv"
 TARGETS = {
@@ -39,6 +39,8 @@ TARGETS = {
     "verified.yaml": "results/tables/verifiers.csv",
     "seeds.yaml": "results/metrics/synthetic/resnet18_random.3-3.csv",
     ("pairs", "mine.yaml"): "results/tables/pairs.csv",
+    "featured.yaml": "results/metrics/synthetic/theirs-3.csv",
+    "sweep.yaml": "results/metrics/synthetic/twins_3-3.csv",
     "drawn.yaml": "results/metrics/synthetic/few_pairs-3.csv",
 }
 """What is made of a page's further configs, in place of the whole table: one model's rates, or for
@@ -57,6 +59,10 @@ FOUND = {
     "crops.yaml": ("layout", {"crops"}),
     "verified.yaml": ("verifier", {"wd", "wi", "cosine"}),
     "seeds.yaml": ("model", {"resnet18_random.3"}),
+    "featured.yaml": ("model", {"theirs"}),
+    "judged/config.yaml": ("model", {"theirs"}),
+    "sweep.yaml": ("model", {"twins_3"}),
+    ("own_parts", "mine.yaml"): ("model", {"mine"}),
     "drawn.yaml": ("model", {"few_pairs"}),
     ("pairs", "mine.yaml"): ("model", {"mine_contrastive"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
@@ -89,11 +95,18 @@ def blocks(page):
     return found
 
 
+def config_of(words):
+    """The config of a command: a file to merge with the default study, or a study of its own."""
+    option, name = words[3:5]
+    return {"--configfile": name, "-d": f"{name}/config.yaml"}[option]
+
+
 def follow(block, folder):
     """Write a block of Python or YAML into its file, as the page says."""
     path = folder / block.file
     if not block.place:
         assert not path.exists(), f"{block.file} is there already"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(block.code, encoding="utf-8")
         return
     assert block.place == "at the end", block.place
@@ -107,7 +120,10 @@ def test_blocks_are_valid(page, plugin, tmp_path):
         if block.language in ("python", "yaml"):
             follow(block, tmp_path)
     configs = {block.file: block.code for block in found if block.language == "yaml"}
-    for text in configs.values():
+    for name, text in configs.items():
+        if name.endswith("/config.yaml"):
+            assert complete(yaml.safe_load(text), SCHEMA)
+            continue
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
         config = complete(laid_over(config, yaml.safe_load(text)), SCHEMA).settings
         assert complete(config | {"size": "smallest"}, SCHEMA)
@@ -118,8 +134,8 @@ def test_blocks_are_valid(page, plugin, tmp_path):
         for line in block.code.splitlines() if block.language == "bash" else ():
             words = shlex.split(line)
             if words[0] == "snakemake":
-                assert words[:4] == ["snakemake", "--cores", "2", "--configfile"]
-                used.append(words[4])
+                assert words[:3] == ["snakemake", "--cores", "2"]
+                used.append(config_of(words))
             elif words[1] == "-m":
                 assert words[3] in STAGES | COMMANDS
             else:
@@ -240,8 +256,10 @@ def test_a_page_does_what_it_says(page, checkout, tmp_path):
             if words[0] != "snakemake":
                 run(words, folder)
                 continue
-            name = words[-1]
+            name = config_of(words)
             target = TARGETS.get((page, name), TARGETS.get(name, EER))
-            run(["snakemake", target, *words[1:], "--config", "size=smallest"], folder)
+            size = ["--config", "size=smallest"] if "-d" not in words else []
+            run(["snakemake", target, *words[1:], *size], folder)
             column, rows = FOUND.get((page, name), FOUND.get(name))
-            assert rows <= set(pd.read_csv(folder / target)[column])
+            place = folder / Path(name).parent / target
+            assert rows <= set(pd.read_csv(place)[column])

@@ -3,6 +3,9 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fkd.ranges import Count, checked
 from fkd.storage import shards
@@ -18,7 +21,14 @@ from fkd.verification.thresholds import equal_error_rate
 
 COLUMNS = ("set", "references", "model", "seeds", "rate", "versus", "value", "low", "high", "p")
 
-RATES = ("EER_userthresholds", "EER")
+
+def _error_at_zero(genuine: np.ndarray, forged: np.ndarray) -> float:
+    """Compute the mean of FRR and FAR of scores less their writers' own thresholds."""
+    return half_total_error(genuine, forged, 0)
+
+
+STATISTICS = {"EER_userthresholds": _error_at_zero, "EER": equal_error_rate}
+"""The rates that are compared, each with the statistic of its scores."""
 
 
 @checked
@@ -51,22 +61,16 @@ def compare_models(
     trials: dict[str, dict[str, list[Trial]]] = {}
     place: dict[str, object] = {}
     for path in scores:
-        shard = shards.read(path, "scores", ("split", "writer", "forgery", "score"))
-        model = Replicate.of(shard.attributes["model"]).model
-        place = {
-            "set": shard.attributes["set"],
-            "references": shard.attributes["protocol"]["references"],
-        }
-        splits = splits_by_writer(shard)
-        own = [split.above_own_thresholds() for split in splits]
-        for rate, scored in zip(RATES, (own, splits), strict=True):
-            trials.setdefault(model, {}).setdefault(rate, []).append(Trial(scored))
-    statistics = {"EER_userthresholds": _error_at_zero, "EER": equal_error_rate}
+        about, trial_of = read_trials(path)
+        model = Replicate.of(about["model"]).model
+        place = {"set": about["set"], "references": about["protocol"]["references"]}
+        for rate, trial in trial_of.items():
+            trials.setdefault(model, {}).setdefault(rate, []).append(trial)
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         table.writeheader()
         for model in in_order(trials):
-            for rate, statistic in statistics.items():
+            for rate, statistic in STATISTICS.items():
                 ours = trials[model][rate]
                 row = {**place, "model": model, "seeds": len(ours), "rate": rate}
                 found = interval(statistic, ours, resamples=resamples)
@@ -76,9 +80,25 @@ def compare_models(
                     table.writerow(row | {"versus": other} | _ends(found) | {"p": found.p})
 
 
-def _error_at_zero(genuine, forged) -> float:
-    """Compute the mean of FRR and FAR of scores less their writers' own thresholds."""
-    return half_total_error(genuine, forged, 0)
+def read_trials(path: Path) -> tuple[Mapping[str, Any], dict[str, Trial]]:
+    """Read the scores of a model on a set, as they enter each of :data:`STATISTICS`.
+
+    Parameters
+    ----------
+    path : Path
+        A shard of kind ``scores``.
+
+    Returns
+    -------
+    about : mapping
+        The attributes of the shard.
+    trials : dict of str to Trial
+        The scores by rate. Those of ``EER_userthresholds`` are less their writers' thresholds.
+    """
+    shard = shards.read(path, "scores", ("split", "writer", "forgery", "score"))
+    splits = splits_by_writer(shard)
+    own = [split.above_own_thresholds() for split in splits]
+    return shard.attributes, {"EER_userthresholds": Trial(own), "EER": Trial(splits)}
 
 
 def _others(model: str, models: Mapping[str, object], students: Mapping[str, Student]) -> list[str]:

@@ -26,21 +26,11 @@ from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
 from fkd.study.parts import ARCHITECTURES
+from fkd.study.provenance import PACKAGES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student, students_of
 from fkd.study.study import has_teacher
 from fkd.study.summary import SIGNIFICANCE, caveat
-
-PACKAGES = {
-    "torch": "PyTorch",
-    "numpy": "NumPy",
-    "scipy": "SciPy",
-    "scikit-learn": "scikit-learn",
-    "opencv-python-headless": "OpenCV",
-    "onnxruntime": "ONNX Runtime",
-}
-"""The packages that affect the numbers, by their names in the package index."""
-
 
 _PREPARED = (
     "ink was parted from paper by Otsu's threshold after a Gaussian blur of sigma 2, centered by its "

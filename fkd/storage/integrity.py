@@ -14,7 +14,7 @@ from fkd.storage.manifest import SUFFIX, read_manifests, sha256
 
 _log = logging.getLogger(__name__)
 
-_NO_RESULTS = ("logs", "benchmarks", "runs.csv", "README.md")
+_NO_RESULTS = ("logs", "benchmarks", "runs.csv", "run.json", "README.md")
 """Files and folders that no stage writes as results."""
 
 

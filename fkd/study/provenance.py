@@ -1,13 +1,34 @@
 """The record of a study's runs: when, with which code, on which processor and for how long."""
 
 import csv
+import json
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fkd import __version__
+from fkd.storage.atomic import writing
+
+RUNS = "runs.csv"
+"""The list of a study's runs, in the folder of its results."""
+
+RUN = "run.json"
+"""What determined the results of the last run, beside the list."""
+
+PACKAGES = {
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "scikit-learn": "scikit-learn",
+    "opencv-python-headless": "OpenCV",
+    "onnxruntime": "ONNX Runtime",
+}
+"""The packages that affect the numbers, by their names in the package index."""
 
 COLUMNS = ("began", "seconds", "cores", "processor", "version", "commit")
 
@@ -41,6 +62,25 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
         if is_new:
             table.writeheader()
         table.writerow(row)
+
+
+def describe_run(out: Path, settings: Mapping[str, Any], code: Mapping[str, str]) -> None:
+    """Write what determined the results of a run, for the comparison with other runs.
+
+    Parameters
+    ----------
+    out : Path
+        The JSON file, with the keys ``settings``, ``code`` and ``versions``.
+    settings : mapping
+        The completed config.
+    code : mapping of str to str
+        A digest of the code of each stage and of each model.
+    """
+    versions = {title: version(name) for name, title in PACKAGES.items()}
+    versions = {"fkd": __version__, "Python": platform.python_version()} | versions
+    content = {"settings": settings, "code": code, "versions": versions}
+    with writing(out) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def processor() -> str:

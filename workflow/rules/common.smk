@@ -25,7 +25,7 @@ from fkd.study.origin import (
     note_complete,
     refuse_results_of_others,
 )
-from fkd.study.provenance import record_run
+from fkd.study.provenance import RUN, RUNS, describe_run, record_run
 from fkd.study.replicates import Replicate
 from fkd.study.sources import expanded, refuse_double_keys, state_of
 
@@ -150,6 +150,16 @@ def code_of(script, networks=(), losses=False, names=False, layouts=False):
         )
 
     return number
+
+
+def code_of_everything():
+    """Compute a digest of the code of each stage, and of what each trained model is made of."""
+    found = {path.stem: number_of(path) for path in sorted(SCRIPTS.glob("*.py"))}
+    for name in [*MODELS, *study.siamese]:
+        parts = study.parts_of_models([name], losses=True)
+        entries = tuple(part.entry for part in parts if part.entry)
+        found[f"model {name}"] = number_of(None, tuple(p.place for p in parts), entries)
+    return found
 
 
 def content_of(file):
