@@ -165,10 +165,17 @@ class Other:
     files: Mapping[str, str] | None
 
 
+_REPOSITORY = "dimTsourounis/FKD on GitHub"
+_TRAINING_IMAGES = (
+    "The repository of the published study (Expert Systems with Applications 296, 2026, 129158), "
+    f"{_REPOSITORY}, links text images that are cut already; they are read by pages.layout: crops."
+)
+
 OTHERS = {
     "cvl": Other(
         holds="pages WWWW-T.tif or WWWW-T-cropped.tif, W writer, T text (1604 of 310 writers)",
-        obtain="Computer Vision Lab, TU Wien; search for 'CVL database writer retrieval'.",
+        obtain="Computer Vision Lab, TU Wien; search for 'CVL database writer retrieval'. "
+        + _TRAINING_IMAGES,
         files={"such page": rf"(?:.*/)?{CVL_PAGE}"},
     ),
     "iam": Other(
@@ -185,7 +192,7 @@ OTHERS = {
     CROPS: Other(
         holds="a folder for every writer, with text crops *.png, *.tif, *.tiff, *.jpg, *.jpeg or "
         "*.bmp",
-        obtain="Those who cut them.",
+        obtain="Those who cut them. " + _TRAINING_IMAGES,
         files={"text crop in a writer's folder": r"[^/]+/[^/]+\.(?i:png|tiff?|jpe?g|bmp)"},
     ),
     "pairs": Other(
@@ -207,7 +214,7 @@ OTHERS = {
     ),
     "onnx": Other(
         holds="one ONNX file, a feature extractor",
-        obtain="Those who trained it; the authors of the method publish theirs.",
+        obtain=f"Those who trained it; the authors of the method publish theirs, see {_REPOSITORY}.",
         files=None,
     ),
 }

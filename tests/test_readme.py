@@ -75,6 +75,7 @@ NAMES = (
     r"|SigComp2009|SigComp2011|ICDAR 2011"
     # A work is cited by its year.
     r"|offline signature verification\*, 2022|neural networks\*, 2017"
+    r"|Expert Systems with Applications 296 \(2026\) 129158"
 )
 """Digits that are part of a name."""
 
