@@ -54,7 +54,10 @@ def test_the_settings_shown_are_valid():
             config[section] = {**config.get(section, {}), **value}
     config["sizes"] = {"standard": {}}
     completed = complete(config, ROOT / "workflow/schemas/config.schema.yaml").settings
-    assert completed["models"] == {"theirs": {"onnx": "models/theirs.onnx"}}
+    assert completed["models"] == {
+        "theirs": {"onnx": "models/theirs.onnx"},
+        "described": {"features": "features.npz"},
+    }
     assert completed["evaluation"]["sets"]["mine"][0]["references"] == [3, 5]
 
 
