@@ -123,7 +123,8 @@ def _read_npz(path: Path) -> tuple[list[str], np.ndarray]:
             f"{printable(path)}: features and filenames are of type {values.dtype} and "
             f"{names.dtype}; expected numbers and a list of text"
         )
-    return names.tolist(), values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with its name
+        return names.tolist(), values.astype(np.float32)
 
 
 def _read_csv(path: Path) -> tuple[list[str], np.ndarray]:

@@ -12,6 +12,7 @@ from fkd import models
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import missing_data
+from fkd.models.elsewhere import read_table
 from fkd.models.extractor import Extractor
 from fkd.models.teacher import check_teacher
 from fkd.signatures.npz import read_npz
@@ -85,6 +86,7 @@ def _shard(path: Path) -> object:
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "image": (read_gray, "png"),
     "set": (read_npz, "npz"),
+    "features": (read_table, "npz"),
     "public weights": (models.read_public_weights, "pth"),
     "public weights as ONNX": (models.read_public_weights, "onnx"),
     "weights": (models.load, "safetensors"),
