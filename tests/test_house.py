@@ -42,6 +42,7 @@ WITHOUT_TORCH = (
     *("fkd.report.tables", "fkd.report.paper_tables", "fkd.report.methods", "fkd.report.card"),
     *("fkd.report.data", "fkd.report.run_times", "fkd.report.hypertext"),
     *("fkd.figures.references", "fkd.figures.splits", "fkd.figures.losses"),
+    *("fkd.figures.ranks", "fkd.figures.scores", "fkd.figures.writers", "fkd.report.comparison"),
     *("fkd.figures.curves", "fkd.figures.hardest", "fkd.figures.page", "fkd.figures.appearance"),
     *(
         "fkd.models.elsewhere",

@@ -179,10 +179,13 @@ ALL_RATES = {
     "Drawing error rates against the number of references",
     "Drawing the error rates of every split",
     "Drawing the error curves of synthetic, 3 references",
+    "Drawing the error rates of each writer of synthetic, 3 references",
+    "Drawing the ranks of models and what tells them apart",
 }
 RATES = ALL_RATES | {
     "Drawing the study in one picture",
     "Drawing the hardest cases of resnet18_cl on synthetic",
+    "Drawing the scores of resnet18_cl on synthetic",
 }
 LOSSES = {"Drawing the losses over the epochs"}
 CORRELATIONS = {"Drawing the correlations with the teacher on synthetic"}

@@ -118,6 +118,11 @@ class WriterScores:
         """The scores of all writers, genuine and forged, (n,) and (m,) float64, descending."""
         return self.drawn(np.ones(self.writers, np.int64))
 
+    def of_writer(self, writer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of one writer, genuine and forged, (n,) and (m,), descending."""
+        genuine, forged = (scores[of == writer] for scores, of in self._kinds)
+        return genuine, forged
+
     def above_own_thresholds(self) -> "WriterScores":
         """Take each writer's equal error threshold from the writer's scores.
 
@@ -130,7 +135,7 @@ class WriterScores:
         """
         genuine, forged = [], []
         for writer in range(self.writers):
-            own, others = (scores[of == writer] for scores, of in self._kinds)
+            own, others = self.of_writer(writer)
             if len(own) and len(others):
                 threshold = equal_error_threshold(own, others)
                 own, others = own - threshold, others - threshold

@@ -549,6 +549,7 @@ def figure(place, **labels):
 def figures():
     """List the figures of this study, for which it has the models and losses."""
     places = ["references", "splits"]
+    places += ["ranks"] * (len(study.models) > 2)  # fewer cannot be ranked
     places += ["page", "appearance"] * study.has_text
     places += ["pipeline"] * (study.has_text and study.has_teacher)
     places += ["realism"] * bool(DRAWN and set(study.used) - set(DRAWN))
@@ -560,7 +561,8 @@ def figures():
     places += [f"pairs/{name}" for name in study.judged_on_pairs]
     for name in study.judged:
         at_most = study.most_references(name)
-        places += [f"curves/{name}-{at_most}", f"hardest/{name}/{SHOWN}-{at_most}"]
+        places += [f"{kind}/{name}-{at_most}" for kind in ("curves", "writers")]
+        places += [f"{kind}/{name}/{SHOWN}-{at_most}" for kind in ("hardest", "scores")]
         places += [f"correlations/{name}"] * bool(study.compared)
         if VERIFIED:
             # The same model as elsewhere, if it is verified.

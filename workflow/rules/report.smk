@@ -212,6 +212,72 @@ rule figure_curves:
         "../scripts/figure_curves.py"
 
 
+rule figure_ranks:
+    input:
+        metrics,
+    output:
+        **figure("ranks"),
+    log:
+        "results/logs/figure_ranks.log",
+    benchmark:
+        "results/benchmarks/figure_ranks.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_ranks"),
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
+    message:
+        "Drawing the ranks of models and what tells them apart"
+    script:
+        "../scripts/figure_ranks.py"
+
+
+rule figure_writers:
+    input:
+        expand(
+            "results/scores/{{name}}/{model}-{{references}}.h5",
+            model=study.models,
+        ),
+    output:
+        **figure("writers/{name}-{references}", set="{name}"),
+    log:
+        "results/logs/figure_writers/{name}-{references}.log",
+    benchmark:
+        "results/benchmarks/figure_writers/{name}-{references}.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_writers"),
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
+    message:
+        "Drawing the error rates of each writer of {wildcards.name}, {wildcards.references} references"
+    script:
+        "../scripts/figure_writers.py"
+
+
+rule figure_scores:
+    input:
+        "results/scores/{name}/{model}-{references}.h5",
+    output:
+        **figure("scores/{name}/{model}-{references}", set="{name}"),
+    log:
+        "results/logs/figure_scores/{name}/{model}-{references}.log",
+    benchmark:
+        "results/benchmarks/figure_scores/{name}/{model}-{references}.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_scores"),
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
+    message:
+        "Drawing the scores of {wildcards.model} on {wildcards.name}"
+    script:
+        "../scripts/figure_scores.py"
+
+
 rule figure_correlations:
     input:
         teacher="results/features/{name}/teacher.h5",

@@ -1,0 +1,18 @@
+"""Draw the ranks of the models."""
+
+from pathlib import Path
+
+from fkd.figures.ranks import figure_ranks
+from fkd.logs import stage
+from fkd.study.students import students_of
+
+settings = dict(snakemake.params.settings)
+
+with stage(snakemake.log[0], snakemake.config["plugins"]):
+    figure_ranks(
+        metrics=[Path(path) for path in snakemake.input],
+        students=students_of(settings["students"]),
+        drawn=settings["drawn"],
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )
