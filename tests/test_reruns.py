@@ -364,6 +364,8 @@ UNTRACKED = {
     "signatures.*.expected.skilled": "of the user's data",
     "teacher.weights": "of the user's data; the content counts",
     "models.*.onnx": "of the user's data; the content counts",
+    "models.*.features.*": "of the user's data; the content counts",
+    "plugins": "modules of one's own; their code counts",
     "pages.pattern": "of the user's data",
     "teacher.every_seed": "of several seeds, which this study has none of",
     "evaluation.verified": "which models verifiers judge that this study has none of",
@@ -374,6 +376,9 @@ UNTRACKED = {
     "teacher.development": "which sets are inputs of the teacher",
     "geometry.connections.*.*": "those of the two networks that there are stand above",
     "students.*.response.parameters.*": "of a loss of one's own; those that there are stand above",
+    "students.*.maps.loss": "of a loss of one's own",
+    "students.*.maps.weights.*": "of a loss of one's own",
+    "students.*.maps.parameters.*": "of a loss of one's own",
 }
 """The settings that need not redo anything here, and why."""
 
