@@ -56,7 +56,7 @@ def load_plugins(files: Iterable[Path | str]) -> None:
             import_module(name)
         except Exception as error:
             del _loaded[name]
-            place = _line_of_syntax(error) or _last_place(error, [path.parent])
+            place = _line_of_syntax(error) or _last_place(error, set(path.parent.glob("*.py")))
             raise FkdError(f"plugins: {place or printable(path)}: {_in_words(error)}") from None
         finally:
             Registry.loading = None
@@ -65,6 +65,16 @@ def load_plugins(files: Iterable[Path | str]) -> None:
 def loaded_plugins() -> list[Path]:
     """List the files of the plugins that were loaded."""
     return list(_loaded.values())
+
+
+def sources_of_plugins() -> list[Path]:
+    """List the files of the plugins and of the modules beside them that were imported."""
+    folders = {path.parent for path in _loaded.values()}
+    modules = [module for name, module in list(sys.modules.items()) if name != "__main__"]
+    files = (getattr(module, "__file__", None) for module in modules)
+    # PyTorch has modules whose files are made-up names, as if they lay in the current folder.
+    found = {Path(file).resolve() for file in files if file and Path(file).is_absolute()}
+    return sorted(file for file in found if file.parent in folders)
 
 
 def fault_of_plugin(error: BaseException) -> str | None:
@@ -80,7 +90,7 @@ def fault_of_plugin(error: BaseException) -> str | None:
     str or None
         File, line, function and the error; None if no plugin was at work.
     """
-    place = _last_place(error, {path.parent for path in _loaded.values()})
+    place = _last_place(error, set(sources_of_plugins()))
     return place and f"{place}: {_in_words(error)}"
 
 
@@ -96,13 +106,11 @@ def _refuse_taken(name: str, path: Path) -> None:
         )
 
 
-def _last_place(error: BaseException, folders: Iterable[Path]) -> str | None:
-    """Find the last line of a plugin, or of a module beside it, that led to an error."""
-    package = Path(__file__).parent
+def _last_place(error: BaseException, files: set[Path]) -> str | None:
+    """Find the last line of some files that led to an error."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        is_own = package in path.parents or "site-packages" in path.parts
-        if path.parent in set(folders) and not is_own:
+        if path in files:
             where = f", in {frame.name}" if frame.name != "<module>" else ""
             return f"{printable(path)}:{frame.lineno}{where}"
     return None

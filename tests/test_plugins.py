@@ -12,7 +12,7 @@ from fkd.__main__ import main
 from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS
 from fkd.logs import stage
-from fkd.plugins import load_plugins, loaded_plugins
+from fkd.plugins import load_plugins, loaded_plugins, sources_of_plugins
 from fkd.report.wording import terms_in_words
 from fkd.study.code import Library
 from fkd.study.config import complete
@@ -107,6 +107,7 @@ def test_a_config_names_the_parts_of_a_plugin(mine):
     study = complete(config(signatures=signatures), SCHEMA)
     student = study.student("mine")
     assert loaded_plugins() == [mine]
+    assert sources_of_plugins() == sorted([mine, mine.with_name("beside.py")])
     assert study.settings["geometry"]["connections"]["plain"] == {"conv2": "early"}
     assert [response.loss for response in student.responses] == ["difference", "barlow_colleagues"]
     assert student.guided_by_maps and student.compared_maps == ["conv2"]

@@ -12,7 +12,7 @@ from time import time
 import fkd
 from fkd.errors import FkdError
 from fkd.layouts import CROPS, LAYOUTS, SYNTHETIC, missing_data
-from fkd.plugins import loaded_plugins
+from fkd.plugins import loaded_plugins, sources_of_plugins
 from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
 from fkd.storage.files import printable, printable_lines
@@ -603,8 +603,8 @@ def everything():
     state = blake2b(digest_of(study.settings).encode(), digest_size=8)
     for data in needed_data().values():
         state.update(state_of(data["path"]).encode())
-    for plugin in loaded_plugins():
-        state.update(content_of(plugin).encode())
+    for file in sources_of_plugins():
+        state.update(content_of(file).encode())
     for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             if "__pycache__" not in file.parts and "studies" not in file.parts:
