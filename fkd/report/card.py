@@ -61,7 +61,7 @@ image = prepare_image("signature.png")[None, None].astype(np.float32) / 255  # (
 def write_cards(
     *,
     models: list[Path],
-    teacher: Path,
+    teacher: Path | None,
     eer: Path,
     data: Path,
     title: str,
@@ -75,8 +75,8 @@ def write_cards(
     ----------
     models : list of Path
         The models' ONNX files, written by :func:`fkd.models.export.export_onnx`.
-    teacher : Path
-        The teacher's ONNX file, whether or not it is among `models`.
+    teacher : Path or None
+        The teacher's ONNX file, whether or not it is among `models`; None for a study without one.
     eer : Path
         CSV of :func:`fkd.report.tables.write_tables`.
     data : Path
@@ -95,7 +95,7 @@ def write_cards(
     FkdError
         Where a file is not an ONNX model of a study.
     """
-    teacher_training = read_description(teacher)["trained_with"]
+    teacher_training = read_description(teacher)["trained_with"] if teacher else {}
     rows, rates = read_data(data), read_rates(eer)
     set_beforehand = read_rates(verifiers) if verifiers else None
     for model, card in zip(models, markdown, strict=True):

@@ -163,8 +163,11 @@ def _came_prepared(rows: pd.DataFrame) -> str:
 
 
 def _models(config: Mapping) -> str:
-    """Describe the models of a study that judges models of others alone."""
-    return " ".join(["**Models.** This study trains no network.", *_others(config)])
+    """Describe the models of a study that has no teacher."""
+    siamese = siamese_of(config["siamese"])
+    trained = [f"{_siamese(name, spec)}." for name, spec in siamese.items()]
+    said = trained or ["This study trains no network."]
+    return " ".join(["**Models.**", *said, *_others(config)])
 
 
 def _others(config: Mapping) -> list[str]:

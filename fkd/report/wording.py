@@ -122,7 +122,8 @@ def pair_loss_in_words(siamese: Siamese) -> str:
         "euclidean": "the distance of two embeddings",
         "cosine": "the cosine of two embeddings",
     }[loss.comparison]
-    return f"{loss.label}{f' ({listed})' if listed else ''}; compared by {compared}"
+    name = loss.label + PAIR_LOSSES.plugin(siamese.loss)
+    return f"{name}{f' ({listed})' if listed else ''}; compared by {compared}"
 
 
 def terms_in_words(student: Student, radius: int | None = None, half: bool = True) -> list[str]:

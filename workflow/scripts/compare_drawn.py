@@ -5,7 +5,7 @@ from pathlib import Path
 from fkd.figures.realism import compare_drawn
 from fkd.logs import stage
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0], snakemake.config["plugins"]):
     compare_drawn(
         signatures=[Path(path) for path in snakemake.input],
         csv=Path(snakemake.output.csv),

@@ -10,7 +10,7 @@ verifiers = snakemake.input.verifiers
 with stage(snakemake.log[0], snakemake.config["plugins"]):
     write_cards(
         models=[Path(path) for path in snakemake.input.models],
-        teacher=Path(snakemake.input.teacher[0]),
+        teacher=next(map(Path, snakemake.input.teacher), None),
         eer=Path(snakemake.input.eer),
         data=Path(snakemake.input.data),
         verifiers=Path(verifiers[0]) if verifiers else None,
