@@ -27,6 +27,7 @@ COMMANDS = {
     "teacher-check": "fkd.models.teacher.check_teacher",
     "check": "fkd.storage.integrity.check",
     "compare": "fkd.report.comparison.compare_runs",
+    "verify_signature": "fkd.service.command.verify_signature",
 }
 """The commands that work on files given as arguments, with the dotted names of their functions."""
 
@@ -97,6 +98,8 @@ The functions are imported when they are called, so that ``--help`` is quick.
 """
 
 GROUPS = {
+    "inspect": "Files and models",
+    "verify_signature": "Verification for users",
     "draw_pages": "Text: from pages to text crops",
     "draw_signatures": "Signatures",
     "train_teacher": "Teacher",
@@ -104,7 +107,7 @@ GROUPS = {
     "export_onnx": "Evaluation of models",
     "compare_models": "Results",
 }
-"""The headings of the list of stages, by the first stage below each heading."""
+"""The headings of the list of commands and stages, by the first one below each heading."""
 
 EXAMPLES = {
     "inspect": "python -m fkd inspect results/crops/0.h5 --png crops.png",
@@ -112,6 +115,8 @@ EXAMPLES = {
     "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
     "check": "python -m fkd check results",
     "compare": "python -m fkd compare results ../other/results",
+    "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
+    "--reference a.png b.png --questioned q.png",
 }
 
 
@@ -230,11 +235,8 @@ def _overview() -> str:
             "run single stages.",
             width,
         ),
-        "",
-        "Files and models",
-        *map(line, COMMANDS),
     ]
-    for name in STAGES:
+    for name in COMMANDS | STAGES:
         if name in GROUPS:
             parts += ["", GROUPS[name]]
         parts.append(line(name))
@@ -302,6 +304,32 @@ def _take_runs(parser: ArgumentParser) -> None:
     """Add the arguments ``RUN RUN ... [-o FILE]``."""
     parser.add_argument("runs", type=Path, nargs="+", help="folders of studies or of their results")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
+def _take_comparison(parser: ArgumentParser) -> None:
+    """Add the arguments of a comparison of signatures."""
+    files = {"type": Path, "nargs": "+", "required": True, "metavar": "FILE"}
+    parser.add_argument(
+        "--verifier", **files, help="results/verifiers/VERIFIER/MODEL-NREF.h5, one or several NREF"
+    )
+    parser.add_argument("--reference", **files, help="scans of genuine signatures")
+    parser.add_argument(
+        "--questioned", type=Path, required=True, metavar="FILE", help="scan to compare with them"
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="*.onnx; by default, the one beside the verifier"
+    )
+    parser.add_argument(
+        "--machine",
+        type=Path,
+        metavar="FILE",
+        help="of wi; by default, the one beside the verifier",
+    )
+    parser.add_argument(
+        "--like", metavar="SET", help="development set whose scans are as yours, if they differ"
+    )
+    parser.add_argument(
+        "--prior", type=float, default=0.5, help="probability of a genuine signature beforehand"
+    )
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
 
 _TAKES = {
@@ -310,6 +338,7 @@ _TAKES = {
     "teacher-check": _take_teacher,
     "check": _take_folder,
     "compare": _take_runs,
+    "verify_signature": _take_comparison,
 }
 
 

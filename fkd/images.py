@@ -88,21 +88,50 @@ def read_gray(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             )
         # Pillow reads from memory, which ends where the file does. From a file, it would
         # allocate as many bytes as the header claims will follow.
-        with _Unlimited(), _open(io.BytesIO(path.read_bytes())) as image:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FkdError(f"{path}: damaged or cut short ({error}). Copy it again.") from None
+    return decode_gray(content, path, max_pixels)
+
+
+def decode_gray(content: bytes, name: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode the bytes of an image file as :func:`read_gray` does.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : Path or str
+        What messages call it.
+    max_pixels : int, optional
+        Refuse larger images before they are decoded.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width)
+        0 is black, 255 is white.
+
+    Raises
+    ------
+    FkdError
+        If these bytes are no such image. The message starts with the name.
+    """
+    try:
+        with _Unlimited(), _open(io.BytesIO(content)) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise FkdError(
-                    f"{path}: too large ({height} x {width} pixels, at most {max_pixels} allowed). "
+                    f"{name}: too large ({height} x {width} pixels, at most {max_pixels} allowed). "
                     "Scale it down or raise the limit."
                 )
             with _ONE_LARGE if width * height > LARGE else nullcontext():
-                gray = _to_gray(path, image)
+                gray = _to_gray(name, image)
     except (FkdError, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise FkdError(f"{path}: not a readable image (one of {', '.join(FORMATS)}).") from None
+        raise FkdError(f"{name}: not a readable image (one of {', '.join(FORMATS)}).") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
-        raise FkdError(f"{path}: damaged or cut short ({error}). Copy it again.") from None
+        raise FkdError(f"{name}: damaged or cut short ({error}). Copy it again.") from None
     return np.ascontiguousarray(gray)
 
 
@@ -119,7 +148,12 @@ def resolution_of(path: Path | str) -> float | None:
     float or None
         Dots per inch; None where the file states none, or different ones for rows and columns.
     """
-    with _Unlimited(), _open(io.BytesIO(Path(path).read_bytes())) as image:
+    return stated_resolution(Path(path).read_bytes())
+
+
+def stated_resolution(content: bytes) -> float | None:
+    """Read the resolution that the bytes of an image file state, see :func:`resolution_of`."""
+    with _Unlimited(), _open(io.BytesIO(content)) as image:
         stated = image.info.get("dpi")
     try:
         across, down = map(float, stated)
@@ -177,7 +211,7 @@ def _open(content: io.BytesIO) -> Image.Image:
         return Image.open(content, formats=FORMATS)
 
 
-def _to_gray(path: Path, image: Image.Image) -> np.ndarray:
+def _to_gray(path: Path | str, image: Image.Image) -> np.ndarray:
     """Convert an opened image to gray levels of 8 bits; `path` is for messages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,8 @@ from fkd.layouts import LAYOUTS
 from fkd.registry import Registry
 from fkd.study.parts import ARCHITECTURES, MAP_LOSSES, RESPONSE_LOSSES
 from fkd.study.siamese import PAIR_LOSSES
+if TYPE_CHECKING:
+    from verified import Results
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -29,6 +32,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there: research data and reference results are needed")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> "Results":
+    """Verifiers on drawn signatures, and scans to judge."""
+    from verified import make_results  # takes long to load, and few tests need it
+
+    return make_results(tmp_path_factory.mktemp("verified"))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ ROOMS = {
     "models",
     "pairs",
     "report",
+    "service",
     "signatures",
     "storage",
     "study",
@@ -51,7 +52,8 @@ WITHOUT_TORCH = (
         "fkd.verification.stage",
     ),
     *("fkd.text.pages", "fkd.text.crops", "fkd.text.check", "fkd.signatures.prepare"),
-    *("fkd.synthesis.handwriting", "fkd.synthesis.signatures", "fkd.layouts", "fkd.patterns"),
+    *("fkd.service.command", "fkd.service.verifier", "fkd.synthesis.handwriting"),
+    *("fkd.synthesis.signatures", "fkd.layouts", "fkd.patterns"),
 )
 """Modules of stages that run no network, and all that a study's description needs."""
 
@@ -128,6 +130,12 @@ def test_figures_report_and_inspection_stand_side_by_side():
         if room(module) in SHOWING:
             beside = {other for other in others if room(other) in SHOWING}
             assert {room(other) for other in beside} <= {room(module)}, module
+
+
+def test_nothing_in_a_study_knows_the_service():
+    for module, others in imports().items():
+        if room(module) != "service":
+            assert "service" not in {room(other) for other in others}, module
 
 
 def test_the_library_does_not_know_snakemake():

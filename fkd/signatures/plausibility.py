@@ -50,20 +50,32 @@ def signs(image: np.ndarray) -> list[str]:
     found = {
         "much_ink": box.mean() > MOST_INK,
         "ink_at_border": max(side.sum() for side in border) >= AT_BORDER,
-        "several_bodies": _bodies(ink) > 1,
+        "several_bodies": (bodies(ink) >= BODY).sum() > 1,
     }
     return [name for name, is_found in found.items() if is_found]
 
 
-def _bodies(ink: np.ndarray) -> int:
-    """Count the bodies of ink that lie apart from each other."""
+def bodies(ink: np.ndarray, gap: float = GAP) -> np.ndarray:
+    """Find the bodies of ink that lie apart from each other.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (height, width)
+        Where the ink is, at one pixel at least.
+    gap : float
+        The gap between bodies, as a share of the image's longer side.
+
+    Returns
+    -------
+    ndarray of float64, shape (bodies,)
+        The share of the ink that each body has.
+    """
     scale = min(1, _SIDE / max(ink.shape))
     size = tuple(max(1, round(side * scale)) for side in ink.shape[::-1])
     dark = ink.view(np.uint8) * np.uint8(255)
     amount = cv2.resize(dark, size, interpolation=cv2.INTER_AREA)
-    reach = max(1, round(GAP * max(size) / 2))
+    reach = max(1, round(gap * max(size) / 2))
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     joined = cv2.dilate((amount > 0).astype(np.uint8), shape)
     number, label = cv2.connectedComponents(joined)
-    share = np.bincount(label.ravel(), amount.ravel(), number)[1:] / amount.sum()
-    return int((share >= BODY).sum())
+    return np.bincount(label.ravel(), amount.ravel(), number)[1:] / amount.sum()
