@@ -28,6 +28,13 @@ COMMANDS = {
     "check": "fkd.storage.integrity.check",
     "compare": "fkd.report.comparison.compare_runs",
     "verify_signature": "fkd.service.command.verify_signature",
+    "make_secret": "fkd.service.running.make_secret",
+    "migrate_store": "fkd.service.running.migrate_store",
+    "activate_verifier": "fkd.service.running.activate_verifier",
+    "make_key": "fkd.service.running.make_key",
+    "serve": "fkd.service.running.serve",
+    "audit": "fkd.service.running.audit",
+    "rotate_secret": "fkd.service.running.rotate_secret",
 }
 """The commands that work on files given as arguments, with the dotted names of their functions."""
 
@@ -99,7 +106,7 @@ The functions are imported when they are called, so that ``--help`` is quick.
 
 GROUPS = {
     "inspect": "Files and models",
-    "verify_signature": "Verification for users",
+    "verify_signature": "Verification for users, and the service",
     "draw_pages": "Text: from pages to text crops",
     "draw_signatures": "Signatures",
     "train_teacher": "Teacher",
@@ -117,6 +124,13 @@ EXAMPLES = {
     "compare": "python -m fkd compare results ../other/results",
     "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
     "--reference a.png b.png --questioned q.png",
+    "make_secret": "python -m fkd make_secret > key",
+    "migrate_store": "FKD_DATABASE=sqlite:///fkd.sqlite python -m fkd migrate_store",
+    "activate_verifier": "python -m fkd activate_verifier --verifier results/verifiers/wi/teacher-2.h5",
+    "make_key": "python -m fkd make_key first --role admin enroll verify audit",
+    "serve": "python -m fkd serve --port 8080",
+    "audit": "python -m fkd audit --check",
+    "rotate_secret": "FKD_KEYS=NEW,OLD python -m fkd rotate_secret",
 }
 
 
@@ -306,13 +320,11 @@ def _take_runs(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
 def _take_comparison(parser: ArgumentParser) -> None:
     """Add the arguments of a comparison of signatures."""
+def _take_verifier(parser: ArgumentParser) -> None:
+    """Add the arguments that name the files of a verifier."""
     files = {"type": Path, "nargs": "+", "required": True, "metavar": "FILE"}
     parser.add_argument(
         "--verifier", **files, help="results/verifiers/VERIFIER/MODEL-NREF.h5, one or several NREF"
-    )
-    parser.add_argument("--reference", **files, help="scans of genuine signatures")
-    parser.add_argument(
-        "--questioned", type=Path, required=True, metavar="FILE", help="scan to compare with them"
     )
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="*.onnx; by default, the one beside the verifier"
@@ -326,10 +338,59 @@ def _take_comparison(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--like", metavar="SET", help="development set whose scans are as yours, if they differ"
     )
+
+
+def _take_comparison(parser: ArgumentParser) -> None:
+    """Add the arguments of a comparison of signatures."""
+    _take_verifier(parser)
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="scans of genuine signatures",
+    )
+    parser.add_argument(
+        "--questioned", type=Path, required=True, metavar="FILE", help="scan to compare with them"
+    )
     parser.add_argument(
         "--prior", type=float, default=0.5, help="probability of a genuine signature beforehand"
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+
+def _take_key(parser: ArgumentParser) -> None:
+    """Add the arguments ``NAME --role ROLE...``."""
+    parser.add_argument("name", help="what the key is for")
+    parser.add_argument(
+        "--role",
+        nargs="+",
+        required=True,
+        metavar="ROLE",
+        choices=["enroll", "verify", "audit", "admin"],
+        help="enroll, verify, audit or admin, or several",
+    )
+
+
+def _take_address(parser: ArgumentParser) -> None:
+    """Add the arguments of the service."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on")
+    parser.add_argument(
+        "--per_minute", type=int, default=600, help="requests a minute under one API key"
+    )
+    parser.add_argument("--body", type=int, default=20, help="megabytes of a request at most")
+
+
+def _take_audit(parser: ArgumentParser) -> None:
+    """Add the arguments ``[--check] [--head HASH]``."""
+    parser.add_argument("--check", action="store_true", help="check the audit, do not print it")
+    parser.add_argument("--head", metavar="HASH", help="hash that an earlier check printed")
+
+
+def _take_nothing(_: ArgumentParser) -> None:
+    """Add no arguments: the environment says all."""
 
 
 _TAKES = {
@@ -339,6 +400,13 @@ _TAKES = {
     "check": _take_folder,
     "compare": _take_runs,
     "verify_signature": _take_comparison,
+    "make_secret": _take_nothing,
+    "migrate_store": _take_nothing,
+    "activate_verifier": _take_verifier,
+    "make_key": _take_key,
+    "serve": _take_address,
+    "audit": _take_audit,
+    "rotate_secret": _take_nothing,
 }
 
 

@@ -1,0 +1,155 @@
+"""Uploads are decoded in processes of their own, whose time and memory are limited.
+
+A file from elsewhere may take any amount of both. What goes through the pipes is JSON and plain
+pixels, so nothing that a decoder says is run.
+"""
+
+import json
+import multiprocessing
+import queue
+import resource
+import signal
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fkd.preprocess import INPUT
+from fkd.service.quality import Finding, finding
+from fkd.service.scans import Preprocessing, Scan, read_scan
+
+SECONDS = 20.0
+"""The time that one image may take."""
+
+MEMORY = 1 << 30
+"""The bytes that a process may take besides what it has when it starts."""
+
+MAX_PIXELS = 40_000_000
+"""Larger images are refused: a page of A4 at 600 dpi has 35 million pixels."""
+
+_HEAD = 4  # bytes of the length of what comes before the pixels
+
+
+class Decoders:
+    """Processes that read scans. They start when they are first needed.
+
+    Parameters
+    ----------
+    number : int
+        How many images are read at the same time.
+    seconds, memory, max_pixels : float, int, int
+        The limits, see :data:`SECONDS`, :data:`MEMORY` and :data:`MAX_PIXELS`.
+    """
+
+    def __init__(
+        self,
+        number: int = 2,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self._seconds, self._limits = seconds, (memory, max_pixels)
+        self._free: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
+        for _ in range(number):
+            self._free.put(None)
+        self._number = number
+
+    def __call__(self, content: bytes, preprocessing: Preprocessing) -> Scan:
+        """Read a scan as :func:`fkd.service.scans.read_scan` does, within the limits."""
+        process = self._free.get()
+        try:
+            process = process or _Process(*self._limits)
+            answer = process.ask(content, preprocessing, self._seconds)
+            if answer is None:
+                process.end()
+                process = None
+                return Scan(
+                    [
+                        finding(
+                            "unreadable",
+                            f"It takes more than {self._seconds:g} s or {self._limits[0] >> 20} MB "
+                            "to decode. Save it as a plain PNG file.",
+                        )
+                    ],
+                    None,
+                )
+            return answer
+        finally:
+            self._free.put(process)
+
+    def close(self) -> None:
+        """End all processes."""
+        for _ in range(self._number):
+            if process := self._free.get():
+                process.end()
+            self._free.put(None)
+
+
+class _Process:
+    """One process, and the pipe to it."""
+
+    def __init__(self, memory: int, max_pixels: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(
+            target=serve_scans, args=(other, memory, max_pixels), daemon=True
+        )
+        self._process.start()
+        other.close()
+
+    def ask(self, content: bytes, preprocessing: Preprocessing, seconds: float) -> Scan | None:
+        """Have an image read; None if it takes too much."""
+        try:
+            self._pipe.send_bytes(_packed(asdict(preprocessing), content))
+            if not self._pipe.poll(seconds):
+                return None
+            told, pixels = _unpacked(self._pipe.recv_bytes(1 << 20))
+        except (EOFError, OSError):
+            return None
+        findings = [Finding(**one) for one in told["findings"]]
+        image = np.frombuffer(pixels, np.uint8).reshape(INPUT) if pixels else None
+        return Scan(findings, image)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def serve_scans(pipe: Connection, memory: int, max_pixels: int) -> None:
+    """Read the scans that come through a pipe, until it closes.
+
+    Parameters
+    ----------
+    pipe : Connection
+        The pipe.
+    memory, max_pixels : int
+        The limits.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
+    read_scan(b"", Preprocessing())  # loads what is loaded late
+    held = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+    most = held * resource.getpagesize() + memory
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(EOFError, OSError):
+        while True:
+            settings, content = _unpacked(pipe.recv_bytes())
+            settings["canvas"] = tuple(settings["canvas"])
+            scan = read_scan(content, Preprocessing(**settings), max_pixels)
+            pixels = b"" if scan.image is None else scan.image.tobytes()
+            told = {"findings": [asdict(one) for one in scan.findings]}
+            pipe.send_bytes(_packed(told, pixels))
+
+
+def _packed(told: dict[str, Any], content: bytes) -> bytes:
+    head = json.dumps(told).encode()
+    return len(head).to_bytes(_HEAD, "big") + head + content
+
+
+def _unpacked(message: bytes) -> tuple[dict[str, Any], bytes]:
+    end = _HEAD + int.from_bytes(message[:_HEAD], "big")
+    return json.loads(message[_HEAD:end]), message[end:]

@@ -1,0 +1,1 @@
+"""The migrations of the service's database, which Alembic runs."""
