@@ -21,7 +21,7 @@ from fkd.errors import FkdError
 from fkd.service import store as stored
 from fkd.service.access import Access, Caller, Role
 from fkd.service.desk import Desk
-from fkd.service.gate import Gate, Limits, Metrics
+from fkd.service.gate import Gate, Limits, Metrics, failure
 from fkd.service.problems import Broken, Invalid, NotAllowed, NotFound, NotReady, Problem
 from fkd.service.quality import Finding
 from fkd.service.store import PAGE, ApiKey, Customer, Store
@@ -421,6 +421,10 @@ def _answer_problems(app: FastAPI) -> None:
     @app.exception_handler(FkdError)
     def failed(_: Request, error: FkdError) -> JSONResponse:
         return answer(Broken(str(error)))
+
+    @app.exception_handler(Exception)
+    def broken(request: Request, _: Exception) -> JSONResponse:
+        return answer(failure(request.scope["state"]["number"]))
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -5,10 +5,13 @@ pixels, so nothing that a decoder says is run.
 """
 
 import json
-import multiprocessing
+import os
 import queue
 import resource
 import signal
+import socket
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
@@ -92,13 +95,18 @@ class _Process:
     """One process, and the pipe to it."""
 
     def __init__(self, memory: int, max_pixels: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(
-            target=serve_scans, args=(other, memory, max_pixels), daemon=True
-        )
-        self._process.start()
-        other.close()
+        own, other = socket.socketpair()
+        with other:
+            # The process must find this package wherever this one has it from.
+            places = os.pathsep.join(place for place in sys.path if place)
+            limits = [str(other.fileno()), str(memory), str(max_pixels)]
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fkd.service.decoding", *limits],
+                env=os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[other.fileno()],
+            )
+        self._pipe = Connection(own.detach())
 
     def ask(self, content: bytes, preprocessing: Preprocessing, seconds: float) -> Scan | None:
         """Have an image read; None if it takes too much."""
@@ -115,7 +123,7 @@ class _Process:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self._pipe.close()
 
 
@@ -153,3 +161,7 @@ def _packed(told: dict[str, Any], content: bytes) -> bytes:
 def _unpacked(message: bytes) -> tuple[dict[str, Any], bytes]:
     end = _HEAD + int.from_bytes(message[:_HEAD], "big")
     return json.loads(message[_HEAD:end]), message[end:]
+
+
+if __name__ == "__main__":
+    serve_scans(Connection(int(sys.argv[1])), *map(int, sys.argv[2:]))

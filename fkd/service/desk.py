@@ -24,10 +24,10 @@ MOST_REFERENCES = 50
 """References of a customer at most."""
 
 
-def load(files: Mapping[str, Any]) -> Verifier:
+def load(files: Mapping[str, Any], foreign: bool) -> Verifier:
     """Load a verifier from its files, as :meth:`Desk.activate` stores them."""
     named = {key: files[key] for key in ("model", "machine", "like")}
-    return Verifier.load(*files["verifier"], **named)
+    return Verifier.load(*files["verifier"], **named, foreign=foreign)
 
 
 class Desk:
@@ -61,7 +61,7 @@ class Desk:
         with self._loading:
             if self._loaded is None or self._loaded[0] != digest:
                 try:
-                    found = load(files)
+                    found = load(files, foreign=False)  # it was tried once
                 except FkdError as error:
                     raise NotReady(f"The active verifier cannot be read. {error}") from error
                 if found.digest != digest:
@@ -149,10 +149,12 @@ class Desk:
             "machine": machine and str(Path(machine).resolve()),
             "like": like,
         }
-        loaded = load(files)
+        loaded = load(files, foreign=True)
         with tqdm(desc="enrolling anew", unit="reference", disable=None) as bar:
             while not self.store.activate(actor, loaded.digest, files):
                 self._enroll_anew(loaded, bar)
+        with self._loading:
+            self._loaded = loaded.digest, loaded
         return loaded
 
     def _enroll_anew(self, verifier: Verifier, bar: tqdm) -> None:

@@ -101,12 +101,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, started = time.perf_counter(), 500, False
+        number = uuid4().hex[:12]
+        scope.setdefault("state", {})["number"] = number
 
         async def send_on(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 own = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
                 message["headers"] = [*message["headers"], *own]
             await send(message)
@@ -116,12 +118,9 @@ class Gate:
         except Problem as problem:
             await send_problem(send_on, problem)
         except Exception:
-            number = uuid4().hex[:12]
             _log.exception("request %s failed", number)
-            await send_problem(
-                send_on,
-                Broken(f"This is a fault of the service. Its log says more under {number}."),
-            )
+            if not started:
+                await send_problem(send_on, failure(number))
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._metrics.requests.labels(scope["method"], route, status).inc()
@@ -134,7 +133,7 @@ class Gate:
             key = key.strip() if kind.lower() == "bearer" else None
             address = (scope.get("client") or ("", 0))[0]
             caller = await run_in_threadpool(self._access.check, key, address)
-            scope.setdefault("state", {})["caller"] = caller
+            scope["state"]["caller"] = caller
         stated = headers.get(b"content-length", b"0")
         if not stated.isdigit() or int(stated) > self._limits.body:
             raise TooLarge(self._too_large())
@@ -173,6 +172,11 @@ class Gate:
 
     def _too_large(self) -> str:
         return f"A request has {self._limits.body >> 20} MB at most. Send fewer or smaller images."
+
+
+def failure(number: str) -> Broken:
+    """Make the problem of a bug, of which the log says more under this number."""
+    return Broken(f"This is a fault of the service. Its log says more under {number}.")
 
 
 async def send_problem(send: Any, problem: Problem) -> None:

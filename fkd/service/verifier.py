@@ -45,8 +45,8 @@ other one accepts: a decision is never more lenient than both.
 PRIOR = 0.5
 """The probability of a genuine signature before anything was compared, unless the user states one."""
 
-LEVEL = 0.95
-"""The confidence of the intervals of rates."""
+LEVEL, RESAMPLES = 0.95, 500
+"""The confidence of the intervals of rates, and the number of draws of writers."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,7 @@ class Verifier:
         model: Path | str | None = None,
         machine: Path | str | None = None,
         like: str | None = None,
+        foreign: bool = True,
     ) -> "Verifier":
         """Read a verifier from the files of a study.
 
@@ -222,6 +223,9 @@ class Verifier:
         like : str, optional
             The development set whose scans are as yours, if the verifier's sets were prepared
             differently.
+        foreign : bool
+            Whether the model may come from elsewhere, so that it is tried before it is used; see
+            :func:`fkd.models.trial.try_out`.
 
         Raises
         ------
@@ -251,7 +255,8 @@ class Verifier:
                 f"(SHA-256 {digests['model'][:12]}, expected {str(about['onnx'])[:12]}). Give the "
                 "ONNX file of the same study."
             )
-        try_out(place)
+        if foreign:
+            try_out(place)
         extract = Extractor(place)
         length = extract(np.zeros((1, *INPUT), np.uint8)).shape[1]
         if protocol.comparison != "svm":
@@ -392,8 +397,8 @@ class Verifier:
         """The thresholds that reject and accept, by number of references."""
         found = {}
         for references, one in self.measured.items():
-            cuts = [_cut(aim, one) for aim in (REJECT_BELOW, ACCEPT_AT)]
-            found[references] = tuple(sorted(cuts, key=lambda cut: cut.value))
+            reject, accept = sorted(_cuts(one), key=lambda cut: cut.value)
+            found[references] = (reject, accept)
         return found
 
     def _measured_with(self, references: int) -> files.Verifier:
@@ -407,25 +412,28 @@ class Verifier:
         return self.measured[references]
 
 
-def _cut(aim: str, measured: files.Verifier) -> Cut:
-    """Take a threshold, with the intervals of its rates.
+def _cuts(measured: files.Verifier) -> list[Cut]:
+    """Take the two thresholds, with the intervals of their rates.
 
     Writers differ, so they are drawn anew; where no signature erred, no draw shows an error, and
     the interval of a share of independent scores is wider. The wider ends are taken.
     """
-    threshold = measured.thresholds[aim]
+    thresholds = {aim: measured.thresholds[aim] for aim in (REJECT_BELOW, ACCEPT_AT)}
 
     def rates(genuine: np.ndarray, forged: np.ndarray) -> np.ndarray:
-        found = rates_at(threshold.value, genuine, forged)
-        return np.array([found["FRR"], found["FAR_skilled"]])
+        found = [rates_at(one.value, genuine, forged) for one in thresholds.values()]
+        return np.array([[one["FRR"], one["FAR_skilled"]] for one in found])
 
-    drawn = interval(rates, [Trial([measured.development])], level=LEVEL)
-    ends = []
-    counts = (threshold.genuine, threshold.forged)
-    for at, (share, of) in enumerate(zip((threshold.frr, threshold.far), counts, strict=True)):
-        low, high = (float(end) for end in share_interval(round(share * of), of, LEVEL))
-        ends.append(Rate(share, min(low, float(drawn.low[at])), max(high, float(drawn.high[at]))))
-    return Cut(aim, threshold.value, *ends, *counts, threshold.note)
+    drawn = interval(rates, [Trial([measured.development])], resamples=RESAMPLES, level=LEVEL)
+    cuts = []
+    for at, (aim, one) in enumerate(thresholds.items()):
+        ends = []
+        for kind, (share, of) in enumerate(((one.frr, one.genuine), (one.far, one.forged))):
+            low, high = (float(end) for end in share_interval(round(share * of), of, LEVEL))
+            low, high = min(low, drawn.low[at, kind]), max(high, drawn.high[at, kind])
+            ends.append(Rate(share, float(low), float(high)))
+        cuts.append(Cut(aim, one.value, *ends, one.genuine, one.forged, one.note))
+    return cuts
 
 
 def _why(

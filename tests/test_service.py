@@ -1,0 +1,241 @@
+"""The service over HTTP: enroll, verify, erase, and what it says when something is wrong."""
+
+from uuid import uuid4
+
+import pytest
+from serving import as_files, serving
+from verified import NUMBERS
+
+from fkd.service import Verifier
+
+
+@pytest.fixture(scope="module")
+def service(made, tmp_path_factory):
+    with serving(f"sqlite:///{tmp_path_factory.mktemp('service')}/fkd.sqlite", made) as running:
+        yield running
+
+
+@pytest.fixture
+def enrolled(service, made):
+    customer = service.new_customer(label="Account 7")
+    service.enroll(customer, made.genuine(1)[:3])
+    return customer
+
+
+def problem(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert (found["status"], found["code"]) == (status, code) and found["detail"]
+    return found
+
+
+def test_the_service_answers_as_the_library(service, enrolled, made):
+    verifier = Verifier.load(*(made.verifier("wi", number) for number in NUMBERS))
+    references = made.genuine(1)[:3]
+    questioned = [made.genuine(1)[3], *made.forged(1)[:2], made.genuine(2)[0]]
+    place = f"/v1/customers/{enrolled}/verifications"
+    answers = service.client.post(place, files=as_files(questioned), params={"prior": 0.3})
+    assert answers.status_code == 201
+    for path, answer in zip(questioned, answers.json(), strict=True):
+        expected = verifier.compare(references, path, prior=0.3).judgment
+        assert answer["judgment"]["score"] == pytest.approx(expected.score, abs=1e-6)
+        assert answer["judgment"]["match_score"] == pytest.approx(expected.match_score, abs=1e-6)
+        assert answer["judgment"]["decision"] == expected.decision
+        assert answer["references"] == 3 and answer["verifier"] == verifier.digest
+        assert answer["customer_id"] == enrolled
+    one = answers.json()[0]
+    assert service.client.get(f"{place}/{one['verification_id']}").json() == one
+    assert service.client.get(place).json() == answers.json()[::-1]
+    assert service.client.get(place, params={"limit": 1}).json() == answers.json()[-1:]
+
+
+def test_a_customer_is_verified_from_the_first_reference_on(service, made):
+    customer = service.new_customer()
+    place = f"/v1/customers/{customer}/verifications"
+    sent = service.client.post(place, files=as_files(made.genuine(1)[3:4]))
+    assert "Add references" in problem(sent, 409, "conflict")["detail"]
+    for enrolled, used in ((1, 1), (2, 1), (3, 3), (4, 3)):
+        service.enroll(customer, made.genuine(1)[enrolled - 1 : enrolled])
+        sent = service.client.post(place, files=as_files(made.genuine(1)[4:5])).json()
+        assert sent[0]["references"] == used
+    listed = service.client.get(f"/v1/customers/{customer}/references").json()
+    removed = service.client.delete(
+        f"/v1/customers/{customer}/references/{listed[0]['reference_id']}"
+    )
+    assert removed.status_code == 204
+    again = service.client.get(f"/v1/customers/{customer}/references").json()
+    assert again == listed[1:]
+
+
+def test_customers_are_listed_page_by_page(service):
+    made = {service.new_customer() for _ in range(5)}
+    seen, after = [], None
+    while True:
+        page = service.client.get(
+            "/v1/customers", params={"limit": 2} | ({"after": after} if after else {})
+        ).json()
+        if not page:
+            break
+        seen += [one["customer_id"] for one in page]
+        after = seen[-1]
+    assert made <= set(seen) and seen == sorted(set(seen))
+
+
+def test_an_erased_customer_is_gone(service, enrolled, made):
+    place = f"/v1/customers/{enrolled}"
+    service.client.post(f"{place}/verifications", files=as_files(made.genuine(1)[3:4]))
+    erased = service.client.delete(place)
+    assert erased.status_code == 200 and erased.json()["label"] is None
+    assert service.client.get(place).json() == erased.json()
+    for path in ("references", "verifications"):
+        problem(service.client.get(f"{place}/{path}"), 410, "erased")
+        sent = service.client.post(f"{place}/{path}", files=as_files(made.genuine(1)[:1]))
+        problem(sent, 410, "erased")
+    problem(service.client.delete(place), 410, "erased")
+
+
+def test_images_that_are_refused_are_named_and_nothing_is_stored(service, enrolled, made):
+    files = as_files([made.genuine(1)[3], b"no image", made.genuine(1)[4]])
+    sent = service.client.post(f"/v1/customers/{enrolled}/references", files=files)
+    found = problem(sent, 422, "unusable_image")
+    assert "image 2" in found["detail"]
+    assert [[one["code"] for one in quality] for quality in found["quality"]] == [
+        [],
+        ["unreadable"],
+        [],
+    ]
+    assert len(service.client.get(f"/v1/customers/{enrolled}/references").json()) == 3
+    again = service.client.post(
+        f"/v1/customers/{enrolled}/references", files=as_files(made.genuine(1)[:1])
+    )
+    assert "reference_id" in problem(again, 409, "conflict")
+
+
+def test_the_model_states_its_measured_rates(service, made):
+    found = service.client.get("/v1/models").json()
+    assert found["about"]["verifier"] == "wi" and set(found["thresholds"]) == {"1", "3"}
+    reject, accept = found["thresholds"]["3"]
+    assert reject["value"] <= accept["value"]
+    for cut in (reject, accept):
+        assert 0 <= cut["far"]["low"] <= cut["far"]["value"] <= cut["far"]["high"] <= 1
+
+
+def test_keys_are_made_used_and_revoked(service):
+    made = service.client.post("/v1/keys", json={"name": "counter", "roles": ["verify"]}).json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    assert service.client.get("/v1/models", headers=headers).status_code == 200
+    problem(service.client.get("/v1/keys", headers=headers), 403, "wrong_role")
+    listed = service.client.get("/v1/keys").json()
+    assert made["stored"] in listed and made["key"] not in str(listed)
+    revoked = service.client.delete(f"/v1/keys/{made['stored']['key_id']}").json()
+    assert revoked["revoked"] is not None
+    problem(service.client.get("/v1/models", headers=headers), 401, "no_key")
+    problem(service.client.delete("/v1/keys/nobody"), 404, "not_found")
+
+
+def test_everything_is_audited_without_personal_data(service, made):
+    customer = service.new_customer(label="Ann Smith")
+    service.enroll(customer, made.genuine(1)[:1])
+    place = f"/v1/customers/{customer}"
+    service.client.post(f"{place}/verifications", files=as_files(made.genuine(1)[3:4]))
+    service.client.delete(place)
+    records, after = [], 0
+    while page := service.client.get("/v1/audit", params={"after": after}).json():
+        records += page
+        after = page[-1]["number"]
+    own = [one["action"] for one in records if one["subject"] == customer]
+    assert own == ["customer.created", "reference.added", "verification.made", "customer.erased"]
+    assert "Ann" not in str(records)
+    assert {one["actor"] for one in records if one["subject"] == customer} == {
+        service.keys["all"].split("_")[1]
+    }
+    checked = service.client.get("/v1/audit/check").json()
+    assert checked == {"records": len(records), "head": records[-1]["hash"], "faults": []}
+
+
+def test_health_readiness_and_metrics(service, enrolled, made, tmp_path):
+    assert service.client.get("/health", headers=service.using(None)).json()["status"] == "alive"
+    assert service.client.get("/ready", headers=service.using(None)).json()["status"] == "ready"
+    place = f"/v1/customers/{enrolled}/verifications"
+    decision = service.client.post(place, files=as_files(made.genuine(1)[3:4])).json()[0]
+    text = service.client.get("/metrics").text
+    assert f'fkd_decisions_total{{decision="{decision["judgment"]["decision"]}"}}' in text
+    assert 'route="/v1/customers/{customer_id}/verifications",status="201"' in text
+    assert enrolled not in text
+    with serving(f"sqlite:///{tmp_path}/empty.sqlite", made, verifier=None) as empty:
+        assert empty.client.get("/health").status_code == 200
+        assert (
+            "activate_verifier" in problem(empty.client.get("/ready"), 503, "not_ready")["detail"]
+        )
+        problem(empty.client.get("/v1/models"), 503, "not_ready")
+
+
+def test_a_verifier_whose_files_changed_is_not_used(made, tmp_path):
+    import shutil
+
+    shutil.copytree(made.folder, tmp_path / "results")
+    with serving(f"sqlite:///{tmp_path}/fkd.sqlite", made, verifier=None) as service:
+        desk = service.parts.desk
+        copied = [tmp_path / f"results/verifiers/cosine/cells-{n}.h5" for n in NUMBERS]
+        desk.activate("test", copied, None, None, None)
+        assert service.client.get("/ready").status_code == 200
+        desk._loaded = None  # as after a restart
+        shutil.copy(made.verifier("cosine", 1), copied[1])
+        assert "cannot be read" in problem(service.client.get("/ready"), 503, "not_ready")["detail"]
+        shutil.copy(made.verifier("cosine", 3), copied[1])
+        copied[0].unlink()
+        problem(service.client.get("/ready"), 503, "not_ready")
+
+
+def test_another_verifier_enrolls_all_references_anew(made, tmp_path):
+    with serving(f"sqlite:///{tmp_path}/fkd.sqlite", made) as service:
+        customers = [service.new_customer() for _ in range(2)]
+        for customer, writer in zip(customers, (1, 2), strict=True):
+            service.enroll(customer, made.genuine(writer)[:3])
+        place = f"/v1/customers/{customers[0]}/verifications"
+        questioned = made.forged(1)[0]
+        before = service.client.post(place, files=as_files([questioned])).json()[0]
+        files = [made.verifier("cosine", number) for number in NUMBERS]
+        service.parts.desk.activate("test", files, None, None, None)
+        after = service.client.post(place, files=as_files([questioned])).json()[0]
+        cosine = Verifier.load(*files)
+        assert before["verifier"] != after["verifier"] == cosine.digest
+        expected = cosine.compare(made.genuine(1)[:3], questioned).judgment
+        assert after["judgment"]["score"] == pytest.approx(expected.score, abs=1e-6)
+        assert service.client.get("/v1/audit/check").json()["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/customers/none", 422, "invalid"),
+        ("GET", f"/v1/customers/{uuid4()}", 404, "not_found"),
+        ("GET", f"/v1/customers/{uuid4()}/references", 404, "not_found"),
+        ("POST", f"/v1/customers/{uuid4()}/verifications", 422, "invalid"),
+        ("GET", "/v1/customers?limit=0", 422, "invalid"),
+        ("GET", "/v1/audit?after=-1", 422, "invalid"),
+        ("GET", "/v1/none", 404, "not_found"),
+        ("PUT", "/v1/customers", 405, "not_allowed"),
+        ("POST", "/v1/customers", 422, "invalid"),
+    ],
+)
+def test_wrong_requests_are_answered_as_problems(service, method, path, status, code):
+    problem(service.client.request(method, path), status, code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"label": "x" * 201}, {"label": "two\nlines"}, {"name": "Ann"}, {"customer_id": "7"}, [], 1],
+)
+def test_values_that_do_not_fit_are_refused_and_not_sent_back(service, body):
+    found = problem(service.client.post("/v1/customers", json=body), 422, "invalid")
+    assert "xxx" not in str(found)
+
+
+def test_the_contract_is_whole(service):
+    contract = service.client.get("/openapi.json", headers=service.using(None)).json()
+    for path, operations in contract["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"] and operation["description"], path
+            assert path in ("/health", "/ready") or {"401", "403"} <= set(operation["responses"])
