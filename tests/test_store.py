@@ -6,9 +6,9 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import numpy as np
-import postgres
 import pytest
-from sqlalchemy import delete, select, text, update
+from databases import postgresql, url  # noqa: F401, fixtures
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from fkd.errors import FkdError
@@ -23,28 +23,8 @@ ACTOR = "key"
 KEYS = [new_key(), new_key()]
 
 
-@pytest.fixture(scope="module")
-def postgresql():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.operations)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/fkd.sqlite"
-        return
-    found = request.getfixturevalue("postgresql")
-    yield found
-    engine = connect(found)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-
-
 @pytest.fixture
-def engine(url):
+def engine(url):  # noqa: F811
     opened = connect(url)
     migrate(opened)
     yield opened
@@ -88,7 +68,7 @@ def test_the_migrations_make_the_tables_of_the_program(engine):
     assert migrate(engine) == "0001"
 
 
-def test_tables_of_another_version_are_refused(url):
+def test_tables_of_another_version_are_refused(url):  # noqa: F811
     engine = connect(url)
     with pytest.raises(FkdError, match=r"of version none.*migrate_store"):
         Store(engine, Vault(KEYS[:1]))
@@ -329,7 +309,7 @@ def test_what_was_sealed_for_one_place_is_refused_at_another(store, engine):
         store.templates(customer, OLD)
 
 
-def test_writers_go_one_after_the_other(store, engine, url):
+def test_writers_go_one_after_the_other(store, engine, url):  # noqa: F811
     """Several at once lose and double nothing, and the chain stays whole."""
     other = connect(url)
     stores = [store, Store(other, Vault(KEYS[:1]))]
