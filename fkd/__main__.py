@@ -358,6 +358,12 @@ def _take_comparison(parser: ArgumentParser) -> None:
         "--prior", type=float, default=0.5, help="probability of a genuine signature beforehand"
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    parser.add_argument(
+        "--explanation",
+        type=Path,
+        metavar="FILE",
+        help="*.png to write of the parts that speak for and against",
+    )
 
 
 def _take_key(parser: ArgumentParser) -> None:

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+from fkd.errors import FkdError
+from fkd.service.explanation import explain, picture
 from fkd.service.verifier import PRIOR, Comparison, Verifier
+from fkd.storage.atomic import writing
 
 
 def verify_signature(
@@ -16,6 +19,7 @@ def verify_signature(
     like: str | None = None,
     prior: float = PRIOR,
     as_json: bool = False,
+    explanation: Path | None = None,
 ) -> None:
     """Compare a questioned signature with references of one writer, and print what is found.
 
@@ -36,14 +40,23 @@ def verify_signature(
         The probability of a genuine signature before the comparison.
     as_json : bool
         Whether to print JSON.
+    explanation : Path, optional
+        The PNG file to write of where the score comes from, see :mod:`fkd.service.explanation`.
 
     Raises
     ------
     FkdError
         If the files do not belong together, or a scan cannot be used.
     """
+    if explanation and explanation.suffix.lower() != ".png":
+        raise FkdError(f"{explanation}: pictures are written as .png.")
     loaded = Verifier.load(*verifier, model=model, machine=machine, like=like)
     found = loaded.compare(reference, questioned, prior)
+    if explanation:
+        *images, image = [loaded.read(path).image for path in (*reference, questioned)]
+        explained = explain(loaded, images, image)
+        with writing(explanation) as part:
+            picture(explained, image, images[explained.reference]).save(part)
     print(json.dumps(found.as_dict(), indent=2) if as_json else as_text(found))
 
 

@@ -344,6 +344,10 @@ class Verifier:
         """
         return self._compare(questioned, references)
 
+    def fused(self, scores: np.ndarray) -> np.ndarray:
+        """Make one score (q,) of those against each reference (q, r)."""
+        return self._fuse(scores, axis=1)
+
     def judge(
         self, references: np.ndarray, questioned: np.ndarray, prior: float = PRIOR
     ) -> list[Judgment]:
@@ -366,8 +370,8 @@ class Verifier:
         measured = self._measured_with(len(references))
         reject, accept = self.cuts[len(references)]
         found = []
-        for by_reference in self.scores(references, questioned):
-            score = float(self._fuse(by_reference))
+        scores = self.scores(references, questioned)
+        for score, by_reference in zip(self.fused(scores).tolist(), scores, strict=True):
             log10_lr = float(measured.calibration([score])[0])
             odds = LN10 * log10_lr + np.log(prior / (1 - prior))
             decision: Decision = (
