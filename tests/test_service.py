@@ -1,12 +1,18 @@
 """The service over HTTP: enroll, verify, erase, and what it says when something is wrong."""
 
+import base64
+import io
+import shutil
 from uuid import uuid4
 
+import numpy as np
 import pytest
+from PIL import Image
 from serving import as_files, serving
 from verified import NUMBERS
 
-from fkd.service import Verifier
+from fkd.service import Verifier, explain
+from fkd.service.explanation import overlay
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +118,24 @@ def test_images_that_are_refused_are_named_and_nothing_is_stored(service, enroll
     assert "reference_id" in problem(again, 409, "conflict")
 
 
+def test_an_explanation_is_that_of_the_library(service, enrolled, made):
+    questioned = made.forged(1)[0]
+    place = f"/v1/customers/{enrolled}/explanations"
+    answer = service.client.post(place, files={"image": ("q.png", questioned.read_bytes())})
+    assert answer.status_code == 200
+    found = answer.json()
+    verifier = service.parts.desk.verifier()
+    images = [verifier.read(path).image for path in [*made.genuine(1)[:3], questioned]]
+    expected = explain(verifier, images[:3], images[3])
+    listed = service.client.get(f"/v1/customers/{enrolled}/references").json()
+    assert found["reference_id"] == listed[expected.reference]["reference_id"]
+    assert found["largest"] == pytest.approx(expected.largest, abs=1e-6)
+    drawn = Image.open(io.BytesIO(base64.b64decode(found["pictures"]["questioned_map"])))
+    shown = overlay(images[3], expected.questioned_map, expected.largest)
+    assert np.abs(np.asarray(drawn).astype(int) - np.asarray(shown)).max() <= 2
+    assert service.client.get("/v1/audit/check").json()["faults"] == []
+
+
 def test_the_model_states_its_measured_rates(service, made):
     found = service.client.get("/v1/models").json()
     assert found["about"]["verifier"] == "wi" and set(found["thresholds"]) == {"1", "3"}
@@ -172,8 +196,6 @@ def test_health_readiness_and_metrics(service, enrolled, made, tmp_path):
 
 
 def test_a_verifier_whose_files_changed_is_not_used(made, tmp_path):
-    import shutil
-
     shutil.copytree(made.folder, tmp_path / "results")
     with serving(f"sqlite:///{tmp_path}/fkd.sqlite", made, verifier=None) as service:
         desk = service.parts.desk

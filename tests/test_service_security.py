@@ -44,6 +44,7 @@ ALLOWED = {
     ("POST", "/v1/customers/{customer_id}/verifications"): "verify",
     ("GET", "/v1/customers/{customer_id}/verifications"): "verify",
     ("GET", "/v1/customers/{customer_id}/verifications/{verification_id}"): "verify",
+    ("POST", "/v1/customers/{customer_id}/explanations"): "verify",
     ("GET", "/v1/models"): "verify",
     ("POST", "/v1/keys"): "admin",
     ("GET", "/v1/keys"): "admin",

@@ -1,5 +1,6 @@
 """The service over HTTP: customers, references, verifications, models, keys, audit."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -87,6 +88,18 @@ class VerificationAnswer(BaseModel):
     references: int = Field(description="How many references were used, the first ones.")
     quality: list[Finding] = Field(description="Findings on the questioned signature.")
     verifier: str = Field(description="The SHA-256 digest of the verifier.")
+
+
+class ExplanationAnswer(BaseModel):
+    """Where a score comes from: by how much it falls as parts of the images are covered."""
+
+    reference_id: UUID = Field(description="The reference that is most alike, and is shown.")
+    score: float
+    largest: float = Field(description="The change of the score that has the full color.")
+    pictures: dict[str, str] = Field(
+        description="PNG in Base64: questioned, questioned_map, reference, reference_map. Blue "
+        "speaks for a genuine signature, orange against one."
+    )
 
 
 class ModelAnswer(BaseModel):
@@ -344,6 +357,22 @@ def make_app(parts: Parts, limits: Limits) -> Gate:
     ) -> VerificationAnswer:
         """Get a verification of a customer."""
         return verification_answer(store.verification(customer_id, verification_id))
+
+    @app.post(
+        "/v1/customers/{customer_id}/explanations",
+        tags=["verifications"],
+        responses=_problems(404, 409, 410),
+    )
+    def explain(caller: Verifies, customer_id: CustomerId, image: UploadFile) -> ExplanationAnswer:
+        """Tell where the score of a questioned signature comes from. Nothing of it is kept."""
+        made = desk.explain(caller.key_id, customer_id, image.file.read())
+        pictures = {name: b64encode(one).decode() for name, one in made.pictures().items()}
+        return ExplanationAnswer(
+            reference_id=made.reference_id,
+            score=made.found.score,
+            largest=made.found.largest,
+            pictures=pictures,
+        )
 
     @app.get("/v1/models", tags=["models"])
     def model(_: Verifies) -> ModelAnswer:

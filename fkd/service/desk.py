@@ -1,7 +1,7 @@
 """What the service does with images: enroll, verify, and enroll anew under another verifier."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from fkd.errors import FkdError
 from fkd.service.decoding import Decoders
+from fkd.service.explanation import Explanation, as_png, explain, overlay
 from fkd.service.problems import Conflict, Invalid, NotReady, Unusable
 from fkd.service.scans import Scan
 from fkd.service.store import NewReference, Reference, Store, Verification
@@ -28,6 +29,28 @@ def load(files: Mapping[str, Any], foreign: bool) -> Verifier:
     """Load a verifier from its files, as :meth:`Desk.activate` stores them."""
     named = {key: files[key] for key in ("model", "machine", "like")}
     return Verifier.load(*files["verifier"], **named, foreign=foreign)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """An explanation, the reference that it shows, and both prepared images."""
+
+    found: Explanation
+    reference_id: UUID
+    questioned: np.ndarray
+    reference: np.ndarray
+
+    def pictures(self) -> dict[str, bytes]:
+        """Draw both images with their maps, each as PNG."""
+        shown = {
+            "questioned": (self.questioned, self.found.questioned_map),
+            "reference": (self.reference, self.found.reference_map),
+        }
+        drawn = {}
+        for name, (image, change) in shown.items():
+            drawn[name] = overlay(image, np.zeros_like(change), self.found.largest)
+            drawn[f"{name}_map"] = overlay(image, change, self.found.largest)
+        return {name: as_png(image) for name, image in drawn.items()}
 
 
 class Desk:
@@ -124,6 +147,27 @@ class Desk:
             for judgment, scan in zip(judgments, scans, strict=True)
         ]
         return self.store.add_verifications(actor, customer_id, verifier.digest, answers)
+
+    def explain(self, actor: str, customer_id: UUID, image: bytes) -> "Explained":
+        """Tell where the score of a questioned signature comes from.
+
+        Raises
+        ------
+        Conflict
+            If the customer has too few references.
+        Unusable
+            If the image is refused.
+        """
+        verifier = self.verifier()
+        stored = self.store.images(customer_id, max(verifier.measured))
+        stored = stored[: number_used(verifier, len(stored))]
+        *references, questioned = self.read(verifier, [*(one for _, one in stored), image])
+        images = [scan.image for scan in references]
+        with self._describing:
+            found = explain(verifier, images, questioned.image)
+        self.store.record(actor, "explanation.made", str(customer_id), verifier=verifier.digest)
+        reference_id, shown = stored[found.reference][0], images[found.reference]
+        return Explained(found, reference_id, questioned.image, shown)
 
     def activate(
         self,

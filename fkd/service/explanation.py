@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw
 from fkd.preprocess import INPUT
 from fkd.service.verifier import Verifier
 
-CELLS = (8, 8)
-"""The rows and columns of cells into which an image is divided. A window covers two by two."""
+CELLS = (6, 8)
+"""The rows and columns of cells into which the box of the ink is divided. A window covers two by
+two, so that there are at most 35 windows for each image."""
 
 FOR, AGAINST = (0, 90, 200), (225, 100, 0)
 """The colors of what speaks for and against a genuine signature: blue and orange."""
@@ -37,7 +38,7 @@ class Explanation:
         The number, from 0, of the reference that is most alike, and is shown.
     questioned_map, reference_map : ndarray of float64, (150, 220)
         By how much the score falls where the questioned signature or that reference is covered,
-        as the mean over the windows that cover a pixel. Paper that no stroke shares is 0.
+        as the mean over the windows that cover a pixel; 0 where there is only paper.
     """
 
     score: float
@@ -75,9 +76,7 @@ def explain(
     pairs = verifier.scores(known, own)[0]
     score, best = verifier.fused(pairs[None])[0], int(np.argmax(pairs))
     shown = references[best]
-    windows, others = (
-        [window for window in _windows() if image[window].any()] for image in (questioned, shown)
-    )
+    windows, others = _windows(questioned), _windows(shown)
     covered = [_covered(questioned, window) for window in windows]
     covered += [_covered(shown, window) for window in others]
     features = verifier.describe(covered)
@@ -95,17 +94,21 @@ def explain(
 Window = tuple[slice, slice]
 
 
-def _windows() -> list[Window]:
-    """List all windows from the top left."""
-    rows, columns = (
-        np.linspace(0, length, cells + 1).round().astype(int)
-        for length, cells in zip(INPUT, CELLS, strict=True)
-    )
-    return [
+def _windows(image: np.ndarray) -> list[Window]:
+    """List the windows over the box of the ink that hold some of it, from the top left."""
+    edges = []
+    for axis, cells in zip((1, 0), CELLS, strict=True):
+        at = np.flatnonzero(image.any(axis=axis))
+        # Each cell has a pixel at least, however small the ink is.
+        first, last = (at[0], max(at[-1] + 1, at[0] + cells)) if len(at) else (0, cells)
+        edges.append(np.linspace(first, last, cells + 1).round().astype(int))
+    rows, columns = edges
+    found = [
         (slice(rows[i], rows[i + 2]), slice(columns[j], columns[j + 2]))
         for i in range(CELLS[0] - 1)
         for j in range(CELLS[1] - 1)
     ]
+    return [window for window in found if image[window].any()]
 
 
 def _covered(image: np.ndarray, window: Window) -> np.ndarray:
@@ -115,13 +118,12 @@ def _covered(image: np.ndarray, window: Window) -> np.ndarray:
 
 
 def _map(windows: list[Window], falls: np.ndarray) -> np.ndarray:
-    """Give each pixel the mean of the windows that cover it; those without ink count as 0."""
+    """Give each pixel the mean of the windows that cover it."""
     total, number = np.zeros(INPUT), np.zeros(INPUT)
     for window, fall in zip(windows, falls, strict=True):
         total[window] += fall
-    for window in _windows():
         number[window] += 1
-    return total / number
+    return total / np.maximum(number, 1)
 
 
 def overlay(image: np.ndarray, change: np.ndarray, largest: float) -> Image.Image:
