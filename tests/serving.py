@@ -14,6 +14,7 @@ from fkd.service.decoding import Decoders
 from fkd.service.desk import Desk
 from fkd.service.gate import Limits, Metrics
 from fkd.service.sealing import Vault, new_key
+from fkd.service.sessions import Sessions
 from fkd.service.store import Store, connect, migrate
 
 MANY = 10_000
@@ -72,7 +73,8 @@ def serving(
     """Run a service on an empty database."""
     engine = connect(url)
     migrate(engine)
-    store, metrics = Store(engine, Vault([new_key()])), Metrics()
+    vault = Vault([new_key()])
+    store, metrics = Store(engine, vault), Metrics()
     desk = Desk(store, Decoders(1))
     access = Access(store, per_minute)
     if verifier:  # whose model needs no trial
@@ -81,7 +83,7 @@ def serving(
             desk.activate("test", files, None, None, None)
     keys = {role: access.make("test", role, [role])[1] for role in ROLES}
     keys["all"] = access.make("test", "all", list(ROLES))[1]
-    parts = Parts(store, desk, access, metrics)
+    parts = Parts(store, desk, access, Sessions(store, vault), metrics)
     with TestClient(make_app(parts, limits or Limits()), raise_server_exceptions=False) as client:
         client.headers["Authorization"] = f"Bearer {keys['all']}"
         yield Service(client, parts, keys)

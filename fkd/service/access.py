@@ -16,8 +16,9 @@ from fkd.service.problems import Invalid, NoKey, TooMany, WrongRole
 from fkd.service.store import ApiKey, Store
 
 Role = Literal["enroll", "verify", "audit", "admin"]
-"""``enroll`` changes customers and references, ``verify`` compares, ``audit`` reads the audit and
-metrics, ``admin`` erases customers, makes and revokes keys. No role contains another one."""
+"""``enroll`` changes customers and references, ``verify`` compares, both see customers; ``audit``
+reads the audit and metrics, ``admin`` erases customers, makes and revokes keys. No role contains
+another one."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -40,10 +41,12 @@ class Caller:
     key_id: str
     roles: frozenset[str]
 
-    def require(self, role: Role) -> None:
-        """Refuse a caller without a role."""
-        if role not in self.roles:
-            raise WrongRole(f"This needs a key with the role {role}. Ask who administers the keys.")
+    def require(self, *roles: Role) -> None:
+        """Refuse a caller who has none of some roles."""
+        if not self.roles & set(roles):
+            raise WrongRole(
+                f"This needs a key with the role {' or '.join(roles)}. Ask who administers the keys."
+            )
 
 
 class Access:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, File, Path, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import generate_latest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -22,9 +22,11 @@ from fkd.errors import FkdError
 from fkd.service import store as stored
 from fkd.service.access import Access, Caller, Role
 from fkd.service.desk import Desk
-from fkd.service.gate import Gate, Limits, Metrics, failure
+from fkd.service.gate import Gate, Limits, Message, Metrics, as_json, failure
+from fkd.service.pages import make_pages, problem_page, static
 from fkd.service.problems import Broken, Invalid, NotAllowed, NotFound, NotReady, Problem
 from fkd.service.quality import Finding
+from fkd.service.sessions import Sessions
 from fkd.service.store import PAGE, ApiKey, Customer, Store
 from fkd.service.verifier import PRIOR, Cut, Judgment
 
@@ -148,21 +150,23 @@ class Parts:
     store: Store
     desk: Desk
     access: Access
+    sessions: Sessions
     metrics: Metrics
 
 
-def may(role: Role) -> Callable[[Request], Caller]:
-    """Make a dependency that refuses callers without a role, and gives the caller."""
+def may(*roles: Role) -> Callable[[Request], Caller]:
+    """Make a dependency that refuses callers with none of some roles, and gives the caller."""
 
     def check(request: Request) -> Caller:
         caller: Caller = request.scope["state"]["caller"]
-        caller.require(role)
+        caller.require(*roles)
         return caller
 
     return check
 
 
 Enrolls = Annotated[Caller, Depends(may("enroll"))]
+Sees = Annotated[Caller, Depends(may("enroll", "verify"))]
 Verifies = Annotated[Caller, Depends(may("verify"))]
 Audits = Annotated[Caller, Depends(may("audit"))]
 Administers = Annotated[Caller, Depends(may("admin"))]
@@ -257,7 +261,7 @@ def make_app(parts: Parts, limits: Limits) -> Gate:
 
     @app.get("/v1/customers", tags=["customers"])
     def list_customers(
-        _: Enrolls,
+        _: Sees,
         after: Annotated[UUID | None, Query(description="The last identifier seen.")] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> list[Customer]:
@@ -265,7 +269,7 @@ def make_app(parts: Parts, limits: Limits) -> Gate:
         return store.customers(after, limit)
 
     @app.get("/v1/customers/{customer_id}", tags=["customers"], responses=_problems(404))
-    def get_customer(_: Enrolls, customer_id: CustomerId) -> Customer:
+    def get_customer(_: Sees, customer_id: CustomerId) -> Customer:
         """Get a customer; of an erased one, when that was."""
         return store.customer(customer_id)
 
@@ -413,7 +417,20 @@ def make_app(parts: Parts, limits: Limits) -> Gate:
         number, head, found = store.check_audit()
         return AuditAnswer(records=number, head=head, faults=found)
 
-    return Gate(app, access, limits, parts.metrics)
+    app.include_router(make_pages(store, desk, access, parts.sessions))
+    app.mount("/static", static)
+    return Gate(app, access, limits, parts.metrics, parts.sessions, respond)
+
+
+FOR_PROGRAMS = ("/v1/", "/metrics", "/health", "/ready", "/openapi.json")
+"""Where the paths begin whose problems are answered as JSON, and not as a page."""
+
+
+def respond(scope: Message, problem: Problem) -> Response:
+    """Make the answer of a problem."""
+    if scope["path"].startswith(FOR_PROGRAMS):
+        return as_json(problem)
+    return problem_page(scope["state"].get("session"), problem)
 
 
 def verification_answer(one: stored.Verification) -> VerificationAnswer:
@@ -438,36 +455,31 @@ def _count(metrics: Metrics, quality: list[dict[str, str]]) -> None:
 def _answer_problems(app: FastAPI) -> None:
     """Answer all errors as problems."""
 
-    def answer(problem: Problem) -> JSONResponse:
-        return JSONResponse(
-            problem.as_dict(), problem.status, media_type="application/problem+json"
-        )
-
     @app.exception_handler(Problem)
-    def told(_: Request, problem: Problem) -> JSONResponse:
-        return answer(problem)
+    def told(request: Request, problem: Problem) -> Response:
+        return respond(request.scope, problem)
 
     @app.exception_handler(FkdError)
-    def failed(_: Request, error: FkdError) -> JSONResponse:
-        return answer(Broken(str(error)))
+    def failed(request: Request, error: FkdError) -> Response:
+        return respond(request.scope, Broken(str(error)))
 
     @app.exception_handler(Exception)
-    def broken(request: Request, _: Exception) -> JSONResponse:
-        return answer(failure(request.scope["state"]["number"]))
+    def broken(request: Request, _: Exception) -> Response:
+        return respond(request.scope, failure(request.scope["state"]["number"]))
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         # What was sent is not sent back: it may be anything, and of any length.
         faults = [
             {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
         ]
         told = "; ".join(f"{one['where']}: {one['what']}" for one in faults[:5])
-        return answer(Invalid(told, faults=faults))
+        return respond(request.scope, Invalid(told, faults=faults))
 
     @app.exception_handler(HTTPException)
-    def other(_: Request, error: HTTPException) -> JSONResponse:
+    def other(request: Request, error: HTTPException) -> Response:
         kinds = {404: NotFound, 405: NotAllowed}
         problem = kinds.get(error.status_code, Problem)(str(error.detail))
-        answered = answer(problem)
+        answered = respond(request.scope, problem)
         answered.headers.update(error.headers or {})
         return answered

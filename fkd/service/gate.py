@@ -1,7 +1,6 @@
 """What every request passes before anything else sees it: keys, limits, and headers of answers."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,9 +10,11 @@ from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
 
 from fkd.service.access import Access
-from fkd.service.problems import Broken, Problem, TooLarge, TooSlow
+from fkd.service.problems import Broken, Problem, TooLarge, TooSlow, WrongRole
+from fkd.service.sessions import Sessions
 
 Message = MutableMapping[str, Any]
 App = Callable[
@@ -22,6 +23,9 @@ App = Callable[
 
 GUARDED = ("/v1/", "/metrics")
 """Where the paths begin that need an API key."""
+
+STRANGERS = 1 << 16
+"""The bytes of the body of a request to the page without a session, such as one to sign in."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -91,11 +95,23 @@ class Gate:
         The limits of a request.
     metrics : Metrics
         Counts requests.
+    sessions : Sessions
+        Reads the sessions of the page.
+    respond : callable
+        Makes the answer of a problem, given the scope of ASGI.
     """
 
-    def __init__(self, app: App, access: Access, limits: Limits, metrics: Metrics) -> None:
-        self._app, self._access = app, access
-        self._limits, self._metrics = limits, metrics
+    def __init__(
+        self,
+        app: App,
+        access: Access,
+        limits: Limits,
+        metrics: Metrics,
+        sessions: Sessions,
+        respond: Callable[[Message, Problem], Response],
+    ) -> None:
+        self._app, self._access, self._sessions = app, access, sessions
+        self._limits, self._metrics, self._respond = limits, metrics, respond
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -116,11 +132,11 @@ class Gate:
         try:
             await self._admit(scope, receive, send_on)
         except Problem as problem:
-            await send_problem(send_on, problem)
+            await self._respond(scope, problem)(scope, receive, send_on)
         except Exception:
             _log.exception("request %s failed", number)
             if not started:
-                await send_problem(send_on, failure(number))
+                await self._respond(scope, failure(number))(scope, receive, send_on)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._metrics.requests.labels(scope["method"], route, status).inc()
@@ -128,18 +144,28 @@ class Gate:
 
     async def _admit(self, scope: Message, receive: Any, send: Any) -> None:
         headers = {key.lower(): value for key, value in scope["headers"]}
+        most = self._limits.body
         if scope["path"].startswith(GUARDED):
             kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             key = key.strip() if kind.lower() == "bearer" else None
             address = (scope.get("client") or ("", 0))[0]
             caller = await run_in_threadpool(self._access.check, key, address)
             scope["state"]["caller"] = caller
+        else:
+            cookies = headers.get(b"cookie", b"").decode("latin-1")
+            session = await run_in_threadpool(self._sessions.read, cookies) if cookies else None
+            scope["state"]["session"] = session
+            if not session:
+                most = min(most, STRANGERS)
+            if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+                if scope["method"] != "GET":
+                    raise WrongRole("This form was sent by another site.")
         stated = headers.get(b"content-length", b"0")
-        if not stated.isdigit() or int(stated) > self._limits.body:
-            raise TooLarge(self._too_large())
+        if not stated.isdigit() or int(stated) > most:
+            raise TooLarge(_too_large(most))
         try:
             async with asyncio.timeout(self._limits.seconds):
-                body = await self._body(receive)
+                body = await _body(receive, most)
         except TimeoutError:
             raise TooSlow(
                 f"The body did not arrive within {self._limits.seconds:g} seconds."
@@ -157,21 +183,24 @@ class Gate:
 
         await self._app(scope, receive_on, send)
 
-    async def _body(self, receive: Any) -> bytes | None:
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._limits.body:
-                raise TooLarge(self._too_large())
-            if not message.get("more_body"):
-                return b"".join(parts)
 
-    def _too_large(self) -> str:
-        return f"A request has {self._limits.body >> 20} MB at most. Send fewer or smaller images."
+async def _body(receive: Any, most: int) -> bytes | None:
+    """Take a whole body; None if the client has gone."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise TooLarge(_too_large(most))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _too_large(most: int) -> str:
+    return f"A request has {most >> 10} KB at most. Send fewer or smaller images."
 
 
 def failure(number: str) -> Broken:
@@ -179,12 +208,11 @@ def failure(number: str) -> Broken:
     return Broken(f"This is a fault of the service. Its log says more under {number}.")
 
 
-async def send_problem(send: Any, problem: Problem) -> None:
-    """Send a problem as the whole answer."""
-    headers = [(b"content-type", b"application/problem+json")]
+def as_json(problem: Problem) -> Response:
+    """Make the answer of a problem for programs."""
+    headers = {}
     if problem.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+        headers["WWW-Authenticate"] = "Bearer"
     if problem.status in (408, 413):
-        headers.append((b"connection", b"close"))  # the rest of the body is not taken
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(problem.as_dict()).encode()})
+        headers["Connection"] = "close"  # the rest of the body is not taken
+    return JSONResponse(problem.as_dict(), problem.status, headers, "application/problem+json")

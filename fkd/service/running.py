@@ -12,7 +12,16 @@ from fkd.errors import FkdError
 if TYPE_CHECKING:
     from fkd.service.store import Store
 
-NEEDED = ("alembic", "argon2", "cryptography", "fastapi", "limits", "sqlalchemy", "uvicorn")
+NEEDED = (
+    "alembic",
+    "argon2",
+    "cryptography",
+    "fastapi",
+    "jinja2",
+    "limits",
+    "sqlalchemy",
+    "uvicorn",
+)
 
 COMMAND = "command"
 """The actor of commands in the audit."""
@@ -168,11 +177,14 @@ def serve(
     from fkd.service.decoding import Decoders
     from fkd.service.desk import Desk
     from fkd.service.gate import Limits, Metrics
+    from fkd.service.sealing import Vault
+    from fkd.service.sessions import Sessions
 
     desk = Desk(store, Decoders(number=max(1, (os.cpu_count() or 1))))
     if store.active():
         desk.verifier()  # loaded now, so that the first request does not wait
-    parts = Parts(store, desk, Access(store, per_minute), Metrics())
+    sessions = Sessions(store, Vault.of_environment())
+    parts = Parts(store, desk, Access(store, per_minute), sessions, Metrics())
     uvicorn.run(
         make_app(parts, Limits(body << 20)),
         host=host,

@@ -348,6 +348,12 @@ class Verifier:
         """Make one score (q,) of those against each reference (q, r)."""
         return self._fuse(scores, axis=1)
 
+    def match_score(self, score: float, references: int, prior: float = PRIOR) -> float:
+        """Compute the probability of a genuine signature that a score stands for, from 0 to 1."""
+        log10_lr = float(self._measured_with(references).calibration([score])[0])
+        odds = LN10 * log10_lr + np.log(prior / (1 - prior))
+        return float(np.exp(-np.logaddexp(0, -odds)))
+
     def judge(
         self, references: np.ndarray, questioned: np.ndarray, prior: float = PRIOR
     ) -> list[Judgment]:
@@ -373,12 +379,11 @@ class Verifier:
         scores = self.scores(references, questioned)
         for score, by_reference in zip(self.fused(scores).tolist(), scores, strict=True):
             log10_lr = float(measured.calibration([score])[0])
-            odds = LN10 * log10_lr + np.log(prior / (1 - prior))
             decision: Decision = (
                 "accept" if score >= accept.value else "reject" if score < reject.value else "refer"
             )
             ends = bounds(measured.calibration.genuine, measured.calibration.forged)
-            match = float(np.exp(-np.logaddexp(0, -odds)))
+            match = self.match_score(score, len(references), prior)
             why = _why(decision, log10_lr, ends, by_reference, accept, reject)
             found.append(
                 Judgment(
