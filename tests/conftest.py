@@ -18,6 +18,7 @@ from fkd.registry import Registry
 from fkd.study.parts import ARCHITECTURES, MAP_LOSSES, RESPONSE_LOSSES
 from fkd.study.siamese import PAIR_LOSSES
 if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
     from verified import Results
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -40,6 +41,37 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> "Results":
     from verified import make_results  # takes long to load, and few tests need it
 
     return make_results(tmp_path_factory.mktemp("verified"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Chrome]":
+    """A browser without a screen."""
+    from browsing import browsing
+
+    with browsing() as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of the database of a PostgreSQL server of one's own."""
+    import postgres
+
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.operations)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of the service."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/fkd.sqlite"
+        return
+    import postgres
+
+    found = request.getfixturevalue("postgresql")
+    yield found
+    postgres.empty(found)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 USER = "postgres"
 
@@ -44,3 +45,12 @@ def server() -> Iterator[str]:
             subprocess.run([control, "-D", data, "-m", "immediate", "stop"], **options)
     finally:
         shutil.rmtree(folder)
+
+
+def empty(url: str) -> None:
+    """Remove all tables of a database."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()

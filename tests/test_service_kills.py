@@ -7,7 +7,6 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from databases import postgresql, url  # noqa: F401, fixtures
 from sqlalchemy import event, inspect
 
 from fkd.service.problems import Conflict
@@ -55,7 +54,7 @@ def new(number):
 
 
 @pytest.fixture
-def place(url):  # noqa: F811
+def place(url):
     """A database with a customer who has a reference."""
     engine = connect(url)
     migrate(engine)
@@ -146,7 +145,7 @@ def test_enrolling_anew_goes_on_where_it_was_killed(place):
     assert kills >= 2 and active == NEW
 
 
-def test_a_killed_migration_leaves_nothing_or_all(url):  # noqa: F811
+def test_a_killed_migration_leaves_nothing_or_all(url):
     kills = 0
     for point in range(1, MOST):
         killed = killed_at(url, point, migrate)

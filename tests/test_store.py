@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from databases import postgresql, url  # noqa: F401, fixtures
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -24,7 +23,7 @@ KEYS = [new_key(), new_key()]
 
 
 @pytest.fixture
-def engine(url):  # noqa: F811
+def engine(url):
     opened = connect(url)
     migrate(opened)
     yield opened
@@ -68,7 +67,7 @@ def test_the_migrations_make_the_tables_of_the_program(engine):
     assert migrate(engine) == "0001"
 
 
-def test_tables_of_another_version_are_refused(url):  # noqa: F811
+def test_tables_of_another_version_are_refused(url):
     engine = connect(url)
     with pytest.raises(FkdError, match=r"of version none.*migrate_store"):
         Store(engine, Vault(KEYS[:1]))
@@ -309,7 +308,7 @@ def test_what_was_sealed_for_one_place_is_refused_at_another(store, engine):
         store.templates(customer, OLD)
 
 
-def test_writers_go_one_after_the_other(store, engine, url):  # noqa: F811
+def test_writers_go_one_after_the_other(store, engine, url):
     """Several at once lose and double nothing, and the chain stays whole."""
     other = connect(url)
     stores = [store, Store(other, Vault(KEYS[:1]))]
