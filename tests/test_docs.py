@@ -1,9 +1,12 @@
 """The pages of docs, executed: each block as it stands, in a copy of the checkout."""
 
+import importlib
+import json
 import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from fkd.__main__ import COMMANDS, STAGES
 from fkd.models import Network
 from fkd.plugins import load_plugins
 from fkd.preprocess import INPUT
+from fkd.service.quality import CODES
 from fkd.study.config import complete
 from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, Networks, code_of_part
 
@@ -263,3 +267,54 @@ def test_a_page_does_what_it_says(page, checkout, tmp_path):
             column, rows = FOUND.get((page, name), FOUND.get(name))
             place = folder / Path(name).parent / target
             assert rows <= set(pd.read_csv(place)[column])
+            assert rows <= set(pd.read_csv(folder / target)[column])
+
+
+@pytest.mark.operations
+@pytest.mark.workflow
+def test_the_page_of_the_service_does_what_it_says(checkout, tmp_path):
+    """All commands in one shell, from the first file to a verified signature and a backup."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(checkout, folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p)' EXIT"]
+    for block in blocks("service"):
+        if block.language != "bash":
+            follow(block, folder)
+            continue
+        for line in block.code.splitlines():
+            if line.startswith("pip install"):
+                continue
+            small = " --config size=smallest" if line.startswith("snakemake") else ""
+            lines.append(line.replace("8080", str(port)) + small)
+    told = run(["bash", "-c", "\n".join(lines)], folder)
+    assert '"status":"ready"' in told and "none of them changed" in told
+    assert "customer.erased" in told and "encrypted under the first key" in told
+    [answer] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+    assert 0 <= answer["judgment"]["match_score"] <= 1 and answer["references"] == 3
+    assert answer["judgment"]["decision"] in told
+    assert (folder / "why.png").stat().st_size > 1000
+
+
+def test_the_page_of_the_service_lists_all_that_is_found_on_scans():
+    text = (ROOT / "docs/service.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| (refused|warning) \|", text, re.M)
+    words = {"refuse": "refused", "warn": "warning"}
+    assert listed == [(code, words[severity]) for code, (severity, _) in CODES.items()]
+
+
+def test_what_is_deployed_is_whole():
+    """The compose file and the unit name commands that there are."""
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))
+    commands = [one["command"] for one in compose["services"].values() if "command" in one]
+    unit = (ROOT / "deploy/fkd.service").read_text(encoding="utf-8")
+    commands += [shlex.split(line) for line in re.findall(r"^Exec\w+=(.+)$", unit, re.M)]
+    container = (ROOT / "deploy/Containerfile").read_text(encoding="utf-8")
+    commands.append(json.loads(re.findall(r"^CMD (\[.+\])$", container, re.M)[0]))
+    assert len(commands) == 5
+    for words in commands:
+        assert words[1:3] == ["-m", "fkd"] and words[3] in COMMANDS
+    for copied in re.findall(r"^COPY (.+) \S+$", container, re.M):
+        assert all((ROOT / name).exists() for name in copied.split())

@@ -3,16 +3,19 @@
 import base64
 import io
 import shutil
+from itertools import product
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from PIL import Image
 from serving import as_files, serving
-from verified import NUMBERS
+from verified import NUMBERS, describe_set
 
 from fkd.service import Verifier, explain
 from fkd.service.explanation import overlay
+from fkd.storage import shards
+from fkd.verification import PairProtocol, evaluate_wi, rates_at, read_verifier
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,40 @@ def test_the_service_answers_as_the_library(service, enrolled, made):
     assert service.client.get(f"{place}/{one['verification_id']}").json() == one
     assert service.client.get(place).json() == answers.json()[::-1]
     assert service.client.get(place, params={"limit": 1}).json() == answers.json()[-1:]
+
+
+def test_its_rates_are_those_of_the_evaluation(service, made, tmp_path):
+    """The same references and tests over HTTP: the same scores, and the same errors."""
+    shutil.copytree(made.scans, tmp_path / "scans")
+    features = describe_set(tmp_path, "scans", made.folder / "models/cells.onnx")
+    evaluate_wi(
+        features=features,
+        metrics=tmp_path / "rates.csv",
+        scores=tmp_path / "scores.h5",
+        verifier="wi",
+        protocol=PairProtocol(references=3, test="all", splits=2),
+        machine=made.folder / "machines/cells.h5",
+    )
+    files = shards.read(tmp_path / "scans.h5")["file"]
+    scored = shards.read(tmp_path / "scores.h5")
+    writers = scored.attributes["writers"]
+    threshold = read_verifier(made.verifier("wi", 3)).thresholds["FAR 1 %"].value
+    decided, scores = np.empty(len(scored["row"]), object), np.empty(len(scored["row"]))
+    for split, writer in product(range(2), range(len(writers))):
+        rows = np.flatnonzero((scored["split"] == split) & (scored["writer"] == writers[writer]))
+        customer = service.new_customer()
+        references = scored["references"][split, writer]
+        service.enroll(customer, [tmp_path / "scans" / files[row] for row in references])
+        tested = as_files([tmp_path / "scans" / files[row] for row in scored["row"][rows]])
+        answers = service.client.post(f"/v1/customers/{customer}/verifications", files=tested)
+        for row, answer in zip(rows, answers.json(), strict=True):
+            decided[row] = answer["judgment"]["decision"]
+            scores[row] = answer["judgment"]["score"]
+    np.testing.assert_allclose(scores, scored["score"], atol=1e-5)
+    forged = scored["forgery"]
+    rates = rates_at(threshold, scored["score"][~forged], scored["score"][forged])
+    assert np.mean(decided[~forged] != "accept") == rates["FRR"]
+    assert np.mean(decided[forged] == "accept") == rates["FAR_skilled"]
 
 
 def test_a_customer_is_verified_from_the_first_reference_on(service, made):

@@ -62,6 +62,26 @@ def write_cells(path: Path) -> Path:
     return linear(path, ("n", 1, 150, 220), weights=weights)
 
 
+def describe_set(folder: Path, name: str, model: Path) -> Path:
+    """Prepare the drawn scans of a set, and compute their features."""
+    prepare_signatures(
+        name=name,
+        source=folder / name,
+        layout="folder",
+        genuine="genuine/{writer}-{sample}.png",
+        skilled="skilled/{writer}-{sample}.png",
+        out=folder / f"{name}.h5",
+        quarantine=folder / f"{name}.csv",
+        max_pixels=10**7,
+        max_share=0.0,
+        threads=1,
+    )
+    features = folder / f"{name}-features.h5"
+    signatures = folder / f"{name}.h5"
+    extract_features(model=model, signatures=signatures, out=features, foreign=False, threads=1)
+    return features
+
+
 def make_results(folder: Path) -> Results:
     """Make the files of a small study: a model, its verifiers, and scans to judge."""
     results = folder / "results"
@@ -70,22 +90,7 @@ def make_results(folder: Path) -> Results:
         draw_signatures(
             folder=folder / name, first=first, writers=writers, genuine=5, skilled=3, seed=1
         )
-    prepare_signatures(
-        name="others",
-        source=folder / "others",
-        layout="folder",
-        genuine="genuine/{writer}-{sample}.png",
-        skilled="skilled/{writer}-{sample}.png",
-        out=folder / "others.h5",
-        quarantine=folder / "others.csv",
-        max_pixels=10**7,
-        max_share=0.0,
-        threads=1,
-    )
-    features = folder / "features.h5"
-    extract_features(
-        model=model, signatures=folder / "others.h5", out=features, foreign=False, threads=1
-    )
+    features = describe_set(folder, "others", model)
     machine = {"development": [features], "development_references": PAIRED, "seed": 1234}
     train_wi(**machine, out=results / "machines/cells.h5", **SVM)
     made = Results(results, folder / "scans")

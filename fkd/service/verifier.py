@@ -472,8 +472,8 @@ def _why(
         else (cut.frr, cut.genuine, "genuine signatures were rejected")
     )
     measured = (
-        f"At that threshold, {100 * rate.value:.2g} % of {of} {kind} on development writers "
-        f"({100 * rate.low:.2g} to {100 * rate.high:.2g} %)."
+        f"At the threshold {cut.aim}, {100 * rate.value:.3g} % of {of} {kind} on development "
+        f"writers ({100 * rate.low:.3g} to {100 * rate.high:.3g} %)."
     )
     reasons = [what[decision], measured, strength]
     if len(by_reference) > 1:
