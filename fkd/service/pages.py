@@ -104,7 +104,7 @@ def make_pages(store: Store, desk: Desk, access: Access, sessions: Sessions) -> 
         answer = _to("/customers")
         answer.set_cookie(
             COOKIE,
-            sessions.open(caller),
+            sessions.begin(caller),
             max_age=SECONDS,
             httponly=True,
             samesite="strict",

@@ -20,7 +20,7 @@ def new_key() -> str:
 
 
 class Vault:
-    """Seals and opens what is stored.
+    """Seals and unseals what is stored.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Vault:
         """Encrypt what is stored at a place, such as ``image/ID``."""
         return self._fernet.encrypt(place.encode() + b"\0" + content)
 
-    def open(self, place: str, sealed: bytes) -> bytes:
+    def unseal(self, place: str, sealed: bytes) -> bytes:
         """Decrypt what :meth:`seal` encrypted for this place.
 
         Raises

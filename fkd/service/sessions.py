@@ -43,7 +43,7 @@ class Session:
 
 
 class Sessions:
-    """Opens and reads sessions. Nothing of them is stored by the service.
+    """Begins and reads sessions. Nothing of them is stored by the service.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class Sessions:
     def __init__(self, store: Store, vault: Vault) -> None:
         self._store, self._vault = store, vault
 
-    def open(self, caller: Caller) -> str:
-        """Open a session, and give the value of its cookie."""
+    def begin(self, caller: Caller) -> str:
+        """Begin a session, and give the value of its cookie."""
         about = [caller.key_id, secrets.token_urlsafe(24), int(time.time()) + SECONDS]
         return self._vault.seal("session", json.dumps(about).encode()).decode()
 
@@ -66,7 +66,7 @@ class Sessions:
         try:
             jar = SimpleCookie(cookies)
             sealed = jar[COOKIE].value.encode()
-            key_id, token, until = json.loads(self._vault.open("session", sealed))
+            key_id, token, until = json.loads(self._vault.unseal("session", sealed))
         except (CookieError, KeyError, FkdError, ValueError):
             return None
         stored = self._store.key(key_id)

@@ -355,7 +355,7 @@ class Store:
             row = self._present(session, customer_id)
             found = session.scalars(_references_of(row.id).limit(most))
             return [
-                (UUID(one.id), self._vault.open(f"image/{one.id}", one.sealed_image))
+                (UUID(one.id), self._vault.unseal(f"image/{one.id}", one.sealed_image))
                 for one in found
             ]
 
@@ -453,7 +453,7 @@ class Store:
         """Open the image of a reference; None if it was removed."""
         with self._reading() as session:
             row = session.get(ReferenceRow, str(reference_id))
-            return row and self._vault.open(f"image/{row.id}", row.sealed_image)
+            return row and self._vault.unseal(f"image/{row.id}", row.sealed_image)
 
     def add_template(self, reference_id: UUID, verifier: str, feature: np.ndarray) -> None:
         """Add a template of a reference under a verifier that is to become active."""
@@ -587,7 +587,9 @@ class Store:
             raise Conflict("Another verifier has become active meanwhile. Send the request again.")
 
     def _customer(self, session: Session, row: CustomerRow) -> Customer:
-        label = row.sealed_label and self._vault.open(f"label/{row.id}", row.sealed_label).decode()
+        label = (
+            row.sealed_label and self._vault.unseal(f"label/{row.id}", row.sealed_label).decode()
+        )
         count = select(func.count()).where(ReferenceRow.customer_id == row.id)
         return Customer(
             UUID(row.id),
@@ -604,10 +606,10 @@ class Store:
 
     def _feature(self, row: TemplateRow) -> np.ndarray:
         place = f"feature/{row.reference_id}/{row.verifier}"
-        return np.frombuffer(self._vault.open(place, row.sealed_feature), np.dtype("<f4"))
+        return np.frombuffer(self._vault.unseal(place, row.sealed_feature), np.dtype("<f4"))
 
     def _verification(self, row: VerificationRow) -> Verification:
-        answer = json.loads(self._vault.open(f"answer/{row.id}", row.sealed_answer))
+        answer = json.loads(self._vault.unseal(f"answer/{row.id}", row.sealed_answer))
         ids = UUID(row.id), UUID(row.customer_id)
         return Verification(*ids, _time(row.made), row.verifier, answer)
 
