@@ -1,5 +1,6 @@
 """The page in a real browser: a clerk's whole way, by mouse and by keyboard, and every error."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -13,8 +14,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from serving import as_files, serving
 
 pytestmark = pytest.mark.operations
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +101,10 @@ def paths(files):
 def test_the_way_of_a_clerk(page, service, made, tmp_path):
     page.sign_in(service.keys["all"])
     assert "Customers" in page.text()
-    page.send("/customers", label="Account <b>12</b> & Söhne")
-    assert page.find("h1").text == "Account <b>12</b> & Söhne"
+    page.send("/customers", label="Account <b>12</b>")
+    assert page.find("h1").text == "Account <b>12</b>"
     page.send("/references", images=paths(made.genuine(1)[:3]))
     assert "3 references were added" in page.text()
-    page.browser.save_screenshot(str(tmp_path / "enrolled.png"))
     page.send("/verify", image=str(made.genuine(1)[3]), prior="50")
     told = page.find("#answer")
     assert any(word in told.text for word in ("Accept", "Let a person decide", "Reject"))
@@ -115,7 +113,8 @@ def test_the_way_of_a_clerk(page, service, made, tmp_path):
     assert len(pictures) == 4
     assert all(picture.get_property("naturalWidth") == 220 for picture in pictures)
     assert told.find_element(By.CSS_SELECTOR, "svg").get_attribute("aria-label")
-    page.browser.save_screenshot(str(tmp_path / "verified.png"))
+    shots = Path(os.environ.get("FKD_SCREENSHOTS", tmp_path))
+    page.browser.save_screenshot(str(shots / "service.png"))
     identifier = page.find("p.small").text
     service_says = service.client.get(f"/v1/customers/{identifier}/verifications").json()
     assert f"{service_says[0]['judgment']['match_score']:.3f}" in told.text

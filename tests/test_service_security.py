@@ -236,11 +236,21 @@ def test_the_body_of_a_stranger_is_not_taken(service):
     assert call(service, parts(1), key=None) == (401, 0)
 
 
+def test_wrong_keys_do_not_keep_out_who_is_known(made, tmp_path):
+    with serving(f"sqlite:///{tmp_path}/fkd.sqlite", made, verifier=None) as service:
+        assert service.client.get("/v1/keys").status_code == 200
+        wrong = {"Authorization": "Bearer fkd_a_b"}
+        for _ in range(FAILURES + 1):
+            service.client.get("/v1/keys", headers=wrong)
+        assert service.client.get("/v1/keys").status_code == 200
+
+
 def test_wrong_keys_are_counted_by_address(made, tmp_path):
     with serving(f"sqlite:///{tmp_path}/fkd.sqlite", made, verifier=None) as service:
         wrong = {"Authorization": "Bearer fkd_a_b"}
         found = [service.client.get("/v1/keys", headers=wrong).status_code for _ in range(12)]
         assert found == [401] * FAILURES + [429] * 2
+        assert service.client.get("/v1/keys").status_code == 429  # not known to this process yet
         assert service.client.get("/health").status_code == 200
 
 

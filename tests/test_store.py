@@ -319,8 +319,11 @@ def test_writers_go_one_after_the_other(store, engine, url):
         one.add_references(ACTOR, customer, OLD, [new(number)])
         one.add_verifications(ACTOR, customer, OLD, [answer()])
 
-    with ThreadPoolExecutor(6) as workers:
-        list(workers.map(work, range(24)))
+    with ThreadPoolExecutor(7) as workers:
+        done = [workers.submit(work, number) for number in range(24)]
+        while not all(one.done() for one in done):
+            assert store.check_audit()[2] == []  # whoever checks meanwhile sees a whole chain
+        assert [one.result() for one in done] == [None] * 24
     other.dispose()
     images = {content for _, content in store.images(customer, 99)}
     assert images == {f"image {number}".encode() for number in range(24)}

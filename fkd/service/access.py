@@ -108,9 +108,12 @@ class Access:
         TooMany
             If there were too many requests under this key, or wrong keys from this address.
         """
-        if not self._limiter.test(self._failures, "failures", address):
+        text = text or ""
+        # Who has used a right key before is not kept out by wrong ones from the same address.
+        is_known = _digest(text) in self._known
+        if not is_known and not self._limiter.test(self._failures, "failures", address):
             raise TooMany("Too many wrong keys came from this address. Wait a minute.")
-        found = self._find(text or "")
+        found = self._find(text)
         if found is None:
             self._limiter.hit(self._failures, "failures", address)
             raise NoKey(
@@ -129,7 +132,7 @@ class Access:
         if stored is None or stored[0].revoked is not None:
             return None
         key, hashed = stored
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = _digest(text)
         if not hmac.compare_digest(self._known.get(digest, ""), hashed):
             try:
                 self._hasher.verify(hashed, secret)
@@ -139,3 +142,8 @@ class Access:
                 self._known.clear()
             self._known[digest] = hashed
         return Caller(key_id, frozenset(key.roles))
+
+
+def _digest(text: str) -> str:
+    """Compute the digest under which a key is remembered."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -27,6 +27,9 @@ GUARDED = ("/v1/", "/metrics")
 STRANGERS = 1 << 16
 """The bytes of the body of a request to the page without a session, such as one to sign in."""
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""The methods that metrics tell apart."""
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; "
@@ -139,7 +142,8 @@ class Gate:
                 await self._respond(scope, failure(number))(scope, receive, send_on)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            self._metrics.requests.labels(scope["method"], route, status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(method, route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
 
     async def _admit(self, scope: Message, receive: Any, send: Any) -> None:

@@ -50,7 +50,7 @@ class Vault:
     @classmethod
     def of_environment(cls) -> "Vault":
         """Take the keys from :data:`VARIABLE`."""
-        return cls([key for key in os.environ.get(VARIABLE, "").split(",") if key.strip()])
+        return cls([key.strip() for key in os.environ.get(VARIABLE, "").split(",") if key.strip()])
 
     def seal(self, place: str, content: bytes) -> bytes:
         """Encrypt what is stored at a place, such as ``image/ID``."""

@@ -178,8 +178,12 @@ def version(engine: Engine) -> tuple[str | None, str | None]:
 
 @contextmanager
 def _transaction(engine: Engine, writes: bool = False) -> Iterator[Any]:
+    options: dict[str, Any] = {"writes": writes}
+    if engine.dialect.name == "postgresql" and not writes:
+        # Who reads sees one state of the database, as on SQLite.
+        options["isolation_level"] = "REPEATABLE READ"
     try:
-        with engine.execution_options(writes=writes).begin() as connection:
+        with engine.execution_options(**options).begin() as connection:
             yield connection
     except OperationalError as error:
         raise NotReady(f"The database cannot be used ({type(error.orig).__name__}).") from error
