@@ -318,8 +318,8 @@ def _take_runs(parser: ArgumentParser) -> None:
     """Add the arguments ``RUN RUN ... [-o FILE]``."""
     parser.add_argument("runs", type=Path, nargs="+", help="folders of studies or of their results")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
-def _take_comparison(parser: ArgumentParser) -> None:
-    """Add the arguments of a comparison of signatures."""
+
+
 def _take_verifier(parser: ArgumentParser) -> None:
     """Add the arguments that name the files of a verifier."""
     files = {"type": Path, "nargs": "+", "required": True, "metavar": "FILE"}

@@ -17,6 +17,7 @@ from fkd.layouts import LAYOUTS
 from fkd.registry import Registry
 from fkd.study.parts import ARCHITECTURES, MAP_LOSSES, RESPONSE_LOSSES
 from fkd.study.siamese import PAIR_LOSSES
+
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from verified import Results

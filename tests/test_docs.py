@@ -1,6 +1,5 @@
 """The pages of docs, executed: each block as it stands, in a copy of the checkout."""
 
-import importlib
 import json
 import os
 import re
