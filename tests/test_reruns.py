@@ -229,6 +229,15 @@ SETTINGS = {
         {"teacher": {"training": {"epochs": 2}}},
         TEACHER | trained(*GUIDED),
     ),
+    "fresh drawings for the teacher": (
+        {
+            "teacher": {"training": {"epochs": 2}},
+            "signatures": {"development": {"draw": {"fresh": True}}},
+        },
+        {f"{what} the signatures of development.2" for what in ("Drawing", "Preparing")}
+        | TEACHER
+        | trained(*GUIDED),
+    ),
     "the networks' width": (
         {"networks": {"width": 0.06}},
         TEACHER | RANDOM | judged("signet_random") | trained(*TRAINED),
@@ -367,6 +376,8 @@ UNTRACKED = {
     "models.*.features.*": "of the user's data; the content counts",
     "plugins": "modules of one's own; their code counts",
     "pages.pattern": "of the user's data",
+    "teacher.forgeries": "of a set with skilled forgeries, which this study's teacher has none of",
+    "signatures.*.draw.fresh": "of several epochs, which this study's teacher has none of",
     "teacher.every_seed": "of several seeds, which this study has none of",
     "evaluation.verified": "which models verifiers judge that this study has none of",
     "evaluation.fusion": "of verifiers of pairs, which this study has none of",
