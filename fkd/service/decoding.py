@@ -21,11 +21,15 @@ from typing import Any
 import numpy as np
 
 from fkd.preprocess import INPUT
+from fkd.service.problems import NotReady
 from fkd.service.quality import Finding, finding
 from fkd.service.scans import Preprocessing, Scan, read_scan
 
 SECONDS = 20.0
 """The time that one image may take."""
+
+START = 300.0
+"""The time in which a process must have started."""
 
 MEMORY = 1 << 30
 """The bytes that a process may take besides what it has when it starts."""
@@ -59,6 +63,15 @@ class Decoders:
         for _ in range(number):
             self._free.put(None)
         self._number = number
+
+    def start(self) -> None:
+        """Start all processes now, so that the first images do not wait for them."""
+        for _ in range(self._number):
+            process = self._free.get()
+            try:
+                process = process or _Process(*self._limits)
+            finally:
+                self._free.put(process)
 
     def __call__(self, content: bytes, preprocessing: Preprocessing) -> Scan:
         """Read a scan as :func:`fkd.service.scans.read_scan` does, within the limits."""
@@ -107,6 +120,13 @@ class _Process:
                 pass_fds=[other.fileno()],
             )
         self._pipe = Connection(own.detach())
+        try:
+            if not self._pipe.poll(START):
+                raise EOFError
+            self._pipe.recv_bytes(1)  # it has loaded what it needs
+        except (EOFError, OSError):
+            self.end()
+            raise NotReady("The processes that read images do not start.") from None
 
     def ask(self, content: bytes, preprocessing: Preprocessing, seconds: float) -> Scan | None:
         """Have an image read; None if it takes too much."""
@@ -144,6 +164,7 @@ def serve_scans(pipe: Connection, memory: int, max_pixels: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError, OSError):
+        pipe.send_bytes(b".")
         while True:
             settings, content = _unpacked(pipe.recv_bytes())
             settings["canvas"] = tuple(settings["canvas"])

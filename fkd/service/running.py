@@ -1,6 +1,5 @@
 """The commands that set the service up, run it and look after it. They need the extra ``service``."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from fkd.errors import FkdError
+from fkd.threads import cores
 
 if TYPE_CHECKING:
     from fkd.service.store import Store
@@ -180,7 +180,9 @@ def serve(
     from fkd.service.sealing import Vault
     from fkd.service.sessions import Sessions
 
-    desk = Desk(store, Decoders(number=max(1, (os.cpu_count() or 1))))
+    decoders = Decoders(cores())
+    decoders.start()
+    desk = Desk(store, decoders)
     if store.active():
         desk.verifier()  # loaded now, so that the first request does not wait
     sessions = Sessions(store, Vault.of_environment())
