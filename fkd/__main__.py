@@ -125,12 +125,12 @@ EXAMPLES = {
     "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
     "--reference a.png b.png --questioned q.png",
     "make_secret": "python -m fkd make_secret > key",
-    "migrate_store": "FKD_DATABASE=sqlite:///fkd.sqlite python -m fkd migrate_store",
+    "migrate_store": "python -m fkd migrate_store  # of FKD_DATABASE, such as sqlite:///fkd.sqlite",
     "activate_verifier": "python -m fkd activate_verifier --verifier results/verifiers/wi/teacher-2.h5",
     "make_key": "python -m fkd make_key first --role admin enroll verify audit",
     "serve": "python -m fkd serve --port 8080",
     "audit": "python -m fkd audit --check",
-    "rotate_secret": "FKD_KEYS=NEW,OLD python -m fkd rotate_secret",
+    "rotate_secret": "python -m fkd rotate_secret  # with FKD_KEYS=NEW,OLD",
 }
 
 

@@ -502,9 +502,11 @@ def test_environments_pin_what_the_project_pins():
     conda_names |= {"matplotlib": "matplotlib-base", "isal": "python-isal"}
     assert {"torch", "numpy", "h5py", "matplotlib"} <= set(pins)
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
-    tests = {re.match(r"[a-z0-9-]+", entry)[0] for entry in extras["tests"]}
+    apart = {
+        re.match(r"[a-z0-9-]+", entry)[0] for key in ("tests", "service") for entry in extras[key]
+    }
     for kind in ("cpu", "gpu"):
         held = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text())["dependencies"]
-        for name in sorted(set(pins) - tests):
+        for name in sorted(set(pins) - apart):
             expected = conda_names.get(name, name).format(kind)
             assert f"{expected} {pins[name]}" in held

@@ -32,6 +32,7 @@ def student(architecture: str, geometry: bool = False, response: tuple | None = 
         "classification": 1.0,
         "geometry": {"conv2": 10.0, "conv5": 100.0} if geometry else {},
         "response": response and dict(zip(("loss", "weight", "parameters"), response, strict=True)),
+        "maps": None,
     }
 
 
@@ -79,6 +80,7 @@ PUBLISHED = {
         "architecture": "signet",
         "half_precision": False,
         "every_seed": False,
+        "forgeries": "ignored",
         "training": {
             "epochs": 60,
             "batch": 32,
@@ -147,7 +149,7 @@ PUBLISHED = {
 
 SHAPES_NO_RESULT = re.compile(
     r"title|license|size|sizes|data|device|threads|memory|shards|max_pixels"
-    r"|quarantine\..*|.*\.path|.*\.compile"
+    r"|quarantine\..*|plugins|.*\.path|.*\.compile"
 )
 
 
@@ -329,6 +331,7 @@ def test_what_is_left_out_of_the_comparison(study):
             "memory",
             "shards",
             "max_pixels",
+            "plugins",
         ),
         *("quarantine.max_share", "pages.path", f"signatures.{ANY}.path"),
         *("teacher.training.compile", "training.compile"),

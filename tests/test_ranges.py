@@ -65,6 +65,7 @@ READERS: dict[str, list[Any]] = {
     "evaluation.seed": [Protocol],
     "evaluation.C": ["evaluate_wd", "train_wi", "set_verifier"],
     "evaluation.gamma": ["evaluate_wd", "train_wi", "set_verifier"],
+    "teacher.forgeries": ["train_teacher"],
     "evaluation.fusion": [PairProtocol],
     "evaluation.development_references": [PairProtocol, "train_wi"],
     "evaluation.calibration": ["set_verifier"],
