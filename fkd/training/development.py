@@ -24,7 +24,7 @@ Forgeries = Literal["ignored", "classes", "output"]
 """
 
 FORGERY_WEIGHT = 0.95
-"""The published weight of the loss of SigNet-F's output, lambda."""
+"""The weight lambda of the loss of SigNet-F's output; 0.999 is published as well."""
 
 
 class Lesson(NamedTuple):
@@ -148,7 +148,7 @@ class DevelopmentSignatures:
 
         With SigNet-F's output, L = sum_i (1 - f_i) (1 - lambda) L_c + lambda L_f, where f_i tells
         forgeries, L_c is the cross-entropy on the writers and L_f the binary one on f_i
-        (Hafemann, Sabourin and Oliveira, Pattern Recognition 70, 2017, Eq. 5).
+        (Hafemann, Sabourin and Oliveira, Pattern Recognition 70, 2017).
 
         Parameters
         ----------
