@@ -84,12 +84,19 @@ def compare_drawn(
     with writing(markdown) as part:
         part.write_text(_in_words(table), encoding="utf-8")
     first, gap = next(iter(gaps.items()))
+
+    def shown(name: str, probability: np.ndarray) -> np.ndarray:
+        """Sort images by a probability, and take the first one by each writer."""
+        order = np.argsort(probability, stable=True)
+        rows = np.unique(writer[name][order], return_index=True)[1]
+        return image[name][order[np.sort(rows)]]
+
     draw_rows(
         {
-            "drawn, and taken for real": image[DRAWN][np.argsort(gap.drawn, stable=True)],
-            "drawn, and recognized": image[DRAWN][np.argsort(-gap.drawn, stable=True)],
-            f"{first}, and taken for drawn": image[first][np.argsort(-gap.real, stable=True)],
-            f"{first}, and recognized": image[first][np.argsort(gap.real, stable=True)],
+            "drawn, and taken for real": shown(DRAWN, gap.drawn),
+            "drawn, and recognized": shown(DRAWN, -gap.drawn),
+            f"{first}, and taken for drawn": shown(first, -gap.real),
+            f"{first}, and recognized": shown(first, gap.real),
         },
         svg,
         png,
