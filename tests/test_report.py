@@ -32,6 +32,9 @@ FIGURES = {
     "splits": "splits",
     "correlations": "correlat",
     "hardest": "surest errors",
+    "ranks": "critical difference",
+    "scores": "are distributed",
+    "writers": "EER of each writer",
 }
 
 TABLES = {
