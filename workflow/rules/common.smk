@@ -141,7 +141,8 @@ def code_of(script, networks=(), losses=False, names=False, layouts=False):
         parts = study.parts_of_models(models, losses)
         entries = [part.entry for part in parts if part.entry]
         if layouts:
-            layout = config["signatures"][wildcards.name]["layout"]
+            name = Replicate.of(wildcards.name).model
+            layout = config["signatures"][name]["layout"]
             entries += [LAYOUTS.entry(layout)] * (layout in LAYOUTS.origins)
         return number_of(
             SCRIPTS / f"{script}.py",
