@@ -100,6 +100,21 @@ def test_the_stage_tabulates_each_real_set(tmp_path, sets):
     assert "people" in (tmp_path / "realism.md").read_text()
 
 
+def test_a_set_of_few_writers_is_measured_and_not_judged(tmp_path, sets):
+    few = tmp_path / "few.h5"
+    whole = shards.read(sets[0], "signatures", ["image", "writer", "forgery"])
+    part = {name: values[:20] for name, values in whole.arrays.items()}
+    shards.write(few, "signatures", part, {"set": "few"})
+    files = {kind: tmp_path / f"realism.{kind}" for kind in ("csv", "svg", "png")}
+    compare_drawn(
+        signatures=[few, sets[1]], drawn=["drawn"], markdown=tmp_path / "realism.md", **files
+    )
+    table = pd.read_csv(files["csv"], index_col="set")
+    assert table.loc["few", "signatures"] == 16
+    assert np.isnan(table.loc["few", "accuracy"])
+    assert files["svg"].stat().st_size > 1000
+
+
 @pytest.mark.parametrize("drawn", [[], ["drawn", "people"]])
 def test_both_kinds_of_sets_are_needed(tmp_path, sets, drawn):
     files = {kind: tmp_path / f"realism.{kind}" for kind in ("csv", "svg", "png")}

@@ -8,7 +8,7 @@ import pandas as pd
 from fkd.errors import FkdError
 from fkd.figures.appearance import draw_rows
 from fkd.seeding import generator
-from fkd.signatures.realism import MEASURES, measure, tell_apart
+from fkd.signatures.realism import FOLDS, MEASURES, measure, tell_apart
 from fkd.storage import shards
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
@@ -39,13 +39,15 @@ def compare_drawn(
     drawn : list of str
         The names of the drawn sets. All of them are one side; each other set is told from them.
     csv : Path
-        For each real set the accuracy of :func:`fkd.signatures.realism.tell_apart`, and for each
-        side the median of every measure; ``drawn sets`` is a row without an accuracy.
+        For each real set the accuracy of :func:`fkd.signatures.realism.tell_apart`, unless it has
+        too few writers, and for each side the median of every measure; ``drawn sets`` is a row
+        without an accuracy.
     markdown : Path
         The same for readers.
     svg : Path
         The figure: of the first real set and of the drawn ones, signatures that were taken for the
-        other side, and those that were recognized most surely.
+        other side, and those that were recognized most surely. If all sets have too few writers,
+        some of each.
     png : Path
         The same figure.
     seed : int
@@ -72,35 +74,34 @@ def compare_drawn(
     gaps = {
         name: tell_apart(measured[DRAWN], measured[name], writer[DRAWN], writer[name], seed=seed)
         for name in sides
-        if name != DRAWN
+        if name != DRAWN and all(len(np.unique(writer[side])) >= FOLDS for side in (DRAWN, name))
     }
     table = pd.DataFrame(
         {name: np.median(values, axis=0) for name, values in measured.items()}, list(MEASURES)
     ).T
-    table.insert(0, "accuracy", pd.Series({name: gap.accuracy for name, gap in gaps.items()}))
+    accuracy = {name: gap.accuracy for name, gap in gaps.items()}
+    table.insert(0, "accuracy", pd.Series(accuracy, dtype=float))
     table.insert(0, "signatures", {name: len(values) for name, values in measured.items()})
     with writing(csv) as part:
         table.to_csv(part, index_label="set")
     with writing(markdown) as part:
         part.write_text(_in_words(table), encoding="utf-8")
-    first, gap = next(iter(gaps.items()))
+    named: dict[str, np.ndarray] = {}
 
-    def shown(name: str, probability: np.ndarray) -> np.ndarray:
+    def show(title: str, name: str, probability: np.ndarray) -> None:
         """Sort images by a probability, and take the first one by each writer."""
         order = np.argsort(probability, stable=True)
         rows = np.unique(writer[name][order], return_index=True)[1]
-        return image[name][order[np.sort(rows)]]
+        named[title] = image[name][order[np.sort(rows)]]
 
-    draw_rows(
-        {
-            "drawn, and taken for real": shown(DRAWN, gap.drawn),
-            "drawn, and recognized": shown(DRAWN, -gap.drawn),
-            f"{first}, and taken for drawn": shown(first, -gap.real),
-            f"{first}, and recognized": shown(first, gap.real),
-        },
-        svg,
-        png,
-    )
+    for first, gap in list(gaps.items())[:1]:
+        show("drawn, and taken for real", DRAWN, gap.drawn)
+        show("drawn, and recognized", DRAWN, -gap.drawn)
+        show(f"{first}, and taken for drawn", first, -gap.real)
+        show(f"{first}, and recognized", first, gap.real)
+    for name in sides if not gaps else ():
+        show(name, name, np.zeros(len(image[name])))
+    draw_rows(named, svg, png)
 
 
 def _in_words(table: pd.DataFrame) -> str:
@@ -117,7 +118,7 @@ def _in_words(table: pd.DataFrame) -> str:
         + summary.to_markdown(index=False, disable_numparse=True)
         + "\n\nA classifier of what is measured below tells drawn signatures from those of each "
         "set, and has seen none by the writers that it judges. The mean of its accuracies on both "
-        "is 50 % if they are alike, and 100 % if none is mistaken.\n\n"
+        f"is 50 % if they are alike, and 100 % if none is mistaken. It takes {FOLDS} writers of both.\n\n"
         + medians.to_markdown()
         + "\n"
     )

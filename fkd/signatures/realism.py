@@ -106,6 +106,10 @@ def _bands(part: np.ndarray) -> np.ndarray:
     return np.bincount(band.ravel(), power.ravel(), 5) / max(power.sum(), 1e-9)
 
 
+FOLDS = 5
+"""The number of parts of the writers, by default: the least number of writers of either side."""
+
+
 @dataclass(frozen=True)
 class Gap:
     """How surely drawn and real signatures are told apart.
@@ -130,7 +134,7 @@ def tell_apart(
     real: np.ndarray,
     drawn_writers: np.ndarray,
     real_writers: np.ndarray,
-    folds: int = 5,
+    folds: int = FOLDS,
     seed: int = 0,
 ) -> Gap:
     """Let a classifier tell drawn signatures from real ones.
