@@ -86,22 +86,24 @@ def compare_drawn(
         table.to_csv(part, index_label="set")
     with writing(markdown) as part:
         part.write_text(_in_words(table), encoding="utf-8")
-    named: dict[str, np.ndarray] = {}
 
-    def show(title: str, name: str, probability: np.ndarray) -> None:
-        """Sort images by a probability, and take the first one by each writer."""
-        order = np.argsort(probability, stable=True)
+    def ordered(name: str, by: np.ndarray) -> np.ndarray:
+        """Sort the images of a side, and take the first one by each writer."""
+        order = np.argsort(by, stable=True)
         rows = np.unique(writer[name][order], return_index=True)[1]
-        named[title] = image[name][order[np.sort(rows)]]
+        return image[name][order[np.sort(rows)]]
 
-    for first, gap in list(gaps.items())[:1]:
-        show("drawn, and taken for real", DRAWN, gap.drawn)
-        show("drawn, and recognized", DRAWN, -gap.drawn)
-        show(f"{first}, and taken for drawn", first, -gap.real)
-        show(f"{first}, and recognized", first, gap.real)
-    for name in sides if not gaps else ():
-        show(name, name, np.zeros(len(image[name])))
-    draw_rows(named, svg, png)
+    if gaps:
+        first, gap = next(iter(gaps.items()))
+        shown = {
+            "drawn, and taken for real": ordered(DRAWN, gap.drawn),
+            "drawn, and recognized": ordered(DRAWN, -gap.drawn),
+            f"{first}, and taken for drawn": ordered(first, -gap.real),
+            f"{first}, and recognized": ordered(first, gap.real),
+        }
+    else:
+        shown = {name: ordered(name, np.arange(len(image[name]))) for name in sides}
+    draw_rows(shown, svg, png)
 
 
 def _in_words(table: pd.DataFrame) -> str:

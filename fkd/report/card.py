@@ -117,10 +117,7 @@ def _card(
     """Write the card of one model."""
     about = read_description(file)
     name, trained = about["name"], about["trained_with"]
-    if "siamese" in trained:
-        model = Model(name, Kind.SIAMESE)
-    else:
-        model = _model(name, about)
+    model = _model(name, about)
     rates = rates[rates["model"] == name]
     label = model.label
     if model.kind is Kind.TEACHER:
@@ -159,7 +156,9 @@ def _card(
 
 
 def _model(name: str, about: Mapping[str, Any]) -> Model:
-    """Tell what model a file is of, if it is not a Siamese network."""
+    """Tell what model a file is of."""
+    if "siamese" in about["trained_with"]:
+        return Model(name, Kind.SIAMESE)
     # The file of a student with random weights names no loss, only the student's network.
     spec = about["trained_with"].get("student", {"architecture": about["architecture"]})
     return model_of(name, {} if name == TEACHER else {name: Student.from_settings(spec)})

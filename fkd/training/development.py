@@ -76,11 +76,11 @@ class DevelopmentSignatures:
         self._forgeries = forgeries
         self._editions: dict[str, list[Path]] = {}
         whose: dict[str, np.ndarray] = {}
-        digests = []
+        digests, has_forgeries = [], False
         for path in paths:
             shard = shards.read(path, "signatures", ["writer", "forgery"])
-            kept = self._kept(shard["forgery"].astype(bool))
-            own = np.array([f"{shard.attributes['set']}/{name}" for name in shard["writer"][kept]])
+            kept, own = self._kept(shard)
+            has_forgeries |= bool(shard["forgery"][kept].any())
             name = shard.attributes["set"]
             self._editions.setdefault(name, []).append(path)
             if not np.array_equal(whose.setdefault(name, own), own):
@@ -94,7 +94,7 @@ class DevelopmentSignatures:
         self._names, number = np.unique(np.concatenate(list(whose.values())), return_inverse=True)
         self.writers, self._count = len(self._names), len(number)
         self._held: tuple[tuple[Path, ...], Lesson] | None = None
-        if forgeries != "ignored" and not self.epoch(0).forgery.any():
+        if forgeries != "ignored" and not has_forgeries:
             raise FkdError(
                 f"forgeries: {forgeries}, but {', '.join(self.sets)} have no skilled forgeries. "
                 "Choose ignored, or add sets that have some."
@@ -123,20 +123,23 @@ class DevelopmentSignatures:
             self._held = paths, self._read(paths)
         return self._held[1]
 
-    def _kept(self, forgery: np.ndarray) -> np.ndarray:
-        return ~forgery if self._forgeries == "ignored" else np.ones_like(forgery)
+    def _kept(self, shard: shards.Shard) -> tuple[np.ndarray, np.ndarray]:
+        """Tell which signatures of a shard are learned from, and who wrote each of these."""
+        forgery = shard["forgery"].astype(bool)
+        kept = ~forgery if self._forgeries == "ignored" else np.ones_like(forgery)
+        name = shard.attributes["set"]
+        return kept, np.array([f"{name}/{writer}" for writer in shard["writer"][kept]])
 
     def _read(self, paths: Iterable[Path]) -> Lesson:
-        images, names, forged = [], [], []
+        images, whose, forged = [], [], []
         for path in paths:
             shard = shards.read(path, "signatures", ["image", "writer", "forgery"])
-            forgery = shard["forgery"].astype(bool)
-            kept = self._kept(forgery)
+            kept, own = self._kept(shard)
             images.append(shard["image"][kept])
-            names += [f"{shard.attributes['set']}/{name}" for name in shard["writer"][kept]]
-            forged.append(forgery[kept])
+            whose.append(own)
+            forged.append(shard["forgery"][kept].astype(bool))
         forgery = np.concatenate(forged)
-        label = np.searchsorted(self._names, names)
+        label = np.searchsorted(self._names, np.concatenate(whose))
         if self._forgeries == "classes":
             label = label + self.writers * forgery
         return Lesson(np.concatenate(images), label.astype(np.int64), forgery)

@@ -141,8 +141,7 @@ def code_of(script, networks=(), losses=False, names=False, layouts=False):
         parts = study.parts_of_models(models, losses)
         entries = [part.entry for part in parts if part.entry]
         if layouts:
-            name = Replicate.of(wildcards.name).model
-            layout = config["signatures"][name]["layout"]
+            layout = config["signatures"][set_of(wildcards.name)]["layout"]
             entries += [LAYOUTS.entry(layout)] * (layout in LAYOUTS.origins)
         return number_of(
             SCRIPTS / f"{script}.py",
@@ -199,7 +198,7 @@ def signatures_state(wildcards):
 
     The date of a folder, which Snakemake compares, does not change with the files in subfolders.
     """
-    drawn = Replicate.of(wildcards.name).model in study.drawn_signatures
+    drawn = set_of(wildcards.name) in study.drawn_signatures
     return None if drawn else state_of(signatures_source(wildcards.name)["path"])
 
 
@@ -207,6 +206,11 @@ def model_state(wildcards):
     """Make the parameter that is a digest of a model of others; None for a model of this study."""
     is_foreign = kind_of(wildcards.model) is Kind.FOREIGN
     return state_of(onnx_file(wildcards.model)) if is_foreign else None
+
+
+def set_of(edition):
+    """Name the set of an edition, see `Study.lessons`. Sets that are not fresh have one."""
+    return Replicate.of(edition).model
 
 
 def pages_source():
@@ -218,7 +222,7 @@ def pages_source():
 
 def signatures_source(name):
     """Return layout, path, file patterns and expected counts of a set of signatures."""
-    drawn = Replicate.of(name).model
+    drawn = set_of(name)
     entry = config["signatures"][drawn]
     if drawn in study.drawn_signatures:
         return {
@@ -239,7 +243,7 @@ def signatures_settings(wildcards):
     """Collect the settings on which a prepared set depends, besides its images."""
     source = signatures_source(wildcards.name)
     source.pop("path")
-    name = Replicate.of(wildcards.name).model
+    name = set_of(wildcards.name)
     entry = config["signatures"][name]
     keys = ("threshold", "resolution", "canvas")
     given = {key: entry[key] for key in keys if entry.get(key) is not None}
