@@ -10,8 +10,6 @@ Half precision (float16, bfloat16) is widened to float32 first, because sums ove
 long responses would leave its range. So the loss of responses in half precision is a float32.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -281,11 +279,3 @@ def barlow_colleagues(student: Tensor, teacher: Tensor, lambda_: float = 1e-4) -
 def _widened(values: Tensor) -> Tensor:
     """Convert half precision to float32, and leave any other precision as it is."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
-
-
-RESPONSES: dict[str, Callable[..., Tensor]] = {
-    "temperature_cross_entropy": temperature_cross_entropy,
-    "barlow_twins": barlow_twins,
-    "barlow_colleagues": barlow_colleagues,
-}
-"""The response losses, by their names in a config."""
