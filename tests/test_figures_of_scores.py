@@ -1,5 +1,7 @@
 """Figures of scores: their densities, the rates of each writer, and what tells models apart."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,3 +110,22 @@ def test_the_figures_are_drawn(judged, tmp_path):
         assert "mine, drawn by a program, NREF 3" in text
         assert [word for word in words if word not in text] == [], name
         assert np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")).min() < 50
+
+
+def test_equal_ranks_become_equal_figures(judged, tmp_path):
+    """A bar joins its models from left to right, however a set of their names is ordered."""
+    metrics = []
+    for copy in range(5):
+        for number, path in enumerate(judged["metrics"]):
+            rates = pd.read_csv(path)
+            metrics.append(tmp_path / f"{copy}{number}.csv")
+            rates.assign(model=rates["model"] + str(copy)).to_csv(metrics[-1], index=False)
+    svg = tmp_path / "ranks.svg"
+    figure_ranks(metrics=metrics, students={}, svg=svg, png=tmp_path / "ranks.png")
+    paths = re.findall(r'd="(M [^"]+)"', svg.read_text(encoding="utf-8"))
+    points = [re.findall(r"[ML] ([\d.]+) ([\d.]+)", path) for path in paths]
+    bars = [one for one in points if len(one) > 3 and len({y for _, y in one}) == 1]
+    assert bars
+    for bar in bars:
+        across = [float(x) for x, _ in bar]
+        assert across == sorted(across)

@@ -92,8 +92,10 @@ class Report:
     def __init__(self, browser: webdriver.Chrome, path: Path) -> None:
         self.browser = browser
         browser.get(path.as_uri())
-        # While the menu moves, its entries lie over one another.
-        self.wait = WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
+        # While the menu moves, its entries lie over one another;
+        # and a table that is being built lacks rows and buttons.
+        early = [WebDriverException, IndexError]
+        self.wait = WebDriverWait(browser, 30, ignored_exceptions=early)
         self.wait.until(lambda _: self.links("Statistics"))
         self.categories = {}
         for category in ("Figures", "Results", "Data", "Methods", "Run"):

@@ -1,8 +1,10 @@
 """The critical-difference diagram: which models Nemenyi's test tells apart."""
 
 from collections.abc import Collection
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import scikit_posthocs
 
@@ -56,7 +58,7 @@ def figure_ranks(
         for axis, ((name, references), table) in zip(axes, rates.items(), strict=True):
             ranks, pairs, told = ranked(table)
             names = {model: label(model, students) for model in table}
-            scikit_posthocs.critical_difference_diagram(
+            diagram = scikit_posthocs.critical_difference_diagram(
                 ranks.rename(names),
                 pairs.rename(index=names, columns=names),
                 alpha=SIGNIFICANCE,
@@ -68,6 +70,9 @@ def figure_ranks(
                 elbow_props={"linewidth": 0.8},
                 color_palette=[BLACK] * len(ranks),
             )
+            for bar in chain.from_iterable(diagram["crossbars"]):
+                # The library joins models in the order of a set, which differs from run to run.
+                bar.set_xdata(np.sort(bar.get_xdata()))
             axis.grid(visible=False)
             axis.set_title(f"{set_label(name, drawn)}, NREF {references}: {told}")
         save(drawing, svg, png)
