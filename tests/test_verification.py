@@ -27,6 +27,7 @@ from fkd.verification import (
     scores_of_splits,
     svm,
 )
+from fkd.verification.scaling import deviations, scaled
 from fkd.verification.solver import clip_step, solve
 
 RATES = (
@@ -301,6 +302,24 @@ def test_features_are_scaled_but_not_centered():
     x = np.random.RandomState(11).rand(10, 6)
     models = svm.fit_shared(x, np.stack([np.arange(10), np.roll(np.arange(10), 5)]), 1.0, 2**-11)
     np.testing.assert_allclose(models.rows, x / x.std(axis=0), rtol=1e-5)
+
+
+@pytest.mark.fidelity("scaler")
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+@pytest.mark.parametrize("part", [1, 7, 100])
+def test_features_are_scaled_as_by_scikit_learn(dtype, part):
+    """To the last bit, and in parts as it does by `partial_fit`."""
+    x = (np.random.RandomState(part).randn(100, 6) * [1, 1e-3, 30, 1, 500, 2] + 40).astype(dtype)
+    x[:, 3] = 7
+    parts = [x[first : first + part] for first in range(0, len(x), part)]
+    scaler = StandardScaler(with_mean=False)
+    for one in parts:
+        scaler.partial_fit(one)
+    deviation = deviations(parts)
+    np.testing.assert_array_equal(deviation, scaler.scale_)
+    found, expected = scaled(x, deviation), scaler.transform(x)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
 
 
 @pytest.mark.fidelity("ROC")

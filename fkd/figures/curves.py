@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from fkd.errors import FkdError
 from fkd.storage import shards
@@ -166,7 +166,7 @@ def _deviate_axes(axis: Axes, curves: Sequence[Curve]) -> None:
         (axis.set_xscale, axis.set_xlim, axis.xaxis),
         (axis.set_yscale, axis.set_ylim, axis.yaxis),
     ):
-        set_scale("function", functions=(_deviate, norm.cdf))
+        set_scale("function", functions=(_deviate, ndtr))
         set_limit(low, high)
         ruler.set_ticks(ticks, [f"{100 * tick:g}" for tick in ticks])
         ruler.set_ticks([], minor=True)
@@ -174,7 +174,7 @@ def _deviate_axes(axis: Axes, curves: Sequence[Curve]) -> None:
 
 def _deviate(share: np.ndarray) -> np.ndarray:
     """Give the normal deviate of a share, that is, the quantile of the normal distribution."""
-    return norm.ppf(np.clip(share, _EPSILON, 1 - _EPSILON))
+    return ndtri(np.clip(share, _EPSILON, 1 - _EPSILON))
 
 
 def _rate_axes(axis: Axes, curves: Sequence[Curve]) -> None:

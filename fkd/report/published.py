@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.study.models import TEACHER, label
@@ -251,6 +250,8 @@ def welch(row: Mapping[str, float]) -> float:
     # The test takes standard deviations of samples, the tables give those of populations.
     ours = row["mean"], row["sd"] * np.sqrt(count / (count - 1)), count
     theirs = row["published_mean"], row["published_sd"] * np.sqrt(SPLITS / (SPLITS - 1)), SPLITS
+    from scipy import stats  # takes long to load
+
     return float(stats.ttest_ind_from_stats(*ours, *theirs, equal_var=False).pvalue)
 
 

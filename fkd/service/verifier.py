@@ -267,7 +267,7 @@ class Verifier:
             place = _given(machine, first, f"machines/{name}.h5", "machine")
             compare = read_machine(place, name)
             _refuse_other_machine(place, first, about, protocol)
-            if compare.model.scaler.n_features_in_ != length:
+            if len(compare.model.deviation) != length:
                 raise FkdError(f"{printable(place)}: compares features of another length.")
             digests["machine"] = sha256(place)
         preprocessing = Preprocessing.of(about["preprocessing"], like)

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from fkd.errors import FkdError
@@ -84,7 +83,7 @@ def train_wi(
         {
             "vector": machine.rows.astype(np.result_type(joined.x, np.float32)),
             "coefficient": machine.dual[0],
-            "deviation": machine.scaler.scale_,
+            "deviation": machine.deviation,
         },
         {
             "model": model,
@@ -134,8 +133,6 @@ def read_machine(path: Path, model: str | None = None) -> PairMachine:
         raise FkdError(f"{path}: its arrays make no machine of pairs. Train it again.")
     if model is not None and about.get("model") != model:
         raise FkdError(f"{path}: compares features of {about.get('model')}, not of {model}.")
-    scaler = StandardScaler(with_mean=False)
-    scaler.scale_, scaler.n_features_in_ = deviation, len(deviation)
     return PairMachine(
-        WriterModels(scaler, vector, coefficient[None], np.array([intercept]), gamma)
+        WriterModels(deviation, vector, coefficient[None], np.array([intercept]), gamma)
     )

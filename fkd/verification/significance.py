@@ -6,7 +6,6 @@ Statistical comparisons of classifiers over multiple data sets, JMLR 7, 2006).
 """
 
 import numpy as np
-from scipy import stats
 
 from fkd.errors import FkdError
 
@@ -50,6 +49,8 @@ def wilcoxon(a: np.ndarray, b: np.ndarray) -> float:
     difference = (a - b).round(DECIMALS)
     if not difference.any():
         return 1.0
+    from scipy import stats  # takes long to load
+
     return float(stats.wilcoxon(difference).pvalue)
 
 
@@ -82,6 +83,8 @@ def friedman(table: np.ndarray) -> float:
     table = _checked(table, "Friedman's")
     if (table == table[:, :1]).all():
         return 1.0
+    from scipy import stats
+
     return float(stats.friedmanchisquare(*table.T).pvalue)
 
 
@@ -136,6 +139,8 @@ def average_ranks(table: np.ndarray) -> np.ndarray:
     >>> average_ranks([[0.1, 0.2, 0.3], [0.1, 0.2, 0.2]]).tolist()
     [1.0, 2.25, 2.75]
     """
+    from scipy import stats
+
     return stats.rankdata(_checked(table, "A rank"), axis=1).mean(axis=0)
 
 
@@ -163,6 +168,8 @@ def critical_difference(models: int, splits: int, level: float) -> float:
     >>> f"{critical_difference(models=3, splits=10, level=0.05):.2f}"
     '1.05'
     """
+    from scipy import stats
+
     q = stats.studentized_range.isf(level, models, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(models * (models + 1) / (6 * splits)))
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.preprocessing import StandardScaler
 
 from fkd.verification.row_solver import solve_by_rows, solve_packed
+from fkd.verification.scaling import deviations, scaled
 from fkd.verification.solver import solve
 
 DECIMALS = 10
@@ -152,9 +152,9 @@ class WriterModels:
 
     Attributes
     ----------
-    scaler : StandardScaler
-        Divides each feature by its standard deviation over the training rows
-        (by 1 where that is 0), without centering, as published.
+    deviation : ndarray of float64, (F,)
+        The standard deviation of each feature over the training rows, by which it is divided
+        (1 where that is 0), without centering, as published.
     rows : ndarray of float64, (n, F)
         The scaled training rows, or only those that are support vectors of a writer.
     dual : ndarray or sparse array of float64, (writers, n)
@@ -166,7 +166,7 @@ class WriterModels:
         The factor of the squared distances in the kernel.
     """
 
-    scaler: StandardScaler
+    deviation: np.ndarray
     rows: np.ndarray
     dual: np.ndarray | sparse.csr_array
     intercept: np.ndarray
@@ -251,7 +251,7 @@ class WriterModels:
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
         """Scale features in their own precision, and continue in double precision."""
-        return self.scaler.transform(x).astype(np.float64)
+        return scaled(x, self.deviation).astype(np.float64)
 
 
 def fit_shared(
@@ -280,13 +280,13 @@ def fit_shared(
         The models, in the order of the writers.
     """
     packed = len(x) > SQUARE
-    scaler, rows = _prepare(x, np.float32 if packed else np.float64)
+    deviation, rows = _prepare(x, np.float32 if packed else np.float64)
     del x  # of many writers it takes as much memory as `rows`
     if packed:
         dual, intercept = _solve_packed(packed_gram_matrix(rows, gamma, each), orders, C, each)
     else:
         dual, intercept = _solve_square(gram_matrix(rows, gamma, each), orders, C, each)
-    return WriterModels(scaler, rows.astype(np.float64, copy=False), dual, intercept, gamma)
+    return WriterModels(deviation, rows.astype(np.float64, copy=False), dual, intercept, gamma)
 
 
 def _solve_square(
@@ -334,11 +334,11 @@ def fit_own(x: np.ndarray, references: int, C: float, gamma: float) -> WriterMod
     WriterModels
         The single model.
     """
-    scaler, rows = _prepare(x)
+    deviation, rows = _prepare(x)
     gram = gram_matrix(rows, gamma)
     dual, intercept = solve(gram, np.arange(len(rows)), references, C)
     support = np.flatnonzero(dual)
-    return WriterModels(scaler, rows[support], dual[None, support], np.array([intercept]), gamma)
+    return WriterModels(deviation, rows[support], dual[None, support], np.array([intercept]), gamma)
 
 
 def fit_long(
@@ -366,11 +366,9 @@ def fit_long(
         The single model, with its support vectors alone.
     """
     slabs = [slice(first, first + SLAB) for first in range(0, len(x), SLAB)]
-    scaler = _scaler()
+    deviation = deviations(x[slab] for slab in slabs)
     for slab in slabs:
-        scaler.partial_fit(x[slab])
-    for slab in slabs:
-        x[slab] = scaler.transform(x[slab])
+        x[slab] = scaled(x[slab], deviation)
 
     def kernel(wanted: np.ndarray) -> np.ndarray:
         rows = x[wanted].astype(np.float64)
@@ -385,15 +383,10 @@ def fit_long(
     dual, intercept = solve_by_rows(kernel, genuine, C, memory)
     support = np.flatnonzero(dual)
     rows = x[support].astype(np.float64)
-    return WriterModels(scaler, rows, dual[None, support], np.array([intercept]), gamma)
+    return WriterModels(deviation, rows, dual[None, support], np.array([intercept]), gamma)
 
 
-def _prepare(x: np.ndarray, dtype: type = np.float64) -> tuple[StandardScaler, np.ndarray]:
-    """Fit the scaler, and return it with the scaled rows."""
-    scaler = _scaler().fit(x)
-    return scaler, scaler.transform(x).astype(dtype, copy=False)
-
-
-def _scaler() -> StandardScaler:
-    """Make the scaler, which does not center, as published."""
-    return StandardScaler(with_mean=False)
+def _prepare(x: np.ndarray, dtype: type = np.float64) -> tuple[np.ndarray, np.ndarray]:
+    """Return the deviations of all features, and the scaled rows."""
+    deviation = deviations([x])
+    return deviation, scaled(x, deviation).astype(dtype, copy=False)

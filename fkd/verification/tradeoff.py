@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import betainccinv, betaincinv
 
 from fkd.errors import FkdError
 from fkd.verification.metrics import plain_scores, roc
@@ -108,6 +108,6 @@ def share_interval(errors: np.ndarray, of: np.ndarray | int, level: float) -> li
     tail = (1 - level) / 2
     low, high = np.zeros(errors.shape), np.ones(errors.shape)
     some, not_all = errors > 0, errors < of
-    low[some] = stats.beta.ppf(tail, errors[some], (of - errors + 1)[some])
-    high[not_all] = stats.beta.isf(tail, (errors + 1)[not_all], (of - errors)[not_all])
+    low[some] = betaincinv(errors[some], (of - errors + 1)[some], tail)
+    high[not_all] = betainccinv((errors + 1)[not_all], (of - errors)[not_all], tail)
     return [low, high]
