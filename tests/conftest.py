@@ -44,6 +44,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> "Results":
     return make_results(tmp_path_factory.mktemp("verified"))
 
 
+@pytest.fixture(scope="session")
+def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose smallest study has run, in the README's words; copy it before a change."""
+    import newcomer
+
+    folder = tmp_path_factory.mktemp("newcomer") / "fkd"
+    newcomer.clone(folder)
+    newcomer.follow(newcomer.block("bash", "snakemake --report").splitlines()[0], folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Chrome]":
     """A browser without a screen."""

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from newcomer import copy_study
 
 ROOT = Path(__file__).resolve().parents[1]
 
 STAGES = ("results/tables/eer.md", "results/tables/appearance.md")
 """What the study's own stages end in; the report follows on them."""
+
+
+STUDENTS = ("signet_cl_geom_bc", "resnet18_cl")
+"""The students of the study."""
 
 
 def snakemake(
@@ -48,11 +53,16 @@ def outcome(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
+def undisturbed(tmp_path_factory, finished_clone) -> Path:
     """The folder of a study of two students that ran to its end."""
     study = yaml.safe_load((ROOT / "config.yaml").read_text())
-    study |= {"size": "smallest", "students": {"signet_cl_geom_bc": None, "resnet18_cl": None}}
+    study |= {"size": "smallest", "students": dict.fromkeys(STUDENTS)}
     folder = tmp_path_factory.mktemp("undisturbed")
+    copy_study(finished_clone, folder)
+    shutil.rmtree(folder / "results/models")  # of more students
+    for student in (folder / "results/students").iterdir():
+        if student.name not in STUDENTS:
+            shutil.rmtree(student)
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout

@@ -7,11 +7,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from fkd import models
 from fkd.errors import FkdError
 from fkd.graph import neighborhoods, spanning_tree
 from fkd.models.export import CHECKED_BATCHES, check_onnx, export_onnx
+from fkd.models.extractor import Extractor
+from fkd.preprocess import INPUT
 from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
 from fkd.study.students import PAPER
 from fkd.training.students import loss_terms
@@ -240,6 +243,48 @@ def test_onnx_equals_torch(tmp_path, architecture):
         check_onnx(tmp_path / "a.onnx", other)
     properties = {p.key: p.value for p in onnx.load(tmp_path / "a.onnx").metadata_props}
     assert json.loads(properties["trained_with"]) == {"seed": 3}
+
+
+def rounded_by_loops(values, precision):
+    """Weights as a file of fewer bits holds them."""
+    if precision == "float16":
+        return values.astype(np.float16).astype(np.float32)
+    found = values.copy()
+    for row in found:
+        step = np.abs(row).max() / np.float32(127)
+        for place in np.ndindex(row.shape):
+            row[place] = np.rint(row[place] / step) * step
+    return found
+
+
+@pytest.mark.parametrize(("precision", "share"), [("float16", 0.56), ("int8", 0.34)])
+def test_weights_in_fewer_bits(tmp_path, precision, share):
+    network = models.build("signet", None, Networks(width=0.1, features=24), seed=4)
+    models.save(network, tmp_path / "w", {})
+    full, narrowed = tmp_path / "full.onnx", tmp_path / "narrowed.onnx"
+    export_onnx(weights=tmp_path / "w", out=full, name="a")
+    export_onnx(weights=tmp_path / "w", out=narrowed, name="a", precision=precision)
+    assert narrowed.stat().st_size < share * full.stat().st_size
+    rounded, kept = onnx.load(full), {t.name: t for t in onnx.load(narrowed).graph.initializer}
+    for tensor in rounded.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.name not in kept:
+            values = rounded_by_loops(values, precision)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    assert sum(t.name not in kept for t in rounded.graph.initializer) == 6
+    onnx.save(rounded, full)
+    images = np.random.default_rng(0).random((3, *INPUT), np.float32)
+    found, expected = (Extractor(path)((images * 255).astype("u1")) for path in (narrowed, full))
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_weights_that_float16_cannot_hold_are_refused(tmp_path):
+    network = models.build("signet", None, SMALL, seed=4)
+    with torch.no_grad():
+        network.fc_layers.fc2.fc.weight[0, 0] = 1e30
+    models.save(network, tmp_path / "w", {})
+    with pytest.raises(FkdError, match=r"Let export\.weights be float32"):
+        export_onnx(weights=tmp_path / "w", out=tmp_path / "a", name="a", precision="float16")
 
 
 def test_equal_weights_are_equal_files(tmp_path):

@@ -1,61 +1,16 @@
 """A newcomer's path in the README's own words: clone, run, read the table, add signatures, see them."""
 
-import os
 import re
-import shlex
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pandas as pd
 import pytest
 import yaml
+from newcomer import block, follow
 
 from fkd.synthesis import draw_signatures
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
-SMALLEST = "--config size=smallest"
-
 pytestmark = [pytest.mark.operations, pytest.mark.workflow]
-
-
-def block(language, word):
-    """The one block of the README with this word."""
-    found = re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
-    (text,) = (text for text in found if word in text)
-    return text
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """A clone, with what is not committed yet."""
-    folder = tmp_path_factory.mktemp("newcomer") / "fkd"
-    if not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout: a newcomer clones one")
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
-    listed = ["git", "-C", ROOT, "ls-files", "-z", "--modified", "--others", "--exclude-standard"]
-    for name in subprocess.run(listed, capture_output=True, text=True).stdout.split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    return folder
-
-
-def follow(command, folder):
-    """Type a command of the README, for the study that takes a minute."""
-    assert f"`{SMALLEST}`" in README
-    tools = Path(sys.executable).parent
-    environment = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        [*shlex.split(command), *shlex.split(SMALLEST)],
-        cwd=folder,
-        env=os.environ | environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def rows_of(markdown):
@@ -66,9 +21,10 @@ def rows_of(markdown):
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
 
 
-def test_clone_run_read_add_and_see(clone):
+def test_clone_run_read_add_and_see(finished_clone, tmp_path):
+    clone = shutil.copytree(finished_clone, tmp_path / "fkd")
     study, report = block("bash", "snakemake --report").splitlines()
-    follow(study, clone)
+    assert "Nothing to be done" in follow(study, clone)
     follow(report, clone)
     assert (clone / "report.html").stat().st_size > 1e6
     before = rows_of(clone / "results/tables/eer.md")

@@ -63,11 +63,10 @@ def test_the_settings_shown_are_valid():
 
 def test_ci_does_what_the_readme_says():
     """CI installs and runs in the README's words, so that a step left out shows."""
-    install, (study, _) = (block.splitlines() for block in blocks("bash")[:2])
+    install = blocks("bash")[0].splitlines()
     (tests,) = (block.strip() for block in blocks("bash") if block.startswith("pytest"))
     script = (ROOT / ".ci/run").read_text(encoding="utf-8").replace(" --quiet", "").splitlines()
     assert [line for line in script if line in install] == install
-    assert f"{study} --config size=smallest" in script
     assert tests in script
 
 

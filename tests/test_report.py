@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from newcomer import copy_study
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
@@ -62,9 +63,10 @@ TITLE = """A *study* of a_b_, `c` and |d|
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory, finished_clone: Path) -> Path:
     """The report of the smallest study under such a title, written without a network."""
     folder = tmp_path_factory.mktemp("study")
+    copy_study(finished_clone, folder)
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     config = config | {"title": TITLE, "license": TITLE}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

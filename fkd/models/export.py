@@ -14,17 +14,19 @@ import torch
 
 from fkd import models
 from fkd.errors import FkdError
+from fkd.models.narrowing import Precision, narrow
 from fkd.models.siamese import SiameseNetwork, load_siamese
 from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
 
-TOLERANCE = 1e-5
-"""The largest allowed difference between ONNX and PyTorch, as a share of the largest feature."""
+TOLERANCES: dict[Precision, float] = {"float32": 1e-5, "float16": 2e-3, "int8": 0.1}
+"""The largest allowed difference between ONNX and PyTorch, as a share of the largest feature, by what
+weights are stored as."""
 
 CHECKED_BATCHES = (1, 4, 7)
 
 
-def export_onnx(*, weights: Path, out: Path, name: str) -> None:
+def export_onnx(*, weights: Path, out: Path, name: str, precision: Precision = "float32") -> None:
     """Export a network without its classifier as ONNX, and check it against PyTorch.
 
     The input is ``image`` (batch, 1, 150, 220), float32 in [0, 1], with bright ink on black. The
@@ -38,22 +40,26 @@ def export_onnx(*, weights: Path, out: Path, name: str) -> None:
         The ONNX file to write. Its metadata describe how the model was trained.
     name : str
         The model's name in the study.
+    precision : {"float32", "float16", "int8"}
+        What the weights are stored as, see :func:`fkd.models.narrowing.narrow`.
 
     Raises
     ------
     FkdError
-        If the features computed by ONNX Runtime and PyTorch differ.
+        If the features computed by ONNX Runtime and PyTorch differ by more than
+        :data:`TOLERANCES`.
     """
     network, about = models.load(weights)
     described = {
-        **_described(name, network, about),
+        **_described(name, network, about, precision),
         "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
         "output": f"feature: float32 (batch, {network.settings['features']})",
     }
     model = _exported(network, ["image"], "feature", described)
+    narrow(model, precision)
     with writing(out) as part:
         onnx.save(model, part)
-        check_onnx(part, network)
+        check_onnx(part, network, tolerance=TOLERANCES[precision])
 
 
 def export_siamese(*, weights: Path, out: Path, name: str) -> None:
@@ -103,7 +109,9 @@ class _TwoPasses(torch.nn.Module):
         return self.network.comparer(*map(self.network.describe, (first, second)))
 
 
-def _described(name: str, network: models.Network, about: dict[str, Any]) -> dict[str, str]:
+def _described(
+    name: str, network: models.Network, about: dict[str, Any], precision: Precision = "float32"
+) -> dict[str, str]:
     """Make the metadata of a model."""
     return {
         "name": name,
@@ -111,6 +119,7 @@ def _described(name: str, network: models.Network, about: dict[str, Any]) -> dic
         "parameters": str(sum(values.numel() for values in network.parameters())),
         "settings": json.dumps(network.settings),
         "trained_with": json.dumps(about),
+        "weights": precision,
     }
 
 
@@ -161,6 +170,7 @@ def check_onnx(
     network: torch.nn.Module,
     inputs: Sequence[str] = ("image",),
     output: str = "feature",
+    tolerance: float = TOLERANCES["float32"],
 ) -> None:
     """Compare an ONNX file with the network from which it was exported, on random images.
 
@@ -174,11 +184,13 @@ def check_onnx(
         The names of the inputs, each a batch of images.
     output : str
         The name of the output.
+    tolerance : float
+        The largest allowed difference, as a share of the largest feature or score.
 
     Raises
     ------
     FkdError
-        If a feature or a score differs by more than :data:`TOLERANCE`.
+        If a feature or a score differs by more.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
@@ -191,5 +203,5 @@ def check_onnx(
         # Rounding errors grow with the summands, not with the sum, which may nearly cancel. So
         # the difference is compared with the largest feature and not element by element.
         difference = np.abs(computed - expected).max() / max(1.0, np.abs(expected).max())
-        if not difference <= TOLERANCE:
+        if not difference <= tolerance:
             raise FkdError(f"{path}: differs from PyTorch by {difference:.1e} at batch {batch}")

@@ -191,7 +191,7 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
         "parameters": f"{about['parameters']:,}",
         "feature": f"{settings['features']:,} elements",
         "file": f"{code_markdown(path.name)}, {path.stat().st_size / 1e6:.1f} MB, "
-        f"SHA-256 `{checksum}`",
+        f"weights as {about['weights']}, SHA-256 `{checksum}`",
         "made by": f"fkd {__version__}",
         "license": escape_markdown(license or NOT_STATED),
     }

@@ -10,4 +10,5 @@ with stage(snakemake.log[0], snakemake.config["plugins"]):
         weights=Path(snakemake.input[0]),
         out=Path(snakemake.output[0]),
         name=snakemake.wildcards.model,
+        precision=snakemake.params.precision,
     )
