@@ -283,7 +283,7 @@ def test_weights_that_float16_cannot_hold_are_refused(tmp_path):
     with torch.no_grad():
         network.fc_layers.fc2.fc.weight[0, 0] = 1e30
     models.save(network, tmp_path / "w", {})
-    with pytest.raises(FkdError, match=r"Let export\.weights be float32"):
+    with pytest.raises(FkdError, match=r"Let export\.precision be float32"):
         export_onnx(weights=tmp_path / "w", out=tmp_path / "a", name="a", precision="float16")
 
 

@@ -53,6 +53,7 @@ READERS: dict[str, list[Any]] = {
     "networks.width": [Networks],
     "networks.features": [Networks],
     "networks.initialization": [Networks],
+    "export.precision": ["export_onnx"],
     "geometry.radius": ["cache_geometry", "figure_tree", "figure_contrast", "figure_pipeline"],
     "students.*.classification": [Student],
     "students.*.geometry.*": [Student],

@@ -322,7 +322,7 @@ LEAVES: dict[str, Any] = {
     "signatures.synthetic.draw.genuine": 9,
     "signatures.synthetic.draw.skilled": 7,
     "networks.width": 0.07,
-    "export.weights": "float16",
+    "export.precision": "float16",
     "networks.features": 24,
     "networks.initialization": "xavier",
     "teacher.half_precision": True,

@@ -50,7 +50,7 @@ def narrow(model: onnx.ModelProto, precision: Precision) -> None:
             if not np.isfinite(stored).all():
                 raise FkdError(
                     f"a weight of {name} is above 65,504, the largest number of float16. Let "
-                    "export.weights be float32."
+                    "export.precision be float32."
                 )
             tensor.CopyFrom(numpy_helper.from_array(stored, kept))
             nodes.append(make_node("Cast", [kept], [name], to=onnx.TensorProto.FLOAT))

@@ -26,7 +26,7 @@ rule export_onnx:
         runtime=growing(15),
     params:
         code=code_of("export_onnx", networks=lambda w: [w.model]),
-        precision=config["export"]["weights"],
+        precision=config["export"]["precision"],
     message:
         "Exporting {wildcards.model}"
     script:
