@@ -62,6 +62,7 @@ STAGES = {
     "train_student": "fkd.training.stages.train_student",
     "train_siamese": "fkd.training.siamese.train_siamese",
     "export_onnx": "fkd.models.export.export_onnx",
+    "ship_model": "fkd.models.shipped.ship_model",
     "export_siamese": "fkd.models.export.export_siamese",
     "extract_features": "fkd.models.features.extract_features",
     "import_features": "fkd.models.elsewhere.import_features",
@@ -118,12 +119,12 @@ GROUPS = {
 
 EXAMPLES = {
     "inspect": "python -m fkd inspect results/crops/0.h5 --png crops.png",
-    "features": "python -m fkd features results/models/teacher.onnx signature.png -o features.npz",
+    "features": "python -m fkd features signature.png -o features.npz",
     "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
     "check": "python -m fkd check results",
     "compare": "python -m fkd compare results ../other/results",
-    "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
-    "--reference a.png b.png --questioned q.png",
+    "verify_signature": "python -m fkd verify_signature --reference a.png b.png c.png "
+    "--questioned q.png",
     "make_secret": "python -m fkd make_secret > key",
     "migrate_store": "python -m fkd migrate_store  # of FKD_DATABASE, such as sqlite:///fkd.sqlite",
     "activate_verifier": "python -m fkd activate_verifier --verifier results/verifiers/wi/teacher-2.h5",
@@ -292,11 +293,16 @@ def _take_file(parser: ArgumentParser) -> None:
 
 
 def _take_images(parser: ArgumentParser) -> None:
-    """Add the arguments ``MODEL IMAGES... -o FILE``."""
-    parser.add_argument("model", type=Path, help="ONNX file of a model")
+    """Add the arguments ``IMAGES... -o FILE [--model MODEL]``."""
     parser.add_argument("images", type=Path, nargs="+", help="scans of signatures, or folders")
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="FILE", help="*.npz or *.csv to write"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="*.onnx; by default, an ONNX file before the images, or the model that ships",
     )
 
 
@@ -322,9 +328,14 @@ def _take_runs(parser: ArgumentParser) -> None:
 
 def _take_verifier(parser: ArgumentParser) -> None:
     """Add the arguments that name the files of a verifier."""
-    files = {"type": Path, "nargs": "+", "required": True, "metavar": "FILE"}
     parser.add_argument(
-        "--verifier", **files, help="results/verifiers/VERIFIER/MODEL-NREF.h5, one or several NREF"
+        "--verifier",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="results/verifiers/VERIFIER/MODEL-NREF.h5, one or several NREF; by default, those that "
+        "ship",
     )
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="*.onnx; by default, the one beside the verifier"

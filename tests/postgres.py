@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 USER = "postgres"
 
 
-def _program(name: str) -> Path | None:
+def program(name: str) -> Path | None:
     """Find a program of the newest PostgreSQL; Debian keeps most of them off the path."""
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     found = places[-1] if places else shutil.which(name)
@@ -24,7 +24,7 @@ def _program(name: str) -> Path | None:
 @contextmanager
 def server() -> Iterator[str]:
     """Run a server on a socket in a folder of its own, and give the URL of its database."""
-    initdb, control = _program("initdb"), _program("pg_ctl")
+    initdb, control = program("initdb"), program("pg_ctl")
     if not initdb or not control:
         pytest.skip("no initdb and pg_ctl: PostgreSQL is needed")
     folder = Path(tempfile.mkdtemp(prefix="pg"))

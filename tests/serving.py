@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 from starlette.testclient import TestClient
@@ -68,9 +69,9 @@ def serving(
     made: Results,
     limits: Limits | None = None,
     per_minute: int = MANY,
-    verifier: str | None = "wi",
+    verifier: str | list[Path] | None = "wi",
 ) -> Iterator[Service]:
-    """Run a service on an empty database."""
+    """Run a service on an empty database, with a verifier of its own name or of other files."""
     engine = connect(url)
     migrate(engine)
     vault = Vault([new_key()])
@@ -78,7 +79,9 @@ def serving(
     desk = Desk(store, Decoders(1))
     access = Access(store, per_minute)
     if verifier:  # whose model needs no trial
-        files = [made.verifier(verifier, number) for number in NUMBERS]
+        files = verifier
+        if isinstance(verifier, str):
+            files = [made.verifier(verifier, number) for number in NUMBERS]
         with patch("fkd.service.verifier.try_out"):
             desk.activate("test", files, None, None, None)
     keys = {role: access.make("test", role, [role])[1] for role in ROLES}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from newcomer import copy_study
@@ -129,6 +130,41 @@ def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case
     led_to("killed by SIGKILL", case, "the same tables and weights from the same command")
     if "inside the second epoch" in case:
         assert resumed, "no student went on from its checkpoint"
+
+
+@pytest.mark.operations
+@pytest.mark.workflow
+def test_training_on_fresh_drawings_survives_two_kills(tmp_path, led_to):
+    """As the study of drawings trains for a night: new drawings in each epoch, job after job."""
+    study = yaml.safe_load((ROOT / "workflow/studies/drawn/config.yaml").read_text())
+    apart = study["sizes"]["apart"]  # from real data
+    study["signatures"] |= apart["signatures"]
+    study["evaluation"]["sets"] = apart["evaluation"]["sets"]
+    study["sizes"]["smallest"]["teacher"]["training"]["epochs"] = 3
+    targets = ("results/teacher/weights.safetensors", "results/teacher/losses.csv")
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    for folder in (unbroken, broken):
+        folder.mkdir()
+        (folder / "config.yaml").write_text(yaml.safe_dump(study | {"size": "smallest"}))
+    done = snakemake(unbroken, *targets)
+    assert done.returncode == 0, done.stdout
+    place = "fkd.losses:classification:7"  # in the second epoch of a run, of five steps each
+    for what, status in (("job", 1), ("run", -9)):
+        note = tmp_path / what
+        killed = snakemake(broken, *targets, KILL_AT=place, KILL_WHAT=what, KILL_NOTE=str(note))
+        assert killed.returncode == status and note.exists(), killed.stdout
+    done = snakemake(broken, *targets)
+    assert done.returncode == 0, done.stdout
+    log = (broken / "results/logs/train_teacher/teacher.log").read_text()
+    assert "resuming after epoch 2" in log
+    made, expected = ((folder / targets[0]).read_bytes() for folder in (broken, unbroken))
+    assert made == expected
+    losses, plain = (
+        pd.read_csv(folder / targets[1]).drop(columns="seconds") for folder in (broken, unbroken)
+    )
+    pd.testing.assert_frame_equal(losses, plain)
+    case = "training on fresh drawings, a job and then all of Snakemake"
+    led_to("killed by SIGKILL", case, "the same weights from the same command")
 
 
 @pytest.mark.operations

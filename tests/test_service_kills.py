@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from uuid import UUID
 
 import numpy as np
+import postgres
 import pytest
 from sqlalchemy import event, inspect
 
@@ -160,3 +162,28 @@ def test_a_killed_migration_leaves_nothing_or_all(url):
     engine = connect(url)
     assert kills > 10 and migrate(engine) == "0001" and opened(engine).check_audit()[2] == []
     engine.dispose()
+
+
+def test_a_dump_of_postgresql_brings_all_back(postgresql, tmp_path):
+    """By the two programs that the page on the service names."""
+    dump, restore = postgres.program("pg_dump"), postgres.program("pg_restore")
+    assert dump and restore, "no pg_dump and pg_restore beside the server"
+    engine = connect(postgresql)
+    migrate(engine)
+    store = opened(engine)
+    store.activate("test", OLD, {})
+    store.add_customer("test", "Account 5", CUSTOMER)
+    enroll(engine)
+    verify(engine)
+    before, label = state(engine), store.customer(CUSTOMER).label
+    engine.dispose()
+    address, copy = postgresql.replace("+psycopg", ""), tmp_path / "copy"
+    subprocess.run([dump, "--format=custom", f"--file={copy}", address], check=True)
+    postgres.empty(postgresql)
+    clean = ["--clean", "--if-exists", f"--dbname={address}"]
+    subprocess.run([restore, *clean, copy], check=True)
+    engine = connect(postgresql)
+    assert state(engine) == before and opened(engine).customer(CUSTOMER).label == label
+    assert migrate(engine) == "0001"  # there is nothing to migrate
+    engine.dispose()
+    postgres.empty(postgresql)

@@ -13,13 +13,15 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 from serving import as_files, serving
 
+from fkd.models.shipped import shipped_verifiers
+
 pytestmark = pytest.mark.operations
 
 
 @pytest.fixture(scope="module")
 def service(made, tmp_path_factory):
     place = tmp_path_factory.mktemp("page")
-    with serving(f"sqlite:///{place}/fkd.sqlite", made) as running:
+    with serving(f"sqlite:///{place}/fkd.sqlite", made, verifier=shipped_verifiers()) as running:
         yield running
 
 
@@ -77,6 +79,11 @@ class Page:
     def problem(self):
         return self.find("[role=alert]").text
 
+    def keep(self, name, folder):
+        """Keep a picture of the whole page, in the folder that the environment names if it does."""
+        place = Path(os.environ.get("FKD_SCREENSHOTS", folder)) / f"{name}.png"
+        self.find("body").screenshot(str(place))
+
 
 @pytest.fixture
 def page(browser, address):
@@ -101,10 +108,11 @@ def paths(files):
 def test_the_way_of_a_clerk(page, service, made, tmp_path):
     page.sign_in(service.keys["all"])
     assert "Customers" in page.text()
-    page.send("/customers", label="Account <b>12</b>")
-    assert page.find("h1").text == "Account <b>12</b>"
+    page.send("/customers", label="Account 12 & <3")
+    assert page.find("h1").text == "Account 12 & <3"
     page.send("/references", images=paths(made.genuine(1)[:3]))
     assert "3 references were added" in page.text()
+    page.keep("service_customer", tmp_path)
     page.send("/verify", image=str(made.genuine(1)[3]), prior="50")
     told = page.find("#answer")
     assert any(word in told.text for word in ("Accept", "Let a person decide", "Reject"))
@@ -113,8 +121,13 @@ def test_the_way_of_a_clerk(page, service, made, tmp_path):
     assert len(pictures) == 4
     assert all(picture.get_property("naturalWidth") == 220 for picture in pictures)
     assert told.find_element(By.CSS_SELECTOR, "svg").get_attribute("aria-label")
-    shots = Path(os.environ.get("FKD_SCREENSHOTS", tmp_path))
-    page.browser.save_screenshot(str(shots / "service.png"))
+    page.browser.set_window_size(1000, 1700)
+    page.keep("service", tmp_path)
+    page.browser.set_window_size(500, 1700)  # of a phone; no window of Chromium is narrower
+    wide = "return document.documentElement.scrollWidth > window.innerWidth"
+    assert not page.browser.execute_script(wide)
+    page.keep("service_phone", tmp_path)
+    page.browser.set_window_size(1000, 900)
     identifier = page.find("p.small").text
     service_says = service.client.get(f"/v1/customers/{identifier}/verifications").json()
     assert f"{service_says[0]['judgment']['match_score']:.3f}" in told.text
@@ -127,6 +140,7 @@ def test_the_way_of_a_clerk(page, service, made, tmp_path):
     )
     page.open("/audit")
     assert "none of them changed" in page.text() and "reference.removed" in page.text()
+    page.keep("service_audit", tmp_path)
     page.open(f"/customers/{identifier}").send("/erase")
     assert "Confirm" in page.problem()
     page.send("/erase", sure=True)

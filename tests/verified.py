@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from foreign import linear
@@ -62,8 +63,8 @@ def write_cells(path: Path) -> Path:
     return linear(path, ("n", 1, 150, 220), weights=weights)
 
 
-def describe_set(folder: Path, name: str, model: Path) -> Path:
-    """Prepare the drawn scans of a set, and compute their features."""
+def describe_set(folder: Path, name: str, model: Path, **preprocessing: Any) -> Path:
+    """Prepare the scans of a set, and compute their features."""
     prepare_signatures(
         name=name,
         source=folder / name,
@@ -75,6 +76,7 @@ def describe_set(folder: Path, name: str, model: Path) -> Path:
         max_pixels=10**7,
         max_share=0.0,
         threads=1,
+        **preprocessing,
     )
     features = folder / f"{name}-features.h5"
     signatures = folder / f"{name}.h5"

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.models.extractor import Extractor
+from fkd.models.shipped import shipped
 from fkd.models.trial import try_out
 from fkd.patterns import ENDINGS
 from fkd.preprocess import center_crop, normalize, refuse_dark
@@ -75,7 +76,7 @@ def extract_features(
     )
 
 
-def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
+def describe_images(*, images: list[Path], out: Path, model: Path | None = None) -> None:
     """Compute a model's features of scanned signatures.
 
     Each scan is preprocessed like the signatures of a study. If any scan cannot be used, nothing
@@ -83,13 +84,14 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
 
     Parameters
     ----------
-    model : Path
-        An ONNX file, see :class:`fkd.models.extractor.Extractor`.
     images : list of Path
         Scans with dark ink on light paper. From folders, all images at any depth are used.
     out : Path
         The file to write: ``.npz`` with the arrays ``features`` (n, F) float32 and
         ``filenames`` (n,), or ``.csv`` with the columns ``filename``, ``1``, ``2``, ... F.
+    model : Path, optional
+        An ONNX file, see :class:`fkd.models.extractor.Extractor`. By default, the first of `images`
+        if it is one, or else the model that ships with the package.
 
     Raises
     ------
@@ -99,8 +101,13 @@ def describe_images(*, model: Path, images: list[Path], out: Path) -> None:
     """
     if Path(out).suffix not in (".npz", ".csv"):
         raise FkdError(f"{out}: features are written as .npz or .csv.")
-    try_out(model)
-    extractor = Extractor(model)
+    if model is None and images[0].suffix == ".onnx":
+        model, *images = images
+    if not images:
+        raise FkdError("No image is given: name scans of signatures, or folders.")
+    if model:
+        try_out(model)
+    extractor = Extractor(model or shipped())
     files = [file for place in images for file in _images_at(place)]
     prepared, faults = [], []
     for file in tqdm(files, "preparing", unit="image", disable=None):

@@ -27,7 +27,7 @@ def verify_signature(
     ----------
     verifier : list of Path
         Files of one verifier for different numbers of references, such as
-        ``results/verifiers/wi/teacher-5.h5``.
+        ``results/verifiers/wi/teacher-5.h5``; empty for those that ship.
     reference : list of Path
         Scans of genuine signatures.
     questioned : Path

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fkd.errors import FkdError
+from fkd.models.shipped import shipped_verifiers
 from fkd.service.decoding import Decoders
 from fkd.service.explanation import Explanation, as_png, explain, overlay
 from fkd.service.problems import Conflict, Invalid, NotReady, Unusable
@@ -188,7 +189,7 @@ class Desk:
             If the files do not belong together, or an image is refused under this verifier.
         """
         files = {
-            "verifier": [str(Path(path).resolve()) for path in verifier],
+            "verifier": [str(Path(path).resolve()) for path in verifier or shipped_verifiers()],
             "model": model and str(Path(model).resolve()),
             "machine": machine and str(Path(machine).resolve()),
             "like": like,

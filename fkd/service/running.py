@@ -93,7 +93,7 @@ def activate_verifier(
     Parameters
     ----------
     verifier : list of Path
-        Files of one verifier for different numbers of references.
+        Files of one verifier for different numbers of references; empty for those that ship.
     model, machine : Path, optional
         The ONNX file, and for ``wi`` the machine of pairs; by default, those beside the verifier.
     like : str, optional

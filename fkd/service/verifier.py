@@ -15,6 +15,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.models.extractor import Extractor
+from fkd.models.shipped import shipped_verifiers
 from fkd.models.trial import try_out
 from fkd.preprocess import INPUT
 from fkd.service.quality import Finding
@@ -214,7 +215,8 @@ class Verifier:
         Parameters
         ----------
         *verifier : Path or str
-            Shards of kind ``verifier``, each for another number of references.
+            Shards of kind ``verifier``, each for another number of references; by default those
+            that ship with the package.
         model : Path or str, optional
             The ONNX file; by default ``models/MODEL.onnx`` in the folder of results in which the
             first verifier lies.
@@ -233,8 +235,7 @@ class Verifier:
             If a file is missing or damaged, the files do not belong together by the digests that
             they hold of each other, or the verifier compares no pairs.
         """
-        if not verifier:
-            raise FkdError("verifier: no file is given, such as results/verifiers/wi/teacher-5.h5.")
+        verifier = verifier or tuple(shipped_verifiers())
         found = {Path(path): files.read_verifier(path) for path in verifier}
         protocols = {path: _protocol(path, one) for path, one in found.items()}
         first = next(iter(found))

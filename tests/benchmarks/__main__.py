@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks import geometry, independent, pairs, preprocessing, training, verification
+from benchmarks import geometry, independent, pairs, preprocessing, service, training, verification
 from fkd.study.provenance import processor
 
 TARGETS = {
@@ -23,6 +23,11 @@ TARGETS = {
     "wi_split": ">= 4",
     "wi_memory": ">= 1",
     "train_memory": ">= 1",
+    "verification": "<= 1.5",
+    "service_1": "<= 1.5",
+    "service_8": "<= 1.5",
+    "service_32": "<= 1.5",
+    "explanation": ">= 1",
 }
 """What the ratios should be on two CPU cores."""
 
@@ -43,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows = []
-    for module in (preprocessing, geometry, training, pairs, verification, independent):
+    for module in (preprocessing, geometry, training, pairs, verification, independent, service):
         for benchmark in module.benchmarks():
             if arguments.k in benchmark.name:
                 rows.append(benchmark.measure())
@@ -71,7 +76,7 @@ def markdown(rows: list[dict], threads: int) -> str:
         "# Benchmarks\n\n"
         f"{threads} threads on {processor()}, PyTorch {torch.__version__}. Times are medians; both "
         "sides alternate in one process, and are checked to give the same result. The ratio is "
-        "baseline / ours, but ours / baseline for `fkd_step` and `pair_step`.\n\n"
+        "baseline / ours, but ours / baseline for `fkd_step`, `pair_step` and `service`.\n\n"
         f"{shown.to_markdown(index=False)}\n\nOn a GPU:\n\n{on_gpu}"
     )
 
