@@ -107,7 +107,7 @@ def ship_model(*, results: Path, out: Path = FOLDER) -> None:
     if model.stat().st_size > LARGEST:
         raise FkdError(
             f"{printable(model)}: {model.stat().st_size:,} bytes, and no more than {LARGEST:,} "
-            "ship. Let networks.width or networks.features be smaller, or export.weights float16."
+            "ship. Let networks.width or networks.features be smaller, or export.precision float16."
         )
     verifiers = sorted((results / "verifiers" / VERIFIER).glob(f"{TEACHER}-*.h5"))
     if not verifiers:
