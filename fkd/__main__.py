@@ -258,7 +258,7 @@ def _overview() -> str:
         "",
         "python -m fkd COMMAND --help explains a command. Stages read and write files. Their",
         "parameters may be given in a YAML file with --config. --plugin FILE loads a module with",
-        "networks, losses or layouts of your own.",
+        "networks, losses or layouts of your own. fkd is short for python -m fkd.",
         "",
         "example: python -m fkd inspect results/tables/eer.csv",
     ]
