@@ -77,10 +77,10 @@ onsuccess:
         out=RESULTS_FOLDER / RUNS,
         began=workflow.began,
         cores=workflow.resource_settings.cores,
-        source=Path(workflow.basedir),
+        source=CHECKOUT,
     )
     describe_run(RESULTS_FOLDER / RUN, study.settings, code_of_everything())
-    if not workflow.dag_settings.targets:
+    if not (workflow.dag_settings.targets or IS_MODULE):
         note_complete(RESULTS_FOLDER, everything())
     layouts = {name: config["signatures"][name]["layout"] for name in study.used}
     print(*narrowing(RESULTS_FOLDER, layouts), sep="\n")

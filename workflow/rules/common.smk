@@ -29,7 +29,12 @@ from fkd.study.provenance import RUN, RUNS, describe_run, record_run
 from fkd.study.replicates import Replicate
 from fkd.study.sources import expanded, refuse_double_keys, state_of
 
-SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+# The checkout with this file. `workflow.basedir` would be the folder of another project's Snakefile,
+# where this workflow is one of its modules.
+CHECKOUT = Path(workflow.current_basedir).parents[1]
+IS_MODULE = Path(workflow.basedir).resolve() != CHECKOUT.resolve()
+
+SCHEMA = str(CHECKOUT / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
 PUBLISHED_PAIRS = PUBLISHED.with_name("published_pairs.csv")
 
@@ -43,7 +48,7 @@ except FkdError as error:
 config.clear()
 config.update(study.settings)
 
-SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
+SCRIPTS = CHECKOUT / "workflow/scripts"
 number_of = cache(Library(Path(fkd.__file__).parent, loaded_plugins()).digest)
 
 RESULTS_FOLDER = Path("results")
@@ -610,7 +615,7 @@ def everything():
         state.update(state_of(data["path"]).encode())
     for file in sources_of_plugins():
         state.update(content_of(file).encode())
-    for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
+    for folder in (Path(fkd.__file__).parent, CHECKOUT / "workflow"):
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             if "__pycache__" not in file.parts and "studies" not in file.parts:
                 state.update(content_of(file).encode())
