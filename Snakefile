@@ -79,7 +79,12 @@ onsuccess:
         cores=workflow.resource_settings.cores,
         source=CHECKOUT,
     )
-    describe_run(RESULTS_FOLDER / RUN, study.settings, code_of_everything())
+    describe_run(
+        out=RESULTS_FOLDER / RUN,
+        settings=study.settings,
+        code=code_of_everything(),
+        inputs=inputs_from_elsewhere(),
+    )
     if not (workflow.dag_settings.targets or IS_MODULE):
         note_complete(RESULTS_FOLDER, everything())
     layouts = {name: config["signatures"][name]["layout"] for name in study.used}

@@ -27,6 +27,7 @@ COMMANDS = {
     "teacher-check": "fkd.models.teacher.check_teacher",
     "check": "fkd.storage.integrity.check",
     "compare": "fkd.report.comparison.compare_runs",
+    "crate": "fkd.report.crate.write_crate",
     "verify_signature": "fkd.service.command.verify_signature",
     "make_secret": "fkd.service.running.make_secret",
     "migrate_store": "fkd.service.running.migrate_store",
@@ -122,6 +123,7 @@ EXAMPLES = {
     "teacher-check": "python -m fkd teacher-check signet.pth signature.png features.npy",
     "check": "python -m fkd check results",
     "compare": "python -m fkd compare results ../other/results",
+    "crate": "python -m fkd crate results -o crate.zip --license https://spdx.org/licenses/CC-BY-4.0",
     "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
     "--reference a.png b.png --questioned q.png",
     "make_secret": "python -m fkd make_secret > key",
@@ -320,6 +322,15 @@ def _take_runs(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
 
 
+def _take_results(parser: ArgumentParser) -> None:
+    """Add the arguments ``FOLDER -o FILE [--license LICENSE]``."""
+    parser.add_argument("folder", type=Path, help="folder of a study or of its results")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help="*.zip to write"
+    )
+    parser.add_argument("--license", help="name or address of the license of the crate")
+
+
 def _take_verifier(parser: ArgumentParser) -> None:
     """Add the arguments that name the files of a verifier."""
     files = {"type": Path, "nargs": "+", "required": True, "metavar": "FILE"}
@@ -405,6 +416,7 @@ _TAKES = {
     "teacher-check": _take_teacher,
     "check": _take_folder,
     "compare": _take_runs,
+    "crate": _take_results,
     "verify_signature": _take_comparison,
     "make_secret": _take_nothing,
     "migrate_store": _take_nothing,

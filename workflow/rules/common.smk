@@ -608,6 +608,12 @@ def lock_folder():
     return lock
 
 
+def inputs_from_elsewhere():
+    """Compute digests of the models and files of features from elsewhere, by their keys."""
+    files = {key: data["path"] for key, data in needed_data().items()}
+    return {key: state_of(path) for key, path in files.items() if Path(path).is_file()}
+
+
 def everything():
     """Compute a digest of all that determines the results: settings, code and the user's data."""
     state = blake2b(digest_of(study.settings).encode(), digest_size=8)
