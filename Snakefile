@@ -18,6 +18,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/terminal.smk"
 
 
 report: "workflow/report/study.rst"
@@ -70,6 +71,7 @@ onstart:
     claim_results(RESULTS_FOLDER, RECORDS)
     clear_leftovers(RESULTS_FOLDER, workflow.local_exec)
     check_before_first_job()
+    announce()
 
 
 onsuccess:
@@ -87,5 +89,9 @@ onsuccess:
     )
     if not (workflow.dag_settings.targets or IS_MODULE):
         note_complete(RESULTS_FOLDER, everything())
-    layouts = {name: config["signatures"][name]["layout"] for name in study.used}
-    print(*narrowing(RESULTS_FOLDER, layouts), sep="\n")
+    lead_through(RESULTS_FOLDER, CHECKOUT)
+    sum_up()
+
+
+onerror:
+    conclude()

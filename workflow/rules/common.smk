@@ -7,13 +7,13 @@ from hashlib import blake2b
 from json import dumps
 from pathlib import Path
 from re import escape
+from shutil import copyfile
 from time import time
 
 import fkd
 from fkd.errors import FkdError
 from fkd.layouts import CROPS, LAYOUTS, SYNTHETIC, missing_data
 from fkd.plugins import loaded_plugins, sources_of_plugins
-from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
 from fkd.storage.files import printable, printable_lines
 from fkd.study.code import Library
@@ -606,6 +606,13 @@ def lock_folder():
             "time in this folder would not be noticed. Start one at a time."
         )
     return lock
+
+
+def lead_through(results, checkout):
+    """Put the page that leads through results among them, if they lie elsewhere."""
+    page = results / "README.md"
+    if not page.exists():
+        copyfile(checkout / "results/README.md", page)
 
 
 def inputs_from_elsewhere():
