@@ -49,15 +49,15 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
         )
 
 
-def expected_time(jobs: Iterable[Path], measured: Path, cores: int) -> str:
+def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
     """Say how long jobs will take, by what jobs of the same stages took before.
 
     Parameters
     ----------
-    jobs : iterable of Path
-        Of each job, the file of its time and memory, which need not be there yet.
+    jobs : iterable of str
+        The stage of each job.
     measured : Path
-        Folder with these files, see :func:`sum_up_times`.
+        Folder with the times of earlier jobs, see :func:`sum_up_times`.
     cores : int
         The number of CPU cores.
 
@@ -66,7 +66,7 @@ def expected_time(jobs: Iterable[Path], measured: Path, cores: int) -> str:
     str
         A line for the start of a run.
     """
-    stages = pd.Series([_stage(path, measured) for path in jobs], dtype=str)
+    stages = pd.Series(list(jobs), dtype=str)
     found = _read(measured)
     times = found.groupby("stage")[["s", "cpu_time"]].mean() if len(found) else found
     known = stages[stages.isin(times.index)]
@@ -100,12 +100,8 @@ def _counted(count: int, what: str) -> str:
 
 def _read(measured: Path) -> pd.DataFrame:
     """Read the times of all jobs, with their stages."""
-    jobs = [
-        pd.read_csv(path, sep="\t", na_values="-").assign(stage=_stage(path, measured))
-        for path in sorted(measured.rglob("*.tsv"))
-    ]
+    jobs = []
+    for path in sorted(measured.rglob("*.tsv")):
+        rows = pd.read_csv(path, sep="\t", na_values="-")
+        jobs.append(rows.assign(stage=path.relative_to(measured).parts[0].removesuffix(".tsv")))
     return pd.concat(jobs) if jobs else pd.DataFrame(columns=["stage", "s", "cpu_time"])
-
-
-def _stage(path: Path, measured: Path) -> str:
-    return path.relative_to(measured).parts[0].removesuffix(".tsv")

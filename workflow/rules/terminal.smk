@@ -84,9 +84,9 @@ def announce():
         return
     jobs = list(workflow.dag.needrun_jobs())
     measured = RESULTS_FOLDER / "benchmarks"
-    files = [Path(job.benchmark) for job in jobs if job.benchmark]
+    stages = [Path(job.rule.script).stem for job in jobs if job.rule.script]
     cores = workflow.resource_settings.cores or 1
-    print(expected_time(files, measured, cores), file=sys.stderr)
+    print(expected_time(stages, measured, cores), file=sys.stderr)
     handlers = [one for one in logger.handlers if one.name == "DefaultStreamHandler"]
     settings = workflow.output_settings
     if settings.verbose or settings.printshellcmds:
