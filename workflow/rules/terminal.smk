@@ -110,6 +110,9 @@ def sum_up():
     conclude()
     if Quietness.ALL in (workflow.output_settings.quiet or ()):
         return
+    if place := workflow.storage_settings.default_storage_prefix:
+        print(f"Results: {place}/{RESULTS_FOLDER}")  # what they say is not known here
+        return
     layouts = {name: config["signatures"][name]["layout"] for name in study.used}
     print(*narrowing(RESULTS_FOLDER, layouts), sep="\n")
     print(
