@@ -18,6 +18,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/terminal.smk"
 
 
 report: "workflow/report/study.rst"
@@ -70,6 +71,7 @@ onstart:
     claim_results(RESULTS_FOLDER, RECORDS)
     clear_leftovers(RESULTS_FOLDER, workflow.local_exec)
     check_before_first_job()
+    announce()
 
 
 onsuccess:
@@ -77,10 +79,19 @@ onsuccess:
         out=RESULTS_FOLDER / RUNS,
         began=workflow.began,
         cores=workflow.resource_settings.cores,
-        source=Path(workflow.basedir),
+        source=CHECKOUT,
     )
-    describe_run(RESULTS_FOLDER / RUN, study.settings, code_of_everything())
-    if not workflow.dag_settings.targets:
+    describe_run(
+        out=RESULTS_FOLDER / RUN,
+        settings=study.settings,
+        code=code_of_everything(),
+        inputs=inputs_from_elsewhere(),
+    )
+    if not (workflow.dag_settings.targets or IS_MODULE):
         note_complete(RESULTS_FOLDER, everything())
-    layouts = {name: config["signatures"][name]["layout"] for name in study.used}
-    print(*narrowing(RESULTS_FOLDER, layouts), sep="\n")
+    lead_through(RESULTS_FOLDER, CHECKOUT)
+    sum_up()
+
+
+onerror:
+    conclude()

@@ -8,8 +8,18 @@ and trains, :mod:`fkd.models` describes signatures, :mod:`fkd.verification` judg
 """
 
 import os
+from importlib.metadata import PackageNotFoundError, version
 
 # Nothing of a user's runs leaves the machine: ONNX Runtime reads this when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
+
+def _installed_version() -> str:
+    """Return the version that was installed, which comes from the tags of git."""
+    try:
+        return version("fkd")
+    except PackageNotFoundError:  # a checkout that is on the path, and not installed
+        return "0+unknown"
+
+
+__version__ = _installed_version()

@@ -27,6 +27,7 @@ COMMANDS = {
     "teacher-check": "fkd.models.teacher.check_teacher",
     "check": "fkd.storage.integrity.check",
     "compare": "fkd.report.comparison.compare_runs",
+    "crate": "fkd.report.crate.write_crate",
     "verify_signature": "fkd.service.command.verify_signature",
     "make_secret": "fkd.service.running.make_secret",
     "migrate_store": "fkd.service.running.migrate_store",
@@ -125,6 +126,9 @@ EXAMPLES = {
     "compare": "python -m fkd compare results ../other/results",
     "verify_signature": "python -m fkd verify_signature --reference a.png b.png c.png "
     "--questioned q.png",
+    "crate": "python -m fkd crate results -o crate.zip --license https://spdx.org/licenses/CC-BY-4.0",
+    "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
+    "--reference a.png b.png --questioned q.png",
     "make_secret": "python -m fkd make_secret > key",
     "migrate_store": "python -m fkd migrate_store  # of FKD_DATABASE, such as sqlite:///fkd.sqlite",
     "activate_verifier": "python -m fkd activate_verifier --verifier results/verifiers/wi/teacher-2.h5",
@@ -259,7 +263,7 @@ def _overview() -> str:
         "",
         "python -m fkd COMMAND --help explains a command. Stages read and write files. Their",
         "parameters may be given in a YAML file with --config. --plugin FILE loads a module with",
-        "networks, losses or layouts of your own.",
+        "networks, losses or layouts of your own. fkd is short for python -m fkd.",
         "",
         "example: python -m fkd inspect results/tables/eer.csv",
     ]
@@ -324,6 +328,15 @@ def _take_runs(parser: ArgumentParser) -> None:
     """Add the arguments ``RUN RUN ... [-o FILE]``."""
     parser.add_argument("runs", type=Path, nargs="+", help="folders of studies or of their results")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="*.md to write")
+
+
+def _take_results(parser: ArgumentParser) -> None:
+    """Add the arguments ``FOLDER -o FILE [--license LICENSE]``."""
+    parser.add_argument("folder", type=Path, help="folder of a study or of its results")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help="*.zip to write"
+    )
+    parser.add_argument("--license", help="name or address of the license of the crate")
 
 
 def _take_verifier(parser: ArgumentParser) -> None:
@@ -416,6 +429,7 @@ _TAKES = {
     "teacher-check": _take_teacher,
     "check": _take_folder,
     "compare": _take_runs,
+    "crate": _take_results,
     "verify_signature": _take_comparison,
     "make_secret": _take_nothing,
     "migrate_store": _take_nothing,

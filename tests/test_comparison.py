@@ -62,7 +62,8 @@ def judge(folder, spread, splits=4, seed=1234, models=("theirs",)):
         "evaluation": {"splits": splits},
         "models": {model: {} for model in models},
     }
-    describe_run(results / "run.json", settings, {"evaluate_wd": "a" * 16})
+    code = {"evaluate_wd": "a" * 16}
+    describe_run(results / "run.json", settings, code, {"models.theirs.onnx": "b" * 16})
     record_run(results / "runs.csv", began=0, cores=2, source=folder)
     return results
 

@@ -57,7 +57,7 @@ def compare_runs(*, runs: list[Path], out: Path | None = None, resamples: Count 
     FkdError
         If there are fewer than two runs, or one has no table of error rates.
     """
-    folders = [_results(path) for path in runs]
+    folders = [find_results(path) for path in runs]
     if len({folder.resolve() for folder in folders}) < 2:
         raise FkdError("compare needs the folders of two different runs, or of more.")
     found = [Run(str(path), folder) for path, folder in zip(runs, folders, strict=True)]
@@ -69,8 +69,19 @@ def compare_runs(*, runs: list[Path], out: Path | None = None, resamples: Count 
             part.write_text(text, encoding="utf-8")
 
 
-def _results(path: Path) -> Path:
-    """Find the results of a run, whose folder or study is given."""
+def find_results(path: Path) -> Path:
+    """Find the results of a run.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of a study, or of its results.
+
+    Raises
+    ------
+    FkdError
+        If there is no table of error rates.
+    """
     path = Path(path)
     for folder in (path / "results", path):
         if (folder / "tables/eer.csv").is_file():
@@ -132,8 +143,9 @@ class Run:
 
     @cached_property
     def data(self) -> dict[str, str]:
-        """A digest of each set of signatures, and one of all text crops, by their names."""
-        found = {
+        """A digest of each set of signatures, of all text crops, and of files from elsewhere."""
+        found = dict(self.record.get("inputs", {}))
+        found |= {
             f"signatures of {path.stem}": shards.digest(np.array(_digests(path, "image", "file")))
             for path in sorted((self.folder / "signatures").glob("*.h5"))
         }

@@ -1,5 +1,6 @@
 """The time and memory that the stages of a run took."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -33,11 +34,7 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
     markdown : Path
         The same for readers.
     """
-    jobs = []
-    for path in sorted(measured.rglob("*.tsv")):
-        rows = pd.read_csv(path, sep="\t", na_values="-")
-        jobs.append(rows.assign(stage=path.relative_to(measured).parts[0].removesuffix(".tsv")))
-    by_stage = pd.concat(jobs).groupby("stage")
+    by_stage = _read(measured).groupby("stage")
     table = by_stage.agg({"s": "sum", "cpu_time": "sum", "max_rss": "max"})
     table["jobs"] = by_stage.size()
     table["share"] = 100 * table["s"] / table["s"].sum()
@@ -50,3 +47,61 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
             f"side.\n\n{table.to_markdown(floatfmt=FORMATS)}\n",
             encoding="utf-8",
         )
+
+
+def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
+    """Say how long jobs will take, by what jobs of the same stages took before.
+
+    Parameters
+    ----------
+    jobs : iterable of str
+        The stage of each job.
+    measured : Path
+        Folder with the times of earlier jobs, see :func:`sum_up_times`.
+    cores : int
+        The number of CPU cores.
+
+    Returns
+    -------
+    str
+        A line for the start of a run.
+    """
+    stages = pd.Series(list(jobs), dtype=str)
+    found = _read(measured)
+    times = found.groupby("stage")[["s", "cpu_time"]].mean() if len(found) else found
+    known = stages[stages.isin(times.index)]
+    what = f"{_counted(len(stages), 'job')} on {_counted(cores, 'core')}"
+    if known.empty:
+        takes = "it takes" if len(stages) == 1 else "they take"
+        return f"{what}. How long {takes} is known after a first run in this folder."
+    each = times.loc[known]
+    # Cores share the work, but a job has none that could share with it.
+    seconds = max(each["cpu_time"].fillna(each["s"]).sum() / cores, each["s"].max())
+    text = f"{what}: about {in_words(seconds)}, by what such jobs took before"
+    new = stages[~stages.isin(times.index)]
+    if len(new):
+        have = "has" if len(new) == 1 else "have"
+        text += f"; not counting {len(new)} that {have} not run here ({', '.join(new.unique())})"
+    return f"{text}."
+
+
+def in_words(seconds: float) -> str:
+    """Write a time as people do, such as ``2 h 5 min``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _read(measured: Path) -> pd.DataFrame:
+    """Read the times of all jobs, with their stages."""
+    jobs = []
+    for path in sorted(measured.rglob("*.tsv")):
+        rows = pd.read_csv(path, sep="\t", na_values="-")
+        jobs.append(rows.assign(stage=path.relative_to(measured).parts[0].removesuffix(".tsv")))
+    return pd.concat(jobs) if jobs else pd.DataFrame(columns=["stage", "s", "cpu_time"])

@@ -64,21 +64,25 @@ def record_run(out: Path, began: float, cores: int, source: Path) -> None:
         table.writerow(row)
 
 
-def describe_run(out: Path, settings: Mapping[str, Any], code: Mapping[str, str]) -> None:
+def describe_run(
+    out: Path, settings: Mapping[str, Any], code: Mapping[str, str], inputs: Mapping[str, str]
+) -> None:
     """Write what determined the results of a run, for the comparison with other runs.
 
     Parameters
     ----------
     out : Path
-        The JSON file, with the keys ``settings``, ``code`` and ``versions``.
+        The JSON file, with the keys ``settings``, ``code``, ``inputs`` and ``versions``.
     settings : mapping
         The completed config.
     code : mapping of str to str
         A digest of the code of each stage and of each model.
+    inputs : mapping of str to str
+        A digest of each model and file of features from elsewhere, by its key in the config.
     """
     versions = {title: version(name) for name, title in PACKAGES.items()}
     versions = {"fkd": __version__, "Python": platform.python_version()} | versions
-    content = {"settings": settings, "code": code, "versions": versions}
+    content = {"settings": settings, "code": code, "inputs": inputs, "versions": versions}
     with writing(out) as part:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 

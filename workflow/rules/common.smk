@@ -7,13 +7,13 @@ from hashlib import blake2b
 from json import dumps
 from pathlib import Path
 from re import escape
+from shutil import copyfile
 from time import time
 
 import fkd
 from fkd.errors import FkdError
 from fkd.layouts import CROPS, LAYOUTS, SYNTHETIC, missing_data
 from fkd.plugins import loaded_plugins, sources_of_plugins
-from fkd.report.narrowing import narrowing
 from fkd.signatures.sufficiency import too_few
 from fkd.storage.files import printable, printable_lines
 from fkd.study.code import Library
@@ -29,7 +29,12 @@ from fkd.study.provenance import RUN, RUNS, describe_run, record_run
 from fkd.study.replicates import Replicate
 from fkd.study.sources import expanded, refuse_double_keys, state_of
 
-SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+# The checkout with this file. `workflow.basedir` would be the folder of another project's Snakefile,
+# where this workflow is one of its modules.
+CHECKOUT = Path(workflow.current_basedir).parents[1]
+IS_MODULE = Path(workflow.basedir).resolve() != CHECKOUT.resolve()
+
+SCHEMA = str(CHECKOUT / "workflow/schemas/config.schema.yaml")
 PUBLISHED = Path(fkd.__file__).with_name("report") / "published.csv"
 PUBLISHED_PAIRS = PUBLISHED.with_name("published_pairs.csv")
 
@@ -43,7 +48,7 @@ except FkdError as error:
 config.clear()
 config.update(study.settings)
 
-SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
+SCRIPTS = CHECKOUT / "workflow/scripts"
 number_of = cache(Library(Path(fkd.__file__).parent, loaded_plugins()).digest)
 
 RESULTS_FOLDER = Path("results")
@@ -603,6 +608,19 @@ def lock_folder():
     return lock
 
 
+def lead_through(results, checkout):
+    """Put the page that leads through results among them, if they lie elsewhere."""
+    page = results / "README.md"
+    if not page.exists():
+        copyfile(checkout / "results/README.md", page)
+
+
+def inputs_from_elsewhere():
+    """Compute digests of the models and files of features from elsewhere, by their keys."""
+    files = {key: data["path"] for key, data in needed_data().items()}
+    return {key: state_of(path) for key, path in files.items() if Path(path).is_file()}
+
+
 def everything():
     """Compute a digest of all that determines the results: settings, code and the user's data."""
     state = blake2b(digest_of(study.settings).encode(), digest_size=8)
@@ -610,7 +628,7 @@ def everything():
         state.update(state_of(data["path"]).encode())
     for file in sources_of_plugins():
         state.update(content_of(file).encode())
-    for folder in (Path(fkd.__file__).parent, Path(workflow.basedir) / "workflow"):
+    for folder in (Path(fkd.__file__).parent, CHECKOUT / "workflow"):
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             if "__pycache__" not in file.parts and "studies" not in file.parts:
                 state.update(content_of(file).encode())
