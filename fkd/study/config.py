@@ -17,7 +17,7 @@ from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.plugins import load_plugins
 from fkd.study.consistency import contradictions, number_hint
-from fkd.study.parts import ARCHITECTURES, GEOMETRY, MAP_LOSSES, RESPONSE_LOSSES
+from fkd.study.parts import ARCHITECTURES, GEOMETRY, MAP_LOSSES, ONNX, RESPONSE_LOSSES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student
 from fkd.study.study import Study, protocols_of
@@ -278,8 +278,9 @@ def _siamese(name: str, config: dict[str, Any], students: Mapping[str, Student])
     start = spec["initialize"] or {}
     if spec["architecture"] is None and start:
         of_student = students.get(start.get("student"))
-        teacher = config["teacher"]["architecture"]
-        spec["architecture"] = of_student.architecture if of_student else teacher
+        teacher = config["teacher"]["architecture"] if start.get("teacher") else None
+        of_model = of_student.architecture if of_student else teacher
+        spec["architecture"] = ONNX if start.get("onnx") else of_model
     try:
         return siamese_of({name: spec})[name]
     except FkdError as error:

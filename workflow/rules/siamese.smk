@@ -57,6 +57,7 @@ rule train_siamese:
         gpu=GPU,
     params:
         code=code_of("train_siamese", networks=lambda w: [w.siamese], losses=True),
+        source=siamese_state,
         checkpoint="results/siamese/models/{siamese}/checkpoint.pt",
         networks=config["networks"],
         settings=lambda w: dict(
