@@ -222,7 +222,7 @@ def test_a_network_that_timm_lacks_is_refused(timm):
 def weights(timm, tmp_path):
     """Weights as timm saves them: with a classifier."""
     torch.manual_seed(3)
-    theirs = timm.create_model("mobilenetv2_050", pretrained=False)
+    theirs = timm.create_model("test_resnet", pretrained=False)
     save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
     return tmp_path / "theirs.safetensors"
 
@@ -232,7 +232,7 @@ def of_timm(weights, **settings):
     return Siamese(
         "drawn",
         "binary_cross_entropy",
-        "timm:mobilenetv2_050",
+        "timm:test_resnet",
         initialize=Start(weights=str(weights), **settings),
     )
 

@@ -73,6 +73,7 @@ RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
 VERIFIED = bool(config["evaluation"]["development"])
 RESULTS += ["verifiers"] * VERIFIED
 RESULTS += ["pairs", "pairs_audit"] * bool(study.judged_on_pairs)
+RESULTS += ["fine_tuning"] * bool(study.fine_tuned)
 # How each verifier of pairs compares signatures.
 COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
