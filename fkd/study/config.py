@@ -114,7 +114,12 @@ def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _overlay(base: Any, top: Any) -> Any:
-    """Merge `top` into `base`: mappings are merged key by key, any other value is replaced."""
+    """Merge `top` into `base`: mappings are merged key by key, any other value is replaced.
+
+    An entry that is dropped, by false, stays so in every size.
+    """
+    if base is False and isinstance(top, dict):
+        return False
     if not isinstance(base, dict) or not isinstance(top, dict):
         return deepcopy(top)
     return base | {key: _overlay(base.get(key), value) for key, value in top.items()}
