@@ -77,6 +77,7 @@ STAGES = {
     "write_tables": "fkd.report.tables.write_tables",
     "write_across": "fkd.report.verifiers.write_across",
     "write_verifiers": "fkd.report.verifiers.write_verifiers",
+    "write_fine_tuning": "fkd.report.fine_tuning.write_fine_tuning",
     "write_pairs": "fkd.report.pairs.write_pairs",
     "write_paper_table": "fkd.report.paper_tables.write_paper_table",
     "figure_pipeline": "fkd.figures.pipeline.figure_pipeline",

@@ -212,6 +212,12 @@ OTHERS = {
         obtain="Those who computed them.",
         files=None,
     ),
+    "timm": Other(
+        holds="one file of weights of the network, *.safetensors or *.pth",
+        obtain="The library timm: model.safetensors of a model of this network, at "
+        "https://huggingface.co/timm. It is never fetched.",
+        files=None,
+    ),
     "onnx": Other(
         holds="one ONNX file, a feature extractor",
         obtain=f"Those who trained it; the authors of the method publish theirs, see {_REPOSITORY}.",

@@ -67,6 +67,7 @@ FOUND = {
     "sweep.yaml": ("model", {"twins_3"}),
     ("own_parts", "mine.yaml"): ("model", {"mine"}),
     "drawn.yaml": ("model", {"few_pairs"}),
+    "frozen.yaml": ("model", {"theirs_with_head"}),
     ("pairs", "mine.yaml"): ("model", {"mine_contrastive"}),
     ("student", "mine.yaml"): ("model", {"resnet18_cl_bc", "mine"}),
     ("loss", "mine.yaml"): ("model", {"resnet18_cl_sim", "resnet18_cl_geom_sim"}),
@@ -235,6 +236,8 @@ def checkout(tmp_path_factory):
             shutil.copy(ROOT / name, folder / name)
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["students"] = {"resnet18_random": None}
+    for part in (config, config["sizes"]["smallest"]):
+        part["pairs"], part["siamese"] = {}, {}
     config["sizes"]["smallest"]["evaluation"]["sets"] = {
         "synthetic": [{"references": [3], "test_genuine": 3, "test_skilled": 4}]
     }

@@ -215,7 +215,7 @@ def test_siamese_networks_are_described(data):
         "Siamese network of_pairs, SigNet, learned from the pairs drawn: NT-Xent (temperature 0.5); "
         "compared by the cosine of two embeddings." in text
     )
-    assert "Siamese" not in prose(methods(study(), data))
+    assert "Siamese" not in prose(methods(study(siamese={}), data))
 
 
 def test_the_precision_that_was_used_is_told(data, tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 import csv
 import logging
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,6 +86,35 @@ def test_a_file_of_too_many_pairs_is_refused_at_its_line(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST_PAIRS", 3)
     with pytest.raises(FkdError, match=r"line 4: more than 3 pairs\. Divide the file"):
         read_pair_file(pair_file(tmp_path, "a.png,b.png,0\n" * 9), forged=1)
+
+
+WITHIN = 100_000_000
+"""The bytes in which a file of 10 million pairs is refused: 13 a pair, and room for growth."""
+
+READ = """
+import resource, sys
+from fkd.errors import FkdError
+from fkd.pairs.files import read_pair_file
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_pair_file(sys.argv[1], forged=1)
+except FkdError as error:
+    print(error)
+print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+
+
+@pytest.mark.operations
+def test_ten_million_pairs_are_refused_within_the_stated_memory(tmp_path):
+    part = b"".join(b"%03d.png,b.png,0\n" % number for number in range(1000))
+    path = pair_file(tmp_path, part * 10_000)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True
+    )
+    said, used = done.stdout.splitlines()
+    assert said.startswith(f"{path}, line 5000001: more than 5000000 pairs. Divide the file")
+    assert int(used) < WITHIN
 
 
 def draw_images(folder, writers=4, genuine=3, skilled=2):

@@ -1,6 +1,7 @@
 """Siamese networks on pairs: rates, the surest pairs, tables and settings."""
 
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from fkd.models.siamese import Comparer, SiameseNetwork, save_siamese
 from fkd.pairs.evaluation import RATES, evaluate_pairs
 from fkd.pairs.rates import Decisions
 from fkd.pairs.stored import read_pairs
+from fkd.report.differences import COLUMNS
+from fkd.report.fine_tuning import write_fine_tuning
 from fkd.report.pairs import networks_by_lists, write_pairs
 from fkd.storage import shards
 from fkd.study.config import complete
@@ -214,6 +217,43 @@ def test_the_audit_stands_under_the_rates(judged, tmp_path):
     assert said in (tmp_path / "pairs_audit.md").read_text()
     table = pd.read_csv(tmp_path / "pairs.csv")
     assert set(table["architecture"]) == {"signet"} and set(table["start"]) == {"random weights"}
+
+
+def test_fine_tuning_stands_beside_what_it_started_from(tmp_path):
+    rows = []
+    for name, versus, value in (
+        ("resnet18_cl", "", 0.10),
+        ("few", "", 0.08),
+        ("few", "resnet18_cl", -0.02),
+        ("all", "", 0.07),
+        ("all", "resnet18_cl", -0.03),
+    ):
+        for set_name in ("cedar", "icdar2011"):
+            for rate in ("EER_userthresholds", "EER"):
+                ends = (value, value - 0.01, value + 0.01, 0.04 if versus else None)
+                rows.append((set_name, 3, name, 1, rate, versus, *ends))
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "cedar-3.csv", index=False)
+    start = Start(student="resnet18_cl")
+    spec = Siamese("five", "triplet", "resnet18", initialize=start)
+    write_fine_tuning(
+        differences=[tmp_path / "cedar-3.csv"],
+        siamese={"all": replace(spec, pairs="whole", loss="nt_xent"), "few": spec},
+        starts={"all": "resnet18_cl", "few": "resnet18_cl"},
+        writers={"five": 5, "whole": None},
+        csv=tmp_path / "fine_tuning.csv",
+        markdown=tmp_path / "fine_tuning.md",
+        title="A study",
+    )
+    table = pd.read_csv(tmp_path / "fine_tuning.csv")
+    assert table["model"].unique().tolist() == ["few", "all"]  # from few writers to all
+    few = table.query("model == 'few' and set == 'cedar' and rate == 'EER'").squeeze()
+    expected = {"value": 8, "before": 10, "gain": -2, "gain_low": -3, "gain_high": -1, "p": 0.04}
+    assert few[list(expected)].to_dict() == pytest.approx(expected)
+    shown = (tmp_path / "fine_tuning.md").read_text()
+    cells = r"\| 5 +\| triplet +\| 8.00; -2.00 \(-3.00 to -1.00\) +\| 8.00; -2.00"
+    assert re.search(cells, shown) and re.search(
+        r"as it was +\| – +\| 10.00 \(9.00 to 11.00\)", shown
+    )
 
 
 FILES = {"path": "p", "files": {"training": "a.csv"}, "forged": 1}

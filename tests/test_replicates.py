@@ -37,10 +37,10 @@ def test_each_student_is_trained_under_the_next_seeds():
     assert three.replicates_of("resnet18_cl") == ["resnet18_cl", "resnet18_cl.2", "resnet18_cl.3"]
     assert [three.seed_of(name) for name in three.replicates_of("resnet18_cl")] == [5, 6, 7]
     assert three.student("resnet18_cl.3") == PAPER["resnet18_cl"]
-    for single in ("teacher", "theirs"):
+    for single in ("teacher", "signet_pairs", "theirs"):
         assert three.replicates_of(single) == [single]
     assert three.teacher_of("resnet18_cl.3") == "teacher"
-    assert len(three.judged_models) == 2 + 3 * len(three.students)
+    assert len(three.judged_models) == 3 + 3 * len(three.students)
     (part,) = three.parts_of_models(["resnet18_cl.2"])
     assert part.place == "fkd.models.resnet18.ResNet18"
     assert study().judged_models == list(study().models)

@@ -51,6 +51,7 @@ class Project:
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         self.study = over(default, default["sizes"]["smallest"]) | {
             "students": dict.fromkeys(["signet_random", *TRAINED]),
+            "siamese": {},
             "size": None,
             "sizes": {},
         }

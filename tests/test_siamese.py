@@ -271,7 +271,7 @@ def test_settings_that_fit_nothing_are_refused():
         Siamese("p", "triplet")
     with pytest.raises(FkdError, match=r"parameters.alpha: triplet has no such parameter"):
         Siamese("p", "triplet", "resnet18", {"alpha": 1.0})
-    with pytest.raises(FkdError, match="either student or teacher"):
+    with pytest.raises(FkdError, match="either student, teacher: true, onnx or weights"):
         Start()
 
 

@@ -83,7 +83,7 @@ def jobs() -> list[Job]:
 def snakemake(folder: Path, profile: str, *arguments: str) -> subprocess.Popen[str]:
     """Start the smallest study in a folder, by a profile, with three students and two cores a job."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["students"] = dict.fromkeys(STUDENTS)
+    config["students"], config["siamese"] = dict.fromkeys(STUDENTS), {}
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "-d", folder, "--cores", "2"]

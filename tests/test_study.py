@@ -28,13 +28,14 @@ def study():
     return complete(config, SCHEMA)
 
 
-def test_models_come_in_three_kinds(study):
+def test_models_come_in_four_kinds(study):
     assert study.models_of(Kind.TEACHER) == ["teacher"]
     assert study.models_of(Kind.STUDENT) == sorted(study.settings["students"])
     assert study.models_of(Kind.FOREIGN) == ["theirs"]
-    assert list(study.models) == ["teacher", *study.students, "theirs"]
-    for name, model in study.models.items():
-        assert model == model_of(name, study.students)
+    assert study.models_of(Kind.SIAMESE) == ["signet_pairs"]
+    assert list(study.models) == ["teacher", *study.students, "signet_pairs", "theirs"]
+    for name in study.models_of(Kind.TEACHER, Kind.STUDENT, Kind.FOREIGN):
+        assert study.models[name] == model_of(name, study.students)
 
 
 def test_a_model_is_named_as_the_paper_names_it():

@@ -94,16 +94,18 @@ def test_plan_of_the_default_study(default_plan):
     assert jobs["train_teacher"] == 1
     assert jobs["train_student"] == len(students) - random
     assert jobs["random_student"] == random
-    assert "list_pairs" not in jobs and "train_siamese" not in jobs
-    models = len(students) + 1
+    on_pairs = ("train_siamese", "export_siamese", "evaluate_pairs")
+    assert {jobs[rule] for rule in on_pairs} == {len(config["siamese"])} == {1}
+    assert jobs["list_pairs"] == jobs["write_pairs"] == 1
+    models = len(students) + len(config["siamese"]) + 1
     assert jobs["compare_models"] == len(protocol["references"])
     assert jobs["export_onnx"] == models
     assert jobs["evaluate_wd"] == models * len(protocol["references"])
     assert jobs["write_tables"] == 1
     assert jobs["write_paper_table"] == 3
-    assert jobs["write_hypertext"] == 8
+    assert jobs["write_hypertext"] == 10
     figures = {rule: count for rule, count in jobs.items() if rule.startswith("figure_")}
-    assert figures == dict.fromkeys(FIGURES, 1)
+    assert figures == dict.fromkeys(FIGURES | {"figure_siamese", "figure_pairs"}, 1)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from fkd.models.weights import METADATA
 from fkd.signatures.npz import read_npz
 from fkd.storage.files import printable
 from fkd.storage.sizes import refuse_unfolding, size_of_arrays
-from fkd.study.parts import ARCHITECTURES, MAP_LOSSES
+from fkd.study.models import network_label
+from fkd.study.parts import MAP_LOSSES
 from fkd.study.students import Student
 
 Draw = Callable[[Path], None] | None
@@ -243,8 +244,10 @@ def _trained(about: Mapping[str, Any]) -> str:
 
 def _network(architecture: str) -> str:
     """Give a network's label, or its own name where it is not one of this study's."""
-    known = ARCHITECTURES.get(architecture)
-    return known.label if known else plain(architecture)
+    try:
+        return network_label(architecture)
+    except FkdError:
+        return plain(architecture)
 
 
 def _amount(tensors: Mapping[str, Tensor]) -> str:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 from tqdm import tqdm
 
@@ -49,6 +50,8 @@ class Extractor:
         The ONNX file. Weights in separate files are read only if they lie in its folder.
     threads : int, optional
         The number of CPU threads.
+    model : onnx.ModelProto, optional
+        The model, if it was read before. Then `path` is but a name in messages.
 
     Raises
     ------
@@ -60,26 +63,32 @@ class Extractor:
     ----------
     fixed_batch : int or None
         The number of images that the model takes at a time, if it is fixed.
+    image : tuple of int
+        The shape in which it takes an image.
+    input, output : str
+        The names of the input and of the output that is the feature.
     """
 
-    def __init__(self, path: Path | str, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path | str, threads: int | None = None, model: onnx.ModelProto | None = None
+    ) -> None:
         self.path = Path(path)
-        self._session = _open(self.path, threads)
+        self._session = _open(self.path, threads, model or read_onnx(path))
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(item.name for item in inputs) or "none"
             raise FkdError(f"{path}: expected one input, the image; found {names}.")
-        self._input = inputs[0]
-        self._output = _choose_output(path, self._session.get_outputs())
-        shape = self._input.shape
+        self.input = inputs[0].name
+        self.output = _choose_output(path, self._session.get_outputs())
+        shape = inputs[0].shape
         fitting = [image for image in _LAYOUTS if _fits(shape, image)]
-        if not fitting or self._input.type != "tensor(float)":
+        if not fitting or inputs[0].type != "tensor(float)":
             expected = ", ".join(_spelled(("n", *image)) for image in _LAYOUTS)
             raise FkdError(
-                f"{path}: its input {self._input.name!r} is {self._input.type} of shape "
+                f"{path}: its input {self.input!r} is {inputs[0].type} of shape "
                 f"{_spelled(shape)}; expected tensor(float) of one of the shapes {expected}."
             )
-        self._image = fitting[0]
+        self.image = fitting[0]
         self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
         if self.fixed_batch is not None and not 0 < self.fixed_batch <= LARGEST_BATCH:
             raise FkdError(
@@ -124,21 +133,21 @@ class Extractor:
         return np.concatenate(parts)
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        pixels = images.reshape(len(images), *self._image).astype(np.float32)
+        pixels = images.reshape(len(images), *self.image).astype(np.float32)
         if images.dtype == np.uint8:
             pixels /= 255
         try:
-            output = self._session.run([self._output], {self._input.name: pixels})[0]
+            output = self._session.run([self.output], {self.input: pixels})[0]
         except Exception as error:  # onnxruntime has a separate class for each kind of error
             raise FkdError(
                 f"{self.path}: fails on images of shape {_spelled(pixels.shape)} ({_reason(error)})."
             ) from None
         if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf":
-            raise FkdError(f"{self.path}: its output {self._output!r} is no array of numbers.")
+            raise FkdError(f"{self.path}: its output {self.output!r} is no array of numbers.")
         shape = output.shape
         if shape[:1] != (len(images),) or sum(length != 1 for length in shape[1:]) > 1:
             raise FkdError(
-                f"{self.path}: its output {self._output!r} has shape {_spelled(shape)} for "
+                f"{self.path}: its output {self.output!r} has shape {_spelled(shape)} for "
                 f"{len(images)} images; expected a feature vector of each, such as "
                 f"({len(images)}, 2048)."
             )
@@ -190,10 +199,9 @@ def _checked(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _open(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+def _open(path: Path, threads: int | None, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """Open a model for inference, on a GPU if onnxruntime offers one."""
     # onnxruntime gets the model as bytes, so it never opens a file that the model names.
-    model = read_onnx(path)
     refuse_endless(path, model)
     content = model.SerializeToString()
     options = onnxruntime.SessionOptions()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fkd.errors import FkdError
 from fkd.preprocess import INPUT, resampling_matrix
 from fkd.seeding import entropy
-from fkd.study.parts import ARCHITECTURES, Networks, code_of_part
+from fkd.study.parts import ARCHITECTURES, Networks, architecture_of, code_of_part
 
 STD_FLOOR = 1e-12
 """Added to the variance of an image when it is standardized, for blank images."""
@@ -28,7 +28,7 @@ class Network(nn.Module):
     Attributes
     ----------
     architecture : str
-        The key under which the class is registered in :data:`fkd.study.parts.ARCHITECTURES`.
+        The network's name, see :func:`fkd.study.parts.architecture_of`.
     settings : dict
         The arguments with which the network was built, in a form that JSON can represent.
     """
@@ -45,12 +45,17 @@ class Network(nn.Module):
         self.classifier = (
             None if classes is None else nn.Linear(self.settings["features"], classes, bias=False)
         )
-        initialize(self, *ARCHITECTURES[self.architecture].initialization)
+        initialize(self, *architecture_of(self.architecture).initialization)
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of parameters."""
+        return sum(values.numel() for values in self.parameters())
 
     @property
     def map_sizes(self) -> Mapping[str, tuple[int, int]]:
         """The rows and columns of each feature map that :meth:`describe` returns."""
-        return ARCHITECTURES[self.architecture].map_sizes
+        return architecture_of(self.architecture).map_sizes
 
     def take(self, images: Tensor) -> Tensor:
         """Bring images to the size, channels and scale of the network's input.
@@ -66,7 +71,7 @@ class Network(nn.Module):
         Tensor, (B, channels, rows, columns)
             As the :class:`fkd.study.parts.Input` of the architecture says.
         """
-        given = ARCHITECTURES[self.architecture].input
+        given = architecture_of(self.architecture).input
         if images.shape[-2:] != given.size:
             rows, columns = (
                 torch.tensor(resampling_matrix(source, target)).to(images)
@@ -123,7 +128,7 @@ def build(
     Parameters
     ----------
     architecture : str
-        A key of :data:`fkd.study.parts.ARCHITECTURES`.
+        The network's name, see :func:`fkd.study.parts.architecture_of`.
     num_classes : int, optional
         The number of writers that the classifier tells apart; by default, the network has no
         classifier.
@@ -142,14 +147,14 @@ def build(
     FkdError
         If there is no such network, or that of a plugin is not what it was registered as.
     """
-    if architecture not in ARCHITECTURES:
+    try:
+        known = architecture_of(architecture)
+    except FkdError as error:
         raise FkdError(
-            f"{architecture!r} is no network; expected one of {', '.join(ARCHITECTURES)}, or name "
-            "the plugin that has it"
-        )
-    known = ARCHITECTURES[architecture]
+            f"{architecture!r} is no network; {error}, or name the plugin that has it"
+        ) from None
     sizes = (num_classes, networks.width, networks.features)
-    network = code_of_part(known.network, *sizes)(*sizes)
+    network = code_of_part(known.network, *sizes, **known.options)(*sizes, **known.options)
     if architecture in ARCHITECTURES.origins:
         _refuse_misfit(network, architecture)
     xavier = ("xavier", "xavier")

@@ -14,7 +14,7 @@ from onnx.external_data_helper import (
 
 from fkd.errors import FkdError
 from fkd.storage.files import check_file, printable
-from fkd.study.parts import ARCHITECTURES
+from fkd.study.parts import architecture_of
 
 LARGEST = (1 << 31) - 1
 """The largest number of bytes of a model with its weights, which is the limit of ONNX's format."""
@@ -48,7 +48,7 @@ def read_description(path: Path | str) -> dict[str, Any]:
         about: dict[str, Any] = {entry.key: entry.value for entry in model.metadata_props}
         about |= {key: json.loads(about[key]) for key in ("settings", "trained_with")}
         about |= {"parameters": int(about["parameters"])}
-        about |= {"network": ARCHITECTURES[about["architecture"]].label}
+        about |= {"network": architecture_of(about["architecture"]).label}
         return {key: about[key] for key in (*about, "name", "input", "output")}
     except Exception as error:  # damaged and foreign files can fail in many ways
         raise FkdError(

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from fkd.errors import FkdError
+from fkd.models.headed import Headed
 from fkd.models.network import Network, as_input
 from fkd.models.weights import load, load_beside, save
 from fkd.pair_losses import distance
@@ -81,13 +83,44 @@ class SiameseNetwork(nn.Module):
         self.comparer = comparer
 
     def describe(self, images: Tensor) -> Tensor:
-        """Describe images, (B, 1, H, W) to (B, F)."""
+        """Describe images, (B, 1, H, W) to (B, F), or what :func:`seen_once` made of them."""
         return self.embedding.describe(images)[1]
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Score pairs of images, (B, 1, H, W) each, to (B,); both go through in one pass."""
         one, other = self.describe(torch.cat([first, second])).chunk(2)
         return self.comparer(one, other)
+
+
+@torch.no_grad()
+def seen_once(network: SiameseNetwork, images: Tensor, batch: int = 64) -> Tensor:
+    """Compute of all images of a list what no training changes.
+
+    Parameters
+    ----------
+    network : SiameseNetwork
+        The network.
+    images : Tensor, (images, H, W), uint8
+        All images of the list.
+    batch : int
+        The number of images per pass.
+
+    Returns
+    -------
+    Tensor, (images, H, W) uint8 or (images, inputs of the head) float32
+        The images themselves; or what a frozen trunk says of them.
+    """
+    trunk = network.embedding
+    if not (isinstance(trunk, Headed) and trunk.is_frozen):
+        return images
+    where = next(network.parameters()).device
+    parts = tqdm(images.split(batch), "describing", unit="batch", disable=None)
+    return torch.cat([trunk.eval().trunk(as_input(part).to(where)).cpu() for part in parts])
+
+
+def as_seen(values: Tensor) -> Tensor:
+    """Convert some of what :func:`seen_once` returned into a network's input."""
+    return as_input(values) if values.dtype == torch.uint8 else values
 
 
 def embed(network: SiameseNetwork, images: Tensor, rows: np.ndarray, batch: int = 64) -> Tensor:
@@ -97,8 +130,8 @@ def embed(network: SiameseNetwork, images: Tensor, rows: np.ndarray, batch: int 
     ----------
     network : SiameseNetwork
         The network, in evaluation mode.
-    images : Tensor, (images, H, W), uint8
-        All images of the list.
+    images : Tensor, (images, H, W) uint8
+        All images of the list, or what :func:`seen_once` made of them.
     rows : ndarray of int, (n,)
         Which of them are described.
     batch : int
@@ -113,7 +146,7 @@ def embed(network: SiameseNetwork, images: Tensor, rows: np.ndarray, batch: int 
     found = None
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        embedding = network.describe(as_input(images[part]).to(where)).float().cpu()
+        embedding = network.describe(as_seen(images[part]).to(where)).float().cpu()
         if found is None:
             found = torch.full((len(images), embedding.shape[1]), torch.nan)
         found[part] = embedding

@@ -13,7 +13,7 @@ from fkd.errors import FkdError
 from fkd.models.network import Network
 from fkd.storage.atomic import writing
 from fkd.storage.files import check_file
-from fkd.study.parts import ARCHITECTURES, code_of_part
+from fkd.study.parts import architecture_of, code_of_part
 
 METADATA = "fkd"
 """The only key of a file's metadata.
@@ -87,18 +87,22 @@ def load(path: Path | str) -> tuple[Network, dict]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise FkdError(f"{path}: not a safetensors file of a study ({error}).") from None
-    known = description.get("architecture") if isinstance(description, dict) else None
-    if not isinstance(known, str) or known not in ARCHITECTURES:
+    name = description.get("architecture") if isinstance(description, dict) else None
+    try:
+        known = architecture_of(str(name))
+    except FkdError as error:
         raise FkdError(
-            f"{path}: its metadata name none of the networks {', '.join(ARCHITECTURES)}. One of your "
-            "own is known where its plugin is named."
-        )
+            f"{path}: its metadata name none of the networks; {error}. One of your own is known "
+            "where its plugin is named."
+        ) from None
     try:
         settings = description["settings"] | {"num_classes": None}
         about = description["about"]
         # No memory is allocated until the tensors are known to have the sizes in the metadata.
         with torch.device("meta"):
-            network = code_of_part(ARCHITECTURES[known].network)(**settings)
+            network = code_of_part(known.network)(**settings)
+    except FkdError as error:
+        raise FkdError(f"{path}: {error}") from None
     except Exception as error:  # unknown metadata can cause any error
         raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
     tensors = {name: v for name, v in tensors.items() if not name.startswith(BESIDE)}

@@ -16,7 +16,7 @@ from fkd.pairs.stored import Pairs, read_pairs
 from fkd.ranges import Count, Device, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
-from fkd.study.parts import ARCHITECTURES
+from fkd.study.parts import architecture_of
 from fkd.verification.bootstrap import Trial, WriterScores, interval
 from fkd.verification.metrics import area_under_curve, equal_error_threshold, half_total_error
 
@@ -87,7 +87,7 @@ def evaluate_pairs(
                 "parts of this list larger shares."
             )
     used = np.concatenate([setting, test])
-    input_size = ARCHITECTURES[network.embedding.architecture].input.size
+    input_size = architecture_of(network.embedding.architecture).input.size
     images = torch.from_numpy(listed.images(input_size))
     ends = np.union1d(listed.first[used], listed.second[used])
     with torch.inference_mode():

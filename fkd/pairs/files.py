@@ -73,36 +73,40 @@ def read_pair_file(path: Path, forged: int) -> PairFile:
     """
     check_file(path)
     place: dict[str, int] = {}
-    columns = array("i"), array("i"), array("b"), array("i")
+    number: dict[str, int] = {}  # by a cell as it stands, so that each is looked at once
+    first, second, label, line = array("i"), array("i"), array("b"), array("i")
     reader = csv.reader(_lines(path), strict=True)
     try:
         for cells in reader:
-            where = f"{printable(path)}, line {reader.line_num}"
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not columns[0] and reader.line_num == 1 and _is_header(cells):
-                continue
-            if len(columns[0]) == MOST_PAIRS:
-                raise FkdError(
-                    f"{where}: more than {MOST_PAIRS} pairs. Divide the file, or keep a random part."
-                )
-            row = _pair(cells, where)
-            for column, value in zip(columns, row, strict=False):
-                column.append(
-                    place.setdefault(value, len(place))
-                    if column.typecode == "i"
-                    else value == forged
-                )
-            columns[3].append(reader.line_num)
+            try:
+                if not any(cells) or not any(cell.strip() for cell in cells):
+                    continue
+                if not line and reader.line_num == 1 and _is_header(cells):
+                    continue
+                if len(line) == MOST_PAIRS:
+                    raise FkdError(
+                        f"more than {MOST_PAIRS} pairs. Divide the file, or keep a random part."
+                    )
+                value = _label_of(cells)
+                for cell, column in zip(cells, (first, second), strict=False):
+                    if cell not in number:
+                        name = _inside(cell)
+                        number[cell] = place.setdefault(cell if cell == name else name, len(place))
+                    column.append(number[cell])
+            except FkdError as error:
+                where = f"{printable(path)}, line {reader.line_num}"
+                raise FkdError(f"{where}: {error}") from None
+            label.append(value == forged)
+            line.append(reader.line_num)
     except csv.Error as error:
         raise FkdError(
             f"{printable(path)}, line {reader.line_num}: not a line of a CSV file ({error}). "
             f"Write {FORM}."
         ) from None
-    if not columns[0]:
+    if not line:
         raise FkdError(f"{printable(path)}: no pair in this file. Each line holds {FORM}.")
-    first, second, label, line = (np.array(column) for column in columns)
-    return PairFile(list(place), first, second, label.astype(bool), line)
+    ends = np.array(first), np.array(second)
+    return PairFile(list(place), *ends, np.array(label).astype(bool), np.array(line))
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -111,15 +115,17 @@ def _lines(path: Path) -> Iterator[str]:
         number = 0
         while content := stream.readline(LONGEST + 1):
             number += 1
-            where = f"{printable(path)}, line {number}"
-            if len(content) > LONGEST:
-                raise FkdError(f"{where}: longer than {LONGEST} bytes. Each line holds {FORM}.")
+            fault = f"longer than {LONGEST} bytes" if len(content) > LONGEST else ""
             try:
                 text = content.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise FkdError(f"{where}: not UTF-8. Save the file as UTF-8.") from None
-            if "\0" in text:
-                raise FkdError(f"{where}: holds a null byte. Each line holds {FORM}.")
+                fault = fault or "not UTF-8. Save the file as UTF-8"
+            if not fault and "\0" in text:
+                fault = "holds a null byte"
+            if fault:
+                raise FkdError(
+                    f"{printable(path)}, line {number}: {fault}. Each line holds {FORM}."
+                )
             yield text
 
 
@@ -134,25 +140,23 @@ def _label(cell: str) -> int | None:
     return {"0": 0, "1": 1, "0.0": 0, "1.0": 1}.get(cell.strip())
 
 
-def _pair(cells: list[str], where: str) -> tuple[str, str, int]:
-    """Read one line."""
+def _label_of(cells: list[str]) -> int:
+    """Read the label of one line."""
     if len(cells) != 3:
-        raise FkdError(f"{where}: {len(cells)} values, expected 3: {FORM}. Complete the line.")
+        raise FkdError(f"{len(cells)} values, expected 3: {FORM}. Complete the line.")
     label = _label(cells[2])
     if label is None:
-        raise FkdError(
-            f"{where}: the label {printable(cells[2].strip())!r} is neither 0 nor 1. Correct it."
-        )
-    return _inside(cells[0], where), _inside(cells[1], where), label
+        raise FkdError(f"the label {printable(cells[2].strip())!r} is neither 0 nor 1. Correct it.")
+    return label
 
 
-def _inside(cell: str, where: str) -> str:
+def _inside(cell: str) -> str:
     """Give the path of an image within the folder, with ``/`` between its parts."""
     name = cell.strip().replace("\\", "/")
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or ":" in name.partition("/")[0]:
         raise FkdError(
-            f"{where}: {printable(cell.strip())!r} is no path within the folder of the images. "
+            f"{printable(cell.strip())!r} is no path within the folder of the images. "
             "Write it relative to that folder."
         )
     return str(path)

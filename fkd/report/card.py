@@ -19,6 +19,7 @@ from fkd.report.wording import (
     joined,
     pair_loss_in_words,
     recipe_in_words,
+    start_in_words,
     terms_in_words,
 )
 from fkd.storage.atomic import writing
@@ -175,9 +176,9 @@ def _data_seen(
         return [TEXT_ROW] * model.student.is_trained + of_teacher * model.student.is_guided
     drawn_from = trained["pairs"]["signatures"]
     own = [(SIGNATURES, drawn_from)] if drawn_from else []
-    # What the model had learned from which it starts.
-    start = trained["start"]
-    return own + ([TEXT_ROW] * (start["model"] != TEACHER) + of_teacher if start else [])
+    # What the model had learned from which it starts; of a model of others, nothing is known.
+    start = (trained["start"] or {}).get("model")
+    return own + ([TEXT_ROW] * (start != TEACHER) + of_teacher if start else [])
 
 
 def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
@@ -264,12 +265,11 @@ def _pairs(trained: Mapping[str, Any]) -> list[str]:
         "writers": "divided by writers",
         "pairs": "divided at random, so that parts have writers in common",
     }[pairs["parts"]["split"]]
-    start = trained["start"]
     return [
         f"Data: {trained['images']:,} pairs {escape_markdown(source)} for training, the list "
         f"{escape_markdown(pairs['pairs'])}, {split}.",
         f"Loss: {pair_loss_in_words(siamese)}.",
-        f"Start: {escape_markdown(start['model']) if start else 'random weights'}.",
+        f"Start: {escape_markdown(start_in_words(siamese))}.",
         f"Recipe: {recipe_in_words(trained['recipe'])}; seed {trained['seed']}.",
     ]
 

@@ -33,7 +33,12 @@ STATISTICS = {"EER_userthresholds": _error_at_zero, "EER": equal_error_rate}
 
 @checked
 def compare_models(
-    *, scores: list[Path], out: Path, students: dict[str, Student], resamples: Count = 500
+    *,
+    scores: list[Path],
+    out: Path,
+    students: dict[str, Student],
+    starts: dict[str, str] | None = None,
+    resamples: Count = 500,
 ) -> None:
     """Compute the intervals of models' error rates and of their differences.
 
@@ -46,10 +51,12 @@ def compare_models(
         The CSV file to write, with the columns of :data:`COLUMNS`, rates as shares. A row with an
         empty ``versus`` is the rate of a model, averaged over splits and seeds. Other rows are the
         rate of a model minus that of the one that ``versus`` names: the teacher, and the student of
-        the same network with CL alone. ``low`` and ``high`` are the ends of the 95 % interval over
+        the same network with CL alone, and the model from which it starts. ``low`` and ``high`` are the ends of the 95 % interval over
         writers and seeds, and ``p`` is the two-sided p-value of a difference.
     students : dict of str to Student
         The students among the models.
+    starts : dict of str to str, optional
+        The model from which each Siamese network starts that is compared with it.
     resamples : int
         The number of draws of writers and seeds.
 
@@ -75,7 +82,7 @@ def compare_models(
                 row = {**place, "model": model, "seeds": len(ours), "rate": rate}
                 found = interval(statistic, ours, resamples=resamples)
                 table.writerow(row | {"versus": ""} | _ends(found))
-                for other in _others(model, trials, students):
+                for other in _others(model, trials, students, starts or {}):
                     found = difference(statistic, ours, trials[other][rate], resamples=resamples)
                     table.writerow(row | {"versus": other} | _ends(found) | {"p": found.p})
 
@@ -101,9 +108,14 @@ def read_trials(path: Path) -> tuple[Mapping[str, Any], dict[str, Trial]]:
     return shard.attributes, {"EER_userthresholds": Trial(own), "EER": Trial(splits)}
 
 
-def _others(model: str, models: Mapping[str, object], students: Mapping[str, Student]) -> list[str]:
+def _others(
+    model: str,
+    models: Mapping[str, object],
+    students: Mapping[str, Student],
+    starts: Mapping[str, str],
+) -> list[str]:
     """Name the models with which a model is compared, each once."""
-    named = baselines(model, models, students).values()
+    named = [*baselines(model, models, students).values(), starts.get(model)]
     return list(dict.fromkeys(other for other in named if other))
 
 

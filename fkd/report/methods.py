@@ -20,6 +20,7 @@ from fkd.report.wording import (
     joined,
     pair_loss_in_words,
     recipe_in_words,
+    start_in_words,
     terms_in_words,
 )
 from fkd.storage.atomic import writing
@@ -241,7 +242,7 @@ def _unpublished_student(name: str, student: Student, config: Mapping) -> str:
 def _siamese(name: str, spec: Siamese) -> str:
     """Describe a Siamese network."""
     network = f", {_network(spec.architecture)}" if spec.architecture else ""
-    start = f", started from {escape_markdown(spec.initialize.model)}" if spec.initialize else ""
+    start = f", started from {escape_markdown(start_in_words(spec))}" if spec.initialize else ""
     return (
         f"Siamese network {escape_markdown(name)}{network}{start}, learned from the pairs "
         f"{escape_markdown(spec.pairs)}: {escape_markdown(pair_loss_in_words(spec))}"

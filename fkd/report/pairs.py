@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from fkd.pairs.audit import COLUMNS as AUDIT
+from fkd.report.wording import start_in_words
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
-from fkd.study.parts import ARCHITECTURES
+from fkd.study.models import network_label
 from fkd.study.siamese import PAIR_LOSSES, Siamese
 
 PUBLISHED = Path(__file__).with_name("published_pairs.csv")
@@ -66,7 +67,7 @@ def write_pairs(
     for column, of in (
         ("architecture", lambda spec: spec.architecture),
         ("loss", lambda spec: spec.loss),
-        ("start", _start),
+        ("start", start_in_words),
     ):
         measures[column] = measures["model"].map({name: of(spec) for name, spec in specs.items()})
     with writing(csv) as part:
@@ -119,11 +120,16 @@ def networks_by_lists(measures: pd.DataFrame, siamese: Mapping[str, Siamese]) ->
     published = pd.read_csv(PUBLISHED, index_col=["architecture", "loss"])
     rows: dict[tuple, dict[str, str]] = {}
     for name, spec in siamese.items():
-        key = (spec.architecture, spec.loss, str(sorted(spec.parameters.items())), _start(spec))
+        key = (
+            spec.architecture,
+            spec.loss,
+            str(sorted(spec.parameters.items())),
+            start_in_words(spec),
+        )
         cells = {
-            "network": escape_markdown(ARCHITECTURES[spec.architecture].label),
+            "network": escape_markdown(network_label(spec.architecture)),
             "loss": PAIR_LOSSES[spec.loss].label,
-            "starts from": escape_markdown(_start(spec)),
+            "starts from": escape_markdown(start_in_words(spec)),
         }
         row = rows.setdefault(key, cells)
         own = measures[measures["model"] == name].set_index("measure")
@@ -147,11 +153,6 @@ def _read(path: Path, names: Sequence[str]) -> pd.DataFrame:
     return pd.read_csv(
         path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
     )
-
-
-def _start(spec: Siamese) -> str:
-    """Name the model from which a network starts."""
-    return spec.initialize.model if spec.initialize else "random weights"
 
 
 def _audited(audit: pd.DataFrame) -> list[str]:

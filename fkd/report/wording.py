@@ -106,6 +106,28 @@ def forgeries_in_words(forgeries: str) -> str:
     }[forgeries]
 
 
+def start_in_words(siamese: Siamese) -> str:
+    """Say from what a Siamese network starts: a model, a file of others, or random weights.
+
+    Parameters
+    ----------
+    siamese : Siamese
+        The network.
+
+    Examples
+    --------
+    >>> from fkd.report.wording import start_in_words
+    >>> from fkd.study.siamese import Siamese, Start
+    >>> start_in_words(Siamese("mine", "triplet", initialize=Start(onnx="models/theirs.onnx")))
+    'theirs.onnx, which stayed as it was below a head'
+    """
+    start = siamese.initialize
+    if start is None:
+        return "random weights"
+    stays = bool(start.onnx) or start.frozen
+    return start.model + ", which stayed as it was below a head" * stays
+
+
 def pair_loss_in_words(siamese: Siamese) -> str:
     """Name the loss of a Siamese network with its parameters, and how it compares.
 

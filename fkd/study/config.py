@@ -17,7 +17,7 @@ from fkd.errors import FkdError
 from fkd.layouts import LAYOUTS, SYNTHETIC
 from fkd.plugins import load_plugins
 from fkd.study.consistency import contradictions, number_hint
-from fkd.study.parts import ARCHITECTURES, GEOMETRY, MAP_LOSSES, RESPONSE_LOSSES
+from fkd.study.parts import ARCHITECTURES, GEOMETRY, MAP_LOSSES, ONNX, RESPONSE_LOSSES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student
 from fkd.study.study import Study, protocols_of
@@ -114,7 +114,12 @@ def _choose_size(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _overlay(base: Any, top: Any) -> Any:
-    """Merge `top` into `base`: mappings are merged key by key, any other value is replaced."""
+    """Merge `top` into `base`: mappings are merged key by key, any other value is replaced.
+
+    An entry that is dropped, by false, stays so in every size.
+    """
+    if base is False and isinstance(top, dict):
+        return False
     if not isinstance(base, dict) or not isinstance(top, dict):
         return deepcopy(top)
     return base | {key: _overlay(base.get(key), value) for key, value in top.items()}
@@ -278,8 +283,9 @@ def _siamese(name: str, config: dict[str, Any], students: Mapping[str, Student])
     start = spec["initialize"] or {}
     if spec["architecture"] is None and start:
         of_student = students.get(start.get("student"))
-        teacher = config["teacher"]["architecture"]
-        spec["architecture"] = of_student.architecture if of_student else teacher
+        teacher = config["teacher"]["architecture"] if start.get("teacher") else None
+        of_model = of_student.architecture if of_student else teacher
+        spec["architecture"] = ONNX if start.get("onnx") else of_model
     try:
         return siamese_of({name: spec})[name]
     except FkdError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES
+from fkd.study.parts import ARCHITECTURES, RESPONSE_LOSSES, architecture_of
 from fkd.study.students import PAPER, Student
 
 TEACHER = "teacher"
@@ -92,7 +92,7 @@ def label(name: str, students: Mapping[str, Student]) -> str:
 
 def network_label(architecture: str) -> str:
     """Return the label of a network in tables and figures, such as ``ResNet-18``."""
-    return ARCHITECTURES[architecture].label
+    return architecture_of(architecture).label
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 from fkd.errors import FkdError
@@ -18,6 +19,10 @@ from fkd.registry import Registry
 
 FEATURES = 2048
 """The number of elements of the published response, which is the feature of a signature."""
+
+
+HEAD = 128
+"""The number of elements that the head of a network of others has, as in a Keras notebook (002)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Architecture:
     features : int, optional
         The number of elements of its response in a Siamese network, unless the config says
         another; by default, that of the study's networks.
+    options : mapping of str to str
+        What the class is called with besides number of classes, width and features.
     """
 
     label: str
@@ -77,6 +84,7 @@ class Architecture:
     connections: Mapping[str, str] = field(default_factory=dict)
     input: Input = Input()
     features: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 ARCHITECTURES = Registry(Architecture, "network")
@@ -141,6 +149,75 @@ ARCHITECTURES.register(
         features=128,
     ),
 )
+
+
+ONNX = "onnx"
+"""The network of a Siamese network that is a frozen ONNX model with a head."""
+
+TIMM = "timm:"
+"""What the name of a network of the library timm begins with, as in ``timm:resnet50``."""
+
+
+def architecture_of(name: str) -> Architecture:
+    """Describe a network.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`ARCHITECTURES`, or the name of a network that only Siamese networks have:
+        ``onnx`` or ``timm:NAME``.
+
+    Returns
+    -------
+    Architecture
+        Its entry. Networks of timm are given what a Keras notebook (002) gives them.
+
+    Raises
+    ------
+    FkdError
+        If there is no such network.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    if name == ONNX:
+        return Architecture(
+            label="frozen ONNX model",
+            network="fkd.models.frozen_onnx.FrozenOnnx",
+            map_sizes={},
+            initialization=("xavier", "xavier"),
+            features=HEAD,
+        )
+    if name.startswith(TIMM) and name != TIMM:
+        return Architecture(
+            label=f"{name.removeprefix(TIMM)} (timm)",
+            network="fkd.models.backbone.Backbone",
+            map_sizes={},
+            initialization=("he", "xavier"),
+            input=Input((224, 224), 3, "image"),
+            features=HEAD,
+            options={"name": name.removeprefix(TIMM)},
+        )
+    raise FkdError(f"expected one of {', '.join(ARCHITECTURES)}, or {TIMM}NAME")
+
+
+def refuse_missing_timm(name: str) -> None:
+    """Say what to install if a network needs timm, and it is missing.
+
+    Parameters
+    ----------
+    name : str
+        The network's name.
+
+    Raises
+    ------
+    FkdError
+        If there is no timm.
+    """
+    if name.startswith(TIMM) and find_spec("timm") is None:
+        raise FkdError(
+            f"{name}: the library timm is missing. Install the extra backbones: "
+            "pip install 'fkd[backbones]'"
+        )
 
 
 Parameter = float | bool | str
@@ -270,8 +347,8 @@ class Reached(NamedTuple):
 
 
 def part_of_network(architecture: str) -> Reached:
-    """Return the part that a network is, a key of :data:`ARCHITECTURES`."""
-    return Reached(ARCHITECTURES[architecture].network, ARCHITECTURES.entry(architecture))
+    """Return the part that a network is, see :func:`architecture_of`."""
+    return Reached(architecture_of(architecture).network, ARCHITECTURES.entry(architecture))
 
 
 def part_of_loss(table: Registry, loss: str) -> Reached:

@@ -5,14 +5,16 @@ descriptions. Its embedding is a feature like that of any model. :mod:`fkd.train
 it.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from fkd.errors import FkdError
 from fkd.ranges import Count, Positive, check_fields
 from fkd.registry import Registry
-from fkd.study.parts import ARCHITECTURES, Networks
+from fkd.study.parts import ONNX, TIMM, Networks, architecture_of
 
 Comparison = Literal["learned", "euclidean", "cosine"]
 """How two embeddings become a score: by a fully connected layer on their absolute differences, by
@@ -117,7 +119,7 @@ PAIR_LOSSES.register(
 
 @dataclass(frozen=True)
 class Start:
-    """The model whose weights a Siamese network starts from.
+    """The model from which a Siamese network starts: one of the study, or one of others.
 
     Attributes
     ----------
@@ -125,25 +127,58 @@ class Start:
         The name of a student of the study.
     teacher : bool
         Whether it is the teacher.
+    onnx : str, optional
+        The file of a feature extractor, which stays as it is. A head on it is trained.
+    weights : str, optional
+        The file of the weights of a network of timm, for all of it but its head.
+    sha256 : str, optional
+        The SHA-256 digest of `weights`, by which the file is checked.
+    frozen : bool
+        Whether `weights` stay as they are, so that the head alone is trained.
 
     Raises
     ------
     FkdError
-        Unless it is exactly one of the two.
+        Unless it is exactly one of the four, or if weights have no digest.
     """
 
     student: str | None = None
     teacher: bool = False
+    onnx: str | None = None
+    weights: str | None = None
+    sha256: str | None = None
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if (self.student is not None) == self.teacher:
-            raise FkdError("initialize: expected either student or teacher: true")
+        given = [self.student, self.teacher or None, self.onnx, self.weights]
+        if sum(value is not None for value in given) != 1:
+            raise FkdError("initialize: expected either student, teacher: true, onnx or weights")
+        if self.weights is None:
+            if self.sha256 is not None or self.frozen:
+                raise FkdError("initialize: sha256 and frozen are for weights; leave them out")
+        elif not re.fullmatch("[0-9a-f]{64}", self.sha256 or ""):
+            raise FkdError(
+                "initialize.sha256: expected the 64 hexadecimal digits by which weights are "
+                "checked, as `sha256sum FILE` prints them"
+            )
+
+    @property
+    def file(self) -> str | None:
+        """The file of others from which it starts; None if it starts from a model of the study."""
+        return self.onnx or self.weights
 
     @property
     def model(self) -> str:
-        """The name of the model."""
-        return self.student or "teacher"
+        """The name of the model, or of the file."""
+        return Path(self.file).name if self.file else self.student or "teacher"
+
+    @property
+    def told(self) -> "Start":
+        """The same without the folder of the file, which says nothing to others."""
+        return replace(
+            self, **{key: self.model for key in ("onnx", "weights") if getattr(self, key)}
+        )
 
 
 @dataclass(frozen=True)
@@ -157,12 +192,12 @@ class Siamese:
     loss : str
         A key of :data:`PAIR_LOSSES`.
     architecture : str, optional
-        A key of :data:`fkd.study.parts.ARCHITECTURES`. A network that starts from another model
+        The network, see :func:`fkd.study.parts.architecture_of`. One that starts from another model
         has that model's.
     parameters : dict of str to float, bool or str
         Keyword arguments of the loss. Parameters that are omitted have the loss's defaults.
     initialize : Start, optional
-        The model from whose weights the network starts; by default, from random ones.
+        The model from which the network starts; by default, it starts from random weights.
     width : float, optional
         The factor by which channels are scaled; by default, that of the study's networks for
         theirs, and 1 for others.
@@ -185,22 +220,37 @@ class Siamese:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for value, known, what in (
-            (self.loss, PAIR_LOSSES, "loss"),
-            (self.architecture, ARCHITECTURES, "architecture"),
-        ):
-            if value is not None and value not in known:
-                raise FkdError(f"{what}: expected one of {', '.join(known)}, found {value!r}")
-        if self.architecture is None and self.initialize is None:
-            raise FkdError("architecture: missing; name a network, or a model to start from")
-        if self.initialize and (self.width or self.features):
-            raise FkdError("width and features are those of the model from which it starts")
+        if self.loss not in PAIR_LOSSES:
+            known = ", ".join(PAIR_LOSSES)
+            raise FkdError(f"loss: expected one of {known}, found {self.loss!r}")
+        self._check_network()
         has = PAIR_LOSSES[self.loss].parameters
         for parameter in sorted(set(self.parameters) - set(has)):
             raise FkdError(
                 f"parameters.{parameter}: {self.loss} has no such parameter; it has "
                 f"{', '.join(has) or 'none'}"
             )
+
+    def _check_network(self) -> None:
+        """Refuse an architecture that is unknown, or does not fit what it starts from."""
+        name, start = self.architecture, self.initialize
+        if name is None and (start is None or start.weights):
+            raise FkdError("architecture: missing; name a network, or a model to start from")
+        try:
+            if name is not None:
+                architecture_of(name)
+        except FkdError as error:
+            raise FkdError(f"architecture: {error}, found {name!r}") from None
+        if start and start.onnx and name not in (None, ONNX):
+            raise FkdError(f"architecture: leave it out; initialize.onnx is a network, not {name}")
+        if name == ONNX and not (start and start.onnx):
+            raise FkdError("initialize.onnx: missing; the file of the network")
+        if start and start.weights and not name.startswith(TIMM):
+            raise FkdError(f"initialize.weights: expected an architecture {TIMM}NAME, found {name}")
+        if start and not start.file and (self.width or self.features):
+            raise FkdError("width and features are those of the model from which it starts")
+        if self.width and (name or ONNX).startswith((ONNX, TIMM)):
+            raise FkdError("width: networks of others have one width; leave it out")
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Siamese":
@@ -213,11 +263,16 @@ class Siamese:
         """
         known = dict(settings)
         try:
-            if known.get("initialize"):
+            if known.get("initialize") is not None:
                 known["initialize"] = Start(**known["initialize"])
             return cls(**known)
         except TypeError as error:
             raise FkdError(f"{known} does not describe a Siamese network: {error}") from None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its settings as they are noted beside its weights."""
+        return asdict(replace(self, initialize=self.initialize and self.initialize.told))
 
     @property
     def comparison(self) -> Comparison:
@@ -226,7 +281,7 @@ class Siamese:
 
     def size(self, networks: Networks) -> Networks:
         """Return the settings of its network, where those of the study's networks are given."""
-        own = ARCHITECTURES[self.architecture].features
+        own = architecture_of(self.architecture or ONNX).features
         return replace(
             networks,
             width=self.width or (networks.width if own is None else 1.0),

@@ -172,6 +172,19 @@ class Study:
         ]
 
     @property
+    def fine_tuned(self) -> dict[str, str]:
+        """The Siamese networks that start from a model of the study and learn from drawn pairs.
+
+        With each stands the model from which it starts.
+        """
+        return {
+            name: siamese.initialize.model
+            for name, siamese in self.siamese.items()
+            if siamese.initialize and not siamese.initialize.file
+            if self.settings["pairs"][siamese.pairs]["signatures"]
+        }
+
+    @property
     def verifiers(self) -> list[str]:
         """The names of the verifiers, such as ``wd``."""
         return self.settings["evaluation"]["verifiers"]

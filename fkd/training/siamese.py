@@ -12,15 +12,23 @@ from torch import Tensor
 from fkd import device as devices
 from fkd import models
 from fkd.errors import FkdError
-from fkd.models import as_input
-from fkd.models.siamese import Comparer, SiameseNetwork, embed, save_siamese
+from fkd.models.frozen_onnx import FrozenOnnx
+from fkd.models.siamese import (
+    Comparer,
+    SiameseNetwork,
+    as_seen,
+    embed,
+    save_siamese,
+    seen_once,
+)
 from fkd.pairs.rates import Decisions
 from fkd.pairs.stored import Pairs, read_pairs
 from fkd.ranges import Count, Device, Positive, checked
 from fkd.seeding import entropy, generator
+from fkd.storage.manifest import sha256
 from fkd.study.parts import (
-    ARCHITECTURES,
     Networks,
+    architecture_of,
     code_of_part,
     part_of_loss,
     part_of_network,
@@ -73,7 +81,8 @@ def train_siamese(
     siamese : Siamese
         The network and its loss.
     start : Path, optional
-        The weights from which it starts, if :attr:`Siamese.initialize` names a model.
+        The file from which it starts, if :attr:`Siamese.initialize` names a model: weights of this
+        study, an ONNX model or weights of timm.
     networks : Networks
         Width, features and initialization of the study's networks.
     recipe : PairRecipe
@@ -96,15 +105,16 @@ def train_siamese(
     recipe = recipe.on(where)
     listed = read_pairs(pairs)
     network, about_start = _network(siamese, start, networks, seed)
-    architecture = ARCHITECTURES[network.embedding.architecture]
+    input_size = architecture_of(network.embedding.architecture).input.size
     loss = PAIR_LOSSES[siamese.loss]
-    size = len(listed.file) * int(np.prod(architecture.input.size))
+    size = len(listed.file) * int(np.prod(input_size))
     if size > memory * GIGABYTE / 2:
         raise FkdError(
             f"{pairs}: its images take {size / GIGABYTE:.1f} GB, more than half of memory = "
             f"{memory:g}. Raise memory, or list fewer pairs."
         )
-    images = torch.from_numpy(listed.images(architecture.input.size))
+    network = network.to(where, memory_format=torch.channels_last)
+    images = seen_once(network, torch.from_numpy(listed.images(input_size)))
     number = np.unique(listed.writer, return_inverse=True)[1]
     writer, forgery = torch.from_numpy(number), torch.from_numpy(listed.forgery)
     training, validation = listed.rows("training"), listed.rows("validation")
@@ -113,7 +123,7 @@ def train_siamese(
         ends = np.concatenate([listed.first[rows], listed.second[rows]])
         batch = {name: values[ends] for name, values in (given or {"image": images}).items()}
         if "image" in batch:
-            batch["image"] = as_input(batch["image"])  # (2 B, 1, H, W): both go in one pass
+            batch["image"] = as_seen(batch["image"])  # (2 B, ...): both go in one pass
         batch |= {"writer": writer[ends], "forgery": forgery[ends]}
         batch["forged"] = torch.from_numpy(listed.forged[rows])
         return {name: values.to(where) for name, values in batch.items()}
@@ -135,7 +145,7 @@ def train_siamese(
             yield from described(validation)
 
     about = {
-        "siamese": asdict(siamese),
+        "siamese": siamese.told,
         "pairs": listed.about | {"content": listed.digest},
         "start": about_start,
         "recipe": asdict(recipe),
@@ -148,7 +158,6 @@ def train_siamese(
         part_of_loss(PAIR_LOSSES, siamese.loss),
     )
     record = Record(out, losses, checkpoint, about, {"code": code_of_stage(train_siamese, *parts)})
-    network = network.to(where, memory_format=torch.channels_last)
     fit(
         network,
         lambda net, batch: pair_terms(siamese, net, batch),
@@ -175,19 +184,28 @@ def _network(
     siamese: Siamese, start: Path | None, networks: Networks, seed: int
 ) -> tuple[SiameseNetwork, dict | None]:
     """Build the network, and say where it starts."""
-    if siamese.initialize is None:
-        embedding = models.build(siamese.architecture, None, siamese.size(networks), seed)
-        about = None
+    first, size = siamese.initialize, siamese.size(networks)
+    if first is not None and start is None:
+        raise FkdError(f"start: missing; the weights of {first.model}")
+    if first is None:
+        embedding, about = models.build(siamese.architecture, None, size, seed), None
+    elif first.file:
+        if first.onnx:
+            embedding = FrozenOnnx.of(start, size.features, seed)
+        else:
+            embedding = models.build(siamese.architecture, None, size, seed)
+            embedding.load_trunk(start, first.sha256)
+            if first.frozen:
+                embedding.freeze()
+        about = {"file": first.model, "sha256": sha256(start)}
     else:
-        if start is None:
-            raise FkdError(f"start: missing; the weights of {siamese.initialize.model}")
         embedding, _ = models.load(start)
         if siamese.architecture not in (None, embedding.architecture):
             raise FkdError(
                 f"{start}: these weights are of {embedding.architecture}, not of "
                 f"{siamese.architecture}."
             )
-        about = {"model": siamese.initialize.model, "weights": models.checksum(embedding)}
+        about = {"model": first.model, "weights": models.checksum(embedding)}
     features = embedding.settings["features"]
     return SiameseNetwork(embedding, Comparer(siamese.comparison, features, seed)), about
 
@@ -233,7 +251,8 @@ def pair_terms(
     network : SiameseNetwork
         The network.
     batch : mapping of str to Tensor
-        ``image`` (2 B, 1, H, W), the first images of all pairs before the second ones, or in its
+        ``image`` (2 B, 1, H, W), the first images of all pairs before the second ones (or what
+        :func:`fkd.models.siamese.seen_once` made of them), or in its
         place ``embedding`` (2 B, F), with ``writer`` and ``forgery`` (2 B,), and ``forged`` (B,).
 
     Returns

@@ -19,6 +19,7 @@ from fkd.storage.files import printable, printable_lines
 from fkd.study.code import Library
 from fkd.study.config import complete
 from fkd.study.models import TEACHER, Kind
+from fkd.study.parts import refuse_missing_timm
 from fkd.study.origin import (
     claim_results,
     clear_leftovers,
@@ -77,6 +78,7 @@ RESULTS += ["across"] * (len(study.verifiers) > 1 or len(study.judged) > 1)
 VERIFIED = bool(config["evaluation"]["development"])
 RESULTS += ["verifiers"] * VERIFIED
 RESULTS += ["pairs", "pairs_audit"] * bool(study.judged_on_pairs)
+RESULTS += ["fine_tuning"] * bool(study.fine_tuned)
 # How each verifier of pairs compares signatures.
 COMPARISONS = {"wi": "svm", "cosine": "cosine", "euclidean": "euclidean"}
 
@@ -278,6 +280,14 @@ def needed_data():
     for name in DESCRIBED:
         for key, path in features_files(name).items():
             needed[f"models.{name}.{key}"] = {"layout": "features", "path": path}
+    for name, spec in study.siamese.items():
+        if spec.initialize and spec.initialize.file:
+            key, layout = ("onnx",) * 2 if spec.initialize.onnx else ("weights", "timm")
+            path = data_path(spec.initialize.file)
+            needed[f"siamese.{name}.initialize.{key}"] = {
+                "layout": layout,
+                "path": path,
+            }
     for name in study.pairs:
         if folder := pairs_folder(name):
             needed[f"pairs.{name}.path"] = {"layout": "pairs", "path": folder}
@@ -372,13 +382,21 @@ def pairs_settings(wildcards):
 
 
 def siamese_start(wildcards):
-    """List the weights from which a Siamese network starts, if these are not random."""
+    """List the file from which a Siamese network starts, if its weights are not random."""
     start = study.siamese[wildcards.siamese].initialize
     if start is None:
         return []
+    if start.file:
+        return [data_path(start.file)]
     if start.teacher:
         return ["results/teacher/weights.safetensors"]
     return [f"results/students/{start.student}/weights.safetensors"]
+
+
+def siamese_state(wildcards):
+    """Make the parameter that is a digest of the file of others from which a network starts."""
+    start = study.siamese[wildcards.siamese].initialize
+    return state_of(data_path(start.file)) if start and start.file else None
 
 
 def student_responses(wildcards):
@@ -635,6 +653,11 @@ def everything():
     return state.hexdigest()
 
 
+# The ONNX files of others.
+FOREIGN_FILES = [
+    entry["path"] for entry in needed_data().values() if entry["layout"] == "onnx"
+]
+
 missing = missing_data(needed_data())
 if missing:
     raise WorkflowError(
@@ -660,11 +683,11 @@ try:
     if not (workflow.dag_settings and workflow.dag_settings.forceall):
         refuse_results_of_others(RESULTS_FOLDER, RECORDS, everything)
     # Jobs run this file again, but need not check again.
-    if FOREIGN and workflow.is_main_process:
+    if FOREIGN_FILES and workflow.is_main_process:
         from fkd.models.onnx_file import read_onnx  # takes half a second to load
 
-        for name in FOREIGN:
-            read_onnx(onnx_file(name))
+        for file in FOREIGN_FILES:
+            read_onnx(file)
 except FkdError as error:
     raise WorkflowError(printable_lines(str(error))) from None
 
@@ -672,15 +695,17 @@ except FkdError as error:
 def check_before_first_job():
     """Stop at once where a job would stop after all training.
 
-    Models of others are tried on a few drawn images. A GPU that is required must be there, unless
+    Models of others are tried on a few drawn images. timm must be there for its networks. A GPU that is required must be there, unless
     jobs run on other machines.
     """
     try:
-        if FOREIGN:
+        if FOREIGN_FILES:
             from fkd.models.trial import try_out  # takes half a second to load
 
-            for name in FOREIGN:
-                try_out(onnx_file(name))
+            for file in FOREIGN_FILES:
+                try_out(file)
+        for spec in study.siamese.values() if workflow.local_exec else ():
+            refuse_missing_timm(spec.architecture)
         if GPU and workflow.local_exec:
             from fkd.device import set_up  # loads PyTorch, which takes seconds
 

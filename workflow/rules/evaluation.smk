@@ -139,6 +139,7 @@ rule compare_models:
     params:
         code=code_of("compare_models"),
         students=config["students"],
+        starts=study.fine_tuned,
     message:
         "Comparing models on {wildcards.name}, {wildcards.references} references, over writers"
     script:

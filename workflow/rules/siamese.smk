@@ -6,7 +6,7 @@ Gives: results/siamese/pairs/{pairs}.h5 and results/siamese/audits/{pairs}.csv, 
 their parts have in common; results/quarantine/pairs/{pairs}.csv, the pairs that were set aside;
 results/siamese/models/{siamese}/weights.safetensors and losses.csv; results/models/pairs/{siamese}.onnx,
 which takes two images and gives a score; results/siamese/rates and results/siamese/scores; and the
-tables results/tables/pairs.csv and pairs_audit.csv.
+tables results/tables/pairs.csv, pairs_audit.csv and fine_tuning.csv.
 """
 
 
@@ -57,6 +57,7 @@ rule train_siamese:
         gpu=GPU,
     params:
         code=code_of("train_siamese", networks=lambda w: [w.siamese], losses=True),
+        source=siamese_state,
         checkpoint="results/siamese/models/{siamese}/checkpoint.pt",
         networks=config["networks"],
         settings=lambda w: dict(
@@ -144,6 +145,34 @@ rule write_pairs:
         "Writing the tables of pairs"
     script:
         "../scripts/write_pairs.py"
+
+
+rule write_fine_tuning:
+    input:
+        differences=differences,
+        checked=CHECKS,
+    output:
+        csv="results/tables/fine_tuning.csv",
+        markdown="results/tables/fine_tuning.md",
+    log:
+        "results/logs/write_fine_tuning.log",
+    benchmark:
+        "results/benchmarks/write_fine_tuning.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("write_fine_tuning", names=True),
+        siamese=config["siamese"],
+        settings=dict(
+            title=config["title"],
+            starts=study.fine_tuned,
+            writers={name: config["pairs"][name]["writers"] for name in study.pairs},
+        ),
+    message:
+        "Writing the table of fine-tuning"
+    script:
+        "../scripts/write_fine_tuning.py"
 
 
 rule figure_pairs:

@@ -11,4 +11,5 @@ with stage(snakemake.log[0], snakemake.config["plugins"]):
         scores=[Path(path) for path in snakemake.input],
         out=Path(snakemake.output[0]),
         students=students_of(snakemake.params.students),
+        starts=snakemake.params.starts,
     )
