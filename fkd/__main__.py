@@ -128,8 +128,6 @@ EXAMPLES = {
     "verify_signature": "python -m fkd verify_signature --reference a.png b.png c.png "
     "--questioned q.png",
     "crate": "python -m fkd crate results -o crate.zip --license https://spdx.org/licenses/CC-BY-4.0",
-    "verify_signature": "python -m fkd verify_signature --verifier results/verifiers/wi/teacher-2.h5 "
-    "--reference a.png b.png --questioned q.png",
     "make_secret": "python -m fkd make_secret > key",
     "migrate_store": "python -m fkd migrate_store  # of FKD_DATABASE, such as sqlite:///fkd.sqlite",
     "activate_verifier": "python -m fkd activate_verifier --verifier results/verifiers/wi/teacher-2.h5",

@@ -57,13 +57,15 @@ def outcome(folder: Path) -> dict[str, bytes]:
 def undisturbed(tmp_path_factory, finished_clone) -> Path:
     """The folder of a study of two students that ran to its end."""
     study = yaml.safe_load((ROOT / "config.yaml").read_text())
-    study |= {"size": "smallest", "students": dict.fromkeys(STUDENTS)}
+    study |= {"size": "smallest", "students": dict.fromkeys(STUDENTS), "siamese": {}, "pairs": {}}
+    study["sizes"]["smallest"]["pairs"] = {}
     folder = tmp_path_factory.mktemp("undisturbed")
     copy_study(finished_clone, folder)
-    shutil.rmtree(folder / "results/models")  # of more students
-    for student in (folder / "results/students").iterdir():
-        if student.name not in STUDENTS:
-            shutil.rmtree(student)
+    # The clone's study has more students, and a network that learns from pairs.
+    others = [one for one in (folder / "results/students").iterdir() if one.name not in STUDENTS]
+    later = [folder / "results" / name for name in MADE[MADE.index("models") :]]
+    for place in (*others, *later, folder / "results/siamese"):
+        shutil.rmtree(place, ignore_errors=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout

@@ -36,6 +36,8 @@ FIGURES = {
     "ranks": "critical difference",
     "scores": "are distributed",
     "writers": "EER of each writer",
+    "pairs": "test pairs of which a Siamese network is surest",
+    "siamese": "Siamese networks over the epochs",
 }
 
 TABLES = {
