@@ -142,11 +142,15 @@ def _origin(results: Path, settings: dict[str, Any]) -> str:
     commits = ", ".join(f"`{commit}`" for commit in dict.fromkeys(runs["commit"].dropna()))
     trained = read_description(results / f"models/{TEACHER}.onnx")["trained_with"]
     size = f" --config size={settings['size']}" if settings["size"] else ""
+    study = f"snakemake --cores 2 -d workflow/studies/drawn{size}"
+    verifiers = [path.name for path in sorted((results / "verifiers" / VERIFIER).glob("*.h5"))]
+    targets = " ".join(f"results/verifiers/{VERIFIER}/{name}" for name in verifiers)
     return f"""
 ## Made anew
 
 ```bash
-snakemake --cores 2 -d workflow/studies/drawn{size}
+{study}
+{study} -- {targets}
 python -m fkd ship_model --results workflow/studies/drawn/results
 ```
 
