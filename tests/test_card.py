@@ -230,7 +230,9 @@ def test_a_siamese_network_names_its_pairs(card):
 
 def test_a_siamese_network_that_starts_from_a_student_learned_from_its_data(card):
     start = {"model": "resnet18_cl_geom_bc", "weights": "0"}
-    about = {"name": "of_pairs", "trained_with": json.dumps(OF_PAIRS | {"start": start})}
+    siamese = OF_PAIRS["siamese"] | {"initialize": {"student": start["model"]}}
+    trained = OF_PAIRS | {"start": start, "siamese": siamese}
+    about = {"name": "of_pairs", "trained_with": json.dumps(trained)}
     text = card(drawn=["development"], text="synthetic", **about)
     assert "it learned from text and signatures drawn by a program" in text
     assert "Start: resnet18" in section(text, "What it learned from")

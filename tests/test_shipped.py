@@ -73,7 +73,7 @@ def test_it_describes_by_default(scans, tmp_path):
         describe_images(images=own[:1], model=model, out=tmp_path / f"{model is None}.npz")
     found = [np.load(tmp_path / f"{word}.npz")["features"] for word in ("True", "False")]
     np.testing.assert_array_equal(*found)
-    with pytest.raises(FkdError, match="No image is given"):
+    with pytest.raises(FkdError, match="images: none is given"):
         describe_images(images=[shipped()], out=tmp_path / "none.npz")
 
 

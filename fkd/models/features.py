@@ -104,7 +104,7 @@ def describe_images(*, images: list[Path], out: Path, model: Path | None = None)
     if model is None and images[0].suffix == ".onnx":
         model, *images = images
     if not images:
-        raise FkdError("No image is given: name scans of signatures, or folders.")
+        raise FkdError("images: none is given. Name scans of signatures, or folders.")
     if model:
         try_out(model)
     extractor = Extractor(model or shipped())
