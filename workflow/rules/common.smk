@@ -628,9 +628,9 @@ def lock_folder():
 
 def lead_through(results, checkout):
     """Put the page that leads through results among them, if they lie elsewhere."""
-    page = results / "README.md"
-    if not page.exists():
-        copyfile(checkout / "results/README.md", page)
+    page, source = results / "README.md", checkout / "results/README.md"
+    if source.exists() and not page.exists():  # whoever removes all results removes it, too
+        copyfile(source, page)
 
 
 def inputs_from_elsewhere():
