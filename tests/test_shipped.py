@@ -146,7 +146,7 @@ def test_a_sibling_is_made_anew(tmp_path):
     study["sizes"]["shipped"] |= {
         "signatures": {
             "drawn": {"draw": {"writers": 6, "genuine": 4, "skilled": 2}},
-            "drawn_others": {"draw": {"writers": 8, "genuine": 14, "skilled": 4}},
+            "drawn_others": {"draw": {"writers": 16, "genuine": 14, "skilled": 4}},
             "judged": {"layout": "synthetic", "draw": {"writers": 4, "genuine": 8, "skilled": 4}},
             **dict.fromkeys(("cedar", "bhsig260_hindi", "icdar2011"), False),
         },

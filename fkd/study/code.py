@@ -140,7 +140,9 @@ class _Module:
         self.bound: dict[str, list[_Statement]] = {}
         self.others: list[_Statement] = []
         self.imports: dict[str, str] = {}
-        for node in _WithoutTexts().visit(ast.parse(file.read_bytes(), str(file))).body:
+        tree = ast.parse(file.read_bytes(), str(file))
+        _remove_texts(tree)
+        for node in tree.body:
             names = _bound_by(node)
             for bound in names:
                 self.bound.setdefault(bound, []).append(_Statement(self, node))
@@ -179,12 +181,32 @@ class _Statement:
         return full_names
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Removes docstrings, also those that document an assignment."""
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a statement that hold further statements."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else node
+
+def _within(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement and all statements within it, without the expressions, which are many."""
+    waiting = [node]
+    while waiting:
+        yield (node := waiting.pop())
+        for block in _BLOCKS:
+            waiting += getattr(node, block, ())
+
+
+def _remove_texts(tree: ast.Module) -> None:
+    """Remove docstrings, also those that document an assignment."""
+    for node in _within(tree):
+        for block in _BLOCKS:
+            if statements := getattr(node, block, None):
+                setattr(node, block, [inner for inner in statements if not _is_text(inner)])
+
+
+def _is_text(node: ast.AST) -> bool:
+    match node:
+        case ast.Expr(ast.Constant(str())):
+            return True
+    return False
 
 
 def _bound_by(node: ast.stmt) -> list[str]:
@@ -211,7 +233,7 @@ def _registers(node: ast.stmt) -> str | None:
 def _imported(node: ast.AST, package: str) -> dict[str, str]:
     """Map each name that an import within a statement binds to the full name of its target."""
     bindings = {}
-    for inner in ast.walk(node):
+    for inner in _within(node):
         if isinstance(inner, ast.Import):
             for alias in inner.names:
                 first = alias.name.partition(".")[0]
@@ -226,12 +248,13 @@ def _imported(node: ast.AST, package: str) -> dict[str, str]:
 
 def _dotted(node: ast.AST) -> Iterator[list[str]]:
     """Yield the names within a statement, each with the attributes that follow it."""
-    first, attributes = node, []
-    while isinstance(first, ast.Attribute):
-        attributes.insert(0, first.attr)
-        first = first.value
-    if isinstance(first, ast.Name):
-        yield [first.id, *attributes]
-    else:
-        for inner in ast.iter_child_nodes(first):
-            yield from _dotted(inner)
+    waiting = [node]
+    while waiting:
+        first, attributes = waiting.pop(), []
+        while isinstance(first, ast.Attribute):
+            attributes.insert(0, first.attr)
+            first = first.value
+        if isinstance(first, ast.Name):
+            yield [first.id, *attributes]
+        else:
+            waiting += ast.iter_child_nodes(first)
