@@ -126,10 +126,12 @@ def prepare(
     canvas: tuple[int, int] = CANVAS,
     size: tuple[int, int] = SIZE,
     threshold: str = "image",
+    found: "Ink | None" = None,
 ) -> Prepared:
     """Prepare an image as :func:`normalize` does, and say whether its ink was cut.
 
-    The parameters and errors are those of :func:`normalize`. Nothing is logged.
+    The parameters and errors are those of :func:`normalize`. Nothing is logged. `found` is what
+    :func:`find_ink` found with the same threshold, where that is known.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def prepare(
             "uint8 (0 is black, 255 is white), shape (height, width). Make colors gray, and of "
             "levels from 0 to 1 take (255 * image).round().astype(numpy.uint8)."
         )
-    level, (top, bottom, left, right), (row, column) = find_ink(image, threshold)
+    level, (top, bottom, left, right), (row, column) = found or find_ink(image, threshold)
     ink = image[top:bottom, left:right]
     # Pixels are integers, for which <= level and <= int(level) are the same; integers
     # are compared faster.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.preprocess import CANVAS, find_ink, otsu, refuse_dark
+from fkd.preprocess import CANVAS, Ink, find_ink, otsu, refuse_dark
 from fkd.signatures.plausibility import bodies, signs
 from fkd.signatures.resolution import TARGET
 
@@ -153,16 +153,27 @@ def examine(
     >>> [found.code for found in examine(scan)]
     ['stray_ink']
     """
+    return examined(image, canvas, threshold, resolution)[0]
+
+
+def examined(
+    image: np.ndarray,
+    canvas: tuple[int, int] = CANVAS,
+    threshold: str = "image",
+    resolution: float | None = None,
+) -> tuple[list[Finding], Ink | None]:
+    """Examine a scan as :func:`examine` does, and give the ink, unless the scan is refused."""
     if image.size == 0 or image.min() == image.max():
-        return [finding("blank")]
+        return [finding("blank")], None
     try:
         refuse_dark(image)
     except FkdError:
-        return [finding("inverted")]
+        return [finding("inverted")], None
     try:
-        top, bottom, left, right = find_ink(image, threshold).box
+        place = find_ink(image, threshold)
     except FkdError:
-        return [finding("no_ink")]
+        return [finding("no_ink")], None
+    top, bottom, left, right = place.box
     height, width = int(bottom - top), int(right - left)
     ink = image <= otsu(image)
     found = []
@@ -170,7 +181,7 @@ def examine(
         found.append(finding("too_small", height=height, width=width, target=TARGET))
     if resolution is not None and _is_other(resolution):
         found.append(finding("wrong_resolution", found=resolution, target=TARGET))
-    if np.count_nonzero(np.bincount(image.ravel(), minlength=256)) == 2:
+    if np.count_nonzero(cv2.calcHist([image], [0], None, [256], [0, 256])) == 2:
         found.append(finding("two_levels"))
     if height > canvas[0] or width > canvas[1]:
         found.append(finding("cut_by_canvas", rows=canvas[0], columns=canvas[1]))
@@ -179,10 +190,10 @@ def examine(
     share = np.sort(bodies(ink, STRAY_GAP))[:-1]
     if "several_bodies" not in seen and (share >= STRAY_SHARE).any():
         found.append(finding("stray_ink"))
-    if _has_line(ink) or _has_line(ink.T):
+    if _has_line(ink):
         found.append(finding("ruled_line"))
     order = list(CODES)
-    return sorted(found, key=lambda one: order.index(one.code))
+    return sorted(found, key=lambda one: order.index(one.code)), place
 
 
 def _is_other(resolution: float) -> bool:
@@ -192,11 +203,21 @@ def _is_other(resolution: float) -> bool:
 
 
 def _has_line(ink: np.ndarray) -> bool:
-    """Tell whether a straight line runs from left to right, even a slightly slanted one."""
+    """Tell whether a straight line runs from side to side, even a slightly slanted one."""
     scale = min(1, _SIDE / max(ink.shape))
     size = tuple(max(1, round(side * scale)) for side in ink.shape[::-1])
-    dark = np.ascontiguousarray(ink).view(np.uint8) * np.uint8(255)
+    dark = ink.view(np.uint8) * np.uint8(255)
     small = (cv2.resize(dark, size, interpolation=cv2.INTER_AREA) > _DARK).view(np.uint8)
-    thick = cv2.dilate(small, np.ones((3, 1), np.uint8))
-    across = np.ones((1, max(2, round(LINE * size[0]))), np.uint8)
-    return bool(cv2.erode(thick, across, borderType=cv2.BORDER_CONSTANT, borderValue=0).any())
+    return _runs_across(small) or _runs_across(np.ascontiguousarray(small.T))
+
+
+def _runs_across(dark: np.ndarray) -> bool:
+    """Tell whether a straight line runs from left to right, even a slightly slanted one."""
+    thick = cv2.dilate(dark, np.ones((3, 1), np.uint8))
+    length = max(2, round(LINE * dark.shape[1]))
+    # A run of this length covers the middle of its row, wherever it begins. Few rows are like that.
+    rows = thick[thick[:, dark.shape[1] - length : length].all(axis=1)]
+    if length > dark.shape[1] or not len(rows):
+        return False
+    across = np.ones((1, length), np.uint8)
+    return bool(cv2.erode(rows, across, borderType=cv2.BORDER_CONSTANT, borderValue=0).any())

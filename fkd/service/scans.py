@@ -13,7 +13,7 @@ from fkd.errors import FkdError
 from fkd.images import MAX_PIXELS, decode_gray, read_gray, stated_resolution
 from fkd.preprocess import CANVAS, center_crop, prepare
 from fkd.ranges import Count, Positive, check_fields
-from fkd.service.quality import Finding, examine, finding
+from fkd.service.quality import Finding, examined, finding
 from fkd.signatures.resolution import rescaled
 from fkd.storage.files import printable
 
@@ -142,8 +142,8 @@ def read_scan(
     except FkdError as error:
         return Scan([finding("unreadable", printable(str(error)))], None)
     canvas, threshold = preprocessing.canvas, preprocessing.threshold
-    findings = examine(image, canvas, threshold, stated if dpi is None else None)
+    findings, ink = examined(image, canvas, threshold, stated if dpi is None else None)
     if any(found.severity == "refuse" for found in findings):
         return Scan(findings, None)
-    prepared = prepare(image, canvas, threshold=threshold)
+    prepared = prepare(image, canvas, threshold=threshold, found=ink)
     return Scan(findings, center_crop(prepared.image))
