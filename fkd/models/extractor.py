@@ -206,6 +206,8 @@ def _open(path: Path, threads: int | None, model: onnx.ModelProto) -> onnxruntim
     content = model.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # Threads that wait leave the cores to other work. It takes no longer, for half of the CPU time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what goes wrong is raised, too, and then said once
     offered = onnxruntime.get_available_providers()
     providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]

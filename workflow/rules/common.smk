@@ -629,7 +629,8 @@ def lock_folder():
 def lead_through(results, checkout):
     """Put the page that leads through results among them, if they lie elsewhere."""
     page, source = results / "README.md", checkout / "results/README.md"
-    if source.exists() and not page.exists():  # whoever removes all results removes it, too
+    # Whoever removes all results removes the page, too.
+    if source.exists() and not page.exists():
         copyfile(source, page)
 
 
