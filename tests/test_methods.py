@@ -245,7 +245,8 @@ def prose(text):
     ("key", "value", "expected"),
     [
         ("title", "Of another name", "# Methods: Of another name"),
-        ("seed", 987, "from seed 987"),
+        ("seed", 987, "from seed 987."),
+        ("seeds", {"resnet18_cl": 7}, "from seed 1, ResNet-18 CL from 7."),
         ("crops__ratios", [1.5, 2.5], "from 1.5 to 2.5"),
         ("crops__ratio_per", "stripe", "all pieces of a line at once"),
         ("crops__max_per_page", 17, "At most 17 pieces of a page"),

@@ -46,6 +46,18 @@ def test_each_student_is_trained_under_the_next_seeds():
     assert study().judged_models == list(study().models)
 
 
+def test_one_model_is_trained_under_another_seed():
+    own = {"resnet18_cl": 70, "teacher": 80, "signet_pairs": 90}
+    two = study(replicates=2, seed=5, seeds=own)
+    seeds = {name: two.seed_of(name) for name in two.judged_models}
+    expected = {"resnet18_cl": 70, "resnet18_cl.2": 71, "teacher": 80, "signet_pairs": 90}
+    assert {name: seed for name, seed in seeds.items() if seed not in (5, 6)} == expected
+    with pytest.raises(
+        FkdError, match=r"seeds\.resnet_cl: none of the models that the study trains"
+    ):
+        study(seeds={"resnet_cl": 7})
+
+
 def test_a_teacher_for_every_seed():
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     config["teacher"] |= {"every_seed": True}

@@ -247,6 +247,7 @@ SETTINGS = {
         {"students": {"signet_cl_geom_bc": None}},
         trained("signet_cl_geom_bc"),
     ),
+    "another seed for one student": ({"seeds": {"signet_cl_bt": 7}}, trained("signet_cl_bt")),
     "a second seed": (
         {"replicates": 2},
         trained(*(f"{name}.2" for name in TRAINED))
@@ -352,6 +353,7 @@ LEAVES: dict[str, Any] = {
     "evaluation.gamma": 0.001,
     "evaluation.verifiers": ["wd", "cosine"],
     "replicates": 2,
+    "seeds.signet_cl_bt": 7,
     "evaluation.development": ["development"],
     "evaluation.sets.synthetic.0.writers": "enough",
 }
@@ -397,8 +399,14 @@ UNTRACKED = {
 
 PLANS = """
 import json, os, sys
+from pathlib import Path
+import fkd
+from fkd.study.code import Library
 from snakemake.cli import main
 
+library = Library(Path(fkd.__file__).parent)
+for script in Path("workflow/scripts").glob("*.py"):
+    library.digest(script)
 for config, plan in json.load(sys.stdin):
     os.replace(config, "config.yaml")
     if (child := os.fork()) == 0:
@@ -411,7 +419,7 @@ for config, plan in json.load(sys.stdin):
             os._exit(0)
     os.waitpid(child, 0)
 """
-"""Dry runs of many configs by one process, which loads Snakemake once."""
+"""Dry runs of many configs by one process, which loads Snakemake and parses the code once."""
 
 
 def leaves_of_the_schema() -> set[str]:
@@ -447,7 +455,7 @@ def set_at(config: Any, path: str, value: Any) -> Any:
 def test_every_setting_is_known_to_some_job(project, tmp_path):
     """A setting that no job depends on is either dead or not obeyed after a first run."""
     named = re.compile(
-        r"(?<=signatures\.)synthetic|(?<=students\.)signet_\w+|(?<=sets\.)synthetic(?=\.)"
+        r"(?<=signatures\.)synthetic|(?<=students\.)signet_\w+|(?<=seeds\.)\w+|(?<=sets\.)synthetic(?=\.)"
     )
     known = {named.sub("*", leaf).replace(".0.", ".") for leaf in LEAVES}
     known = {re.sub(r"students\.\*\.geometry\.conv2", "students.*.geometry.*", k) for k in known}

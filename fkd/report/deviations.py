@@ -19,7 +19,16 @@ PUBLISHED_TEXT = "cvl"
 
 _UNLISTED = (
     *("title", "seed", "size", "sizes", "data", "device", "threads", "memory", "shards"),
-    *("max_pixels", "quarantine", "models", "students", "license", "replicates", "plugins"),
+    *(
+        "max_pixels",
+        "quarantine",
+        "models",
+        "students",
+        "license",
+        "seeds",
+        "replicates",
+        "plugins",
+    ),
 )
 """Top-level keys that :func:`_of_settings` skips.
 

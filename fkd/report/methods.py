@@ -223,10 +223,13 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
     parts += [f"{_siamese(name, spec)}." for name, spec in siamese_of(config["siamese"]).items()]
     parts += _others(config)
     start = {"code": "as in the published code", "xavier": "by Xavier's rule"}
+    seeds = [str(config["seed"])]
+    seeds += [f"{label(name, students)} from {seed}" for name, seed in config["seeds"].items()]
     parts.append(
         f"Networks have {networks['width']:g} times the published channels and a response of "
         f"{networks['features']:,} elements; weights were drawn "
-        f"{start[networks['initialization']]}, all at random from seed {config['seed']}."
+        f"{start[networks['initialization']]}, all at random from seed "
+        f"{escape_markdown(', '.join(seeds))}."
     )
     return " ".join(parts)
 

@@ -10,7 +10,7 @@ parsed code, so comments, docstrings and layout do not affect it.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 
@@ -79,7 +79,7 @@ class Library:
             The statements, and the names from other libraries, sorted. Each is preceded by the
             name of the module in which it stands.
         """
-        waiting = _Module(script, "__main__").all() if script else []
+        waiting = _parsed(script, "__main__", script.read_bytes()).all() if script else []
         reached, seen = set(), set()
         for place in parts:
             waiting += self._behind(place)
@@ -118,7 +118,7 @@ class Library:
         full = f"{package.name}.{name}" if package else name
         if full not in self._modules:
             file = next(self._files(full), None)
-            self._modules[full] = file and _Module(file, full)
+            self._modules[full] = file and _parsed(file, full, file.read_bytes())
         return self._modules[full]
 
     def _files(self, name: str) -> Iterator[Path]:
@@ -134,13 +134,13 @@ class Library:
 class _Module:
     """The top-level statements of a module, by the names that they bind."""
 
-    def __init__(self, file: Path, name: str) -> None:
+    def __init__(self, file: Path, name: str, content: bytes) -> None:
         self.name = name
         self.package = name if file.stem == "__init__" else name.rpartition(".")[0]
         self.bound: dict[str, list[_Statement]] = {}
         self.others: list[_Statement] = []
         self.imports: dict[str, str] = {}
-        tree = ast.parse(file.read_bytes(), str(file))
+        tree = ast.parse(content, str(file))
         _remove_texts(tree)
         for node in tree.body:
             names = _bound_by(node)
@@ -156,6 +156,10 @@ class _Module:
         """List all statements and imported names of the module."""
         names = [_Statement(self, ast.Name(name)) for name in self.imports]
         return [*self.others, *names, *(s for bound in self.bound.values() for s in bound)]
+
+
+_parsed = cache(_Module)
+"""A module as it was parsed before, unless its content has changed."""
 
 
 class _Statement:

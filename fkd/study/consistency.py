@@ -49,6 +49,10 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
         if recipe["nesterov"] and not recipe["momentum"]:
             yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
     yield from _impossible_names(config)
+    trained = [TEACHER] * has_teacher(config) + [*config["students"], *config["siamese"]]
+    for name in config["seeds"]:
+        if name not in trained:
+            yield f"seeds.{name}: none of the models that the study trains: {', '.join(trained)}"
     if config["teacher"]["every_seed"] and config["teacher"]["weights"]:
         yield "teacher.every_seed: the teacher's weights are given; leave one of the two out"
     yield from _impossible_pairs(config)

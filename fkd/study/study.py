@@ -104,8 +104,9 @@ class Study:
         return self.students[Replicate.of(name).model]
 
     def seed_of(self, name: str) -> int:
-        """Return the seed under which a replicate is trained."""
-        return self.settings["seed"] + Replicate.of(name).number - 1
+        """Return the seed under which a replicate of a model is trained."""
+        model, number = Replicate.of(name)
+        return self.settings["seeds"].get(model, self.settings["seed"]) + number - 1
 
     def teacher_of(self, name: str) -> str:
         """Name the teacher that guides a replicate of a student."""

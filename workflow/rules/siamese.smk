@@ -61,7 +61,9 @@ rule train_siamese:
         checkpoint="results/siamese/models/{siamese}/checkpoint.pt",
         networks=config["networks"],
         settings=lambda w: dict(
-            config["siamese"][w.siamese], seed=config["seed"], device=config["device"]
+            config["siamese"][w.siamese],
+            seed=study.seed_of(w.siamese),
+            device=config["device"],
         ),
     message:
         "Training the Siamese network {wildcards.siamese}"
