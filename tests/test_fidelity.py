@@ -54,6 +54,7 @@ UNKNOWN = "not published"
 
 PUBLISHED = {
     "seed": UNKNOWN,
+    "seeds": {},
     "replicates": 1,
     "pages": {
         "layout": "cvl",
