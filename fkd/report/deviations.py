@@ -18,17 +18,8 @@ PUBLISHED_TEXT = "cvl"
 """The layout of the pages that the paper's students learned from."""
 
 _UNLISTED = (
-    *("title", "seed", "size", "sizes", "data", "device", "threads", "memory", "shards"),
-    *(
-        "max_pixels",
-        "quarantine",
-        "models",
-        "students",
-        "license",
-        "seeds",
-        "replicates",
-        "plugins",
-    ),
+    *("title", "license", "size", "sizes", "data", "device", "threads", "memory", "shards"),
+    *("max_pixels", "quarantine", "plugins", "models", "students", "seed", "seeds", "replicates"),
 )
 """Top-level keys that :func:`_of_settings` skips.
 

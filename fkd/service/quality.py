@@ -213,11 +213,13 @@ def _has_line(ink: np.ndarray) -> bool:
 
 def _runs_across(dark: np.ndarray) -> bool:
     """Tell whether a straight line runs from left to right, even a slightly slanted one."""
-    thick = cv2.dilate(dark, np.ones((3, 1), np.uint8))
     length = max(2, round(LINE * dark.shape[1]))
+    if length > dark.shape[1]:
+        return False
+    thick = cv2.dilate(dark, np.ones((3, 1), np.uint8))
     # A run of this length covers the middle of its row, wherever it begins. Few rows are like that.
     rows = thick[thick[:, dark.shape[1] - length : length].all(axis=1)]
-    if length > dark.shape[1] or not len(rows):
+    if not len(rows):
         return False
     across = np.ones((1, length), np.uint8)
     return bool(cv2.erode(rows, across, borderType=cv2.BORDER_CONSTANT, borderValue=0).any())

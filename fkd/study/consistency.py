@@ -49,10 +49,7 @@ def contradictions(config: Mapping[str, Any], students: Mapping[str, Student]) -
         if recipe["nesterov"] and not recipe["momentum"]:
             yield f"{key}.nesterov: Nesterov's momentum needs {key}.momentum above 0"
     yield from _impossible_names(config)
-    trained = [TEACHER] * has_teacher(config) + [*config["students"], *config["siamese"]]
-    for name in config["seeds"]:
-        if name not in trained:
-            yield f"seeds.{name}: none of the models that the study trains: {', '.join(trained)}"
+    yield from _impossible_seeds(config)
     if config["teacher"]["every_seed"] and config["teacher"]["weights"]:
         yield "teacher.every_seed: the teacher's weights are given; leave one of the two out"
     yield from _impossible_pairs(config)
@@ -78,6 +75,14 @@ def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
             if name.casefold() in taken:
                 yield f"{key}.{name}: this name is {taken[name.casefold()]}; take another"
             taken.setdefault(name.casefold(), owner)
+
+
+def _impossible_seeds(config: Mapping[str, Any]) -> Iterator[str]:
+    """Report seeds of models that there are none of."""
+    trained = [TEACHER] * has_teacher(config) + [*config["students"], *config["siamese"]]
+    for name in config["seeds"]:
+        if name not in trained:
+            yield f"seeds.{name}: none of the models that the study trains: {', '.join(trained)}"
 
 
 def _impossible_pairs(config: Mapping[str, Any]) -> Iterator[str]:
