@@ -209,7 +209,7 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
         level = _otsu_of(bands)
     else:
         # The same ink as on the whole blurred image, for less work.
-        top, left, bottom, right = _surroundings(image <= level)
+        top, left, bottom, right = _surroundings(image <= int(level))
         bands = _blurred(image[top:bottom, left:right])
     ink = np.concatenate([band <= level for band in bands()]).view(np.uint8)
     in_row, in_column = (
@@ -254,11 +254,31 @@ def refuse_dark(image: np.ndarray) -> None:
     ...
     fkd.errors.FkdError: mostly dark: ink must be dark on light paper. Invert the image; bring prepared images, whose ink is bright, as .npz
     """
-    if image.size and image.min() < image.max() and (image <= otsu(image)).mean() > MOST_DARK:
+    if image.size and image.min() < image.max() and is_mostly_dark(dark_pixels(image)):
         raise FkdError(
             "mostly dark: ink must be dark on light paper. Invert the image; bring prepared images, "
             "whose ink is bright, as .npz"
         )
+
+
+def dark_pixels(image: np.ndarray) -> np.ndarray:
+    """Tell which pixels are dark: those at most at Otsu's threshold.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width)
+        A scan.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+    """
+    return image <= int(otsu(image))  # integers are compared faster
+
+
+def is_mostly_dark(dark: np.ndarray) -> bool:
+    """Tell whether more pixels are dark than a scan of dark ink on light paper may have."""
+    return np.count_nonzero(dark) > MOST_DARK * dark.size
 
 
 def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray:

@@ -70,6 +70,10 @@ def test_a_teacher_for_every_seed():
     config["teacher"]["weights"] = "signet.pth"
     with pytest.raises(FkdError, match=r"teacher\.every_seed: the teacher's weights are given"):
         complete(config, SCHEMA)
+    del config["teacher"]["every_seed"]
+    config["seeds"] = {"teacher": 7}
+    with pytest.raises(FkdError, match=r"seeds\.teacher: the teacher's weights are given"):
+        complete(config, SCHEMA)
 
 
 @pytest.mark.parametrize("count", [0, 1.5, "two"])

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.preprocess import CANVAS, Ink, find_ink, otsu, refuse_dark
-from fkd.signatures.plausibility import bodies, signs
+from fkd.preprocess import CANVAS, Ink, dark_pixels, find_ink, is_mostly_dark
+from fkd.signatures.plausibility import Bodies, halved, signs
 from fkd.signatures.resolution import TARGET
 
 Severity = Literal["refuse", "warn"]
@@ -165,9 +165,8 @@ def examined(
     """Examine a scan as :func:`examine` does, and give the ink, unless the scan is refused."""
     if image.size == 0 or image.min() == image.max():
         return [finding("blank")], None
-    try:
-        refuse_dark(image)
-    except FkdError:
+    ink = dark_pixels(image)
+    if is_mostly_dark(ink):
         return [finding("inverted")], None
     try:
         place = find_ink(image, threshold)
@@ -175,7 +174,6 @@ def examined(
         return [finding("no_ink")], None
     top, bottom, left, right = place.box
     height, width = int(bottom - top), int(right - left)
-    ink = image <= otsu(image)
     found = []
     if max(height, width) < LEAST_EXTENT:
         found.append(finding("too_small", height=height, width=width, target=TARGET))
@@ -185,9 +183,10 @@ def examined(
         found.append(finding("two_levels"))
     if height > canvas[0] or width > canvas[1]:
         found.append(finding("cut_by_canvas", rows=canvas[0], columns=canvas[1]))
-    seen = set(signs(image))
-    found += [finding(code) for code in CODES if code in seen]
-    share = np.sort(bodies(ink, STRAY_GAP))[:-1]
+    bodies = Bodies(ink)
+    seen = signs(ink, bodies)
+    found += [finding(code) for code in seen]
+    share = np.sort(bodies.shares(STRAY_GAP))[:-1]
     if "several_bodies" not in seen and (share >= STRAY_SHARE).any():
         found.append(finding("stray_ink"))
     if _has_line(ink):
@@ -206,8 +205,8 @@ def _has_line(ink: np.ndarray) -> bool:
     """Tell whether a straight line runs from side to side, even a slightly slanted one."""
     scale = min(1, _SIDE / max(ink.shape))
     size = tuple(max(1, round(side * scale)) for side in ink.shape[::-1])
-    dark = ink.view(np.uint8) * np.uint8(255)
-    small = (cv2.resize(dark, size, interpolation=cv2.INTER_AREA) > _DARK).view(np.uint8)
+    dark = cv2.resize(halved(ink, 2 * _SIDE), size, interpolation=cv2.INTER_LINEAR)
+    small = (dark > _DARK).view(np.uint8)
     return _runs_across(small) or _runs_across(np.ascontiguousarray(small.T))
 
 

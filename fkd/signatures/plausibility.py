@@ -6,8 +6,6 @@ None of them is proof, so such images are counted and named, but used.
 import cv2
 import numpy as np
 
-from fkd.preprocess import otsu
-
 SIGNS = {
     "much_ink": "much ink",
     "ink_at_border": "ink at the border",
@@ -27,55 +25,86 @@ GAP = 0.15
 BODY = 0.25
 """The least share of the ink that is a body by itself and no dot or stroke."""
 
-_SIDE = 256  # pixels of the longer side on which bodies are searched
+_SIDE = 256  # pixels of the longer side at most, on which bodies are searched
 
 
-def signs(image: np.ndarray) -> list[str]:
+def signs(ink: np.ndarray, bodies: "Bodies") -> list[str]:
     """Find the signs that an image is no scan of one whole signature.
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (height, width)
-        Dark ink on light paper.
+    ink : ndarray of bool, shape (height, width)
+        Where the ink is, at one pixel at least, see :func:`fkd.preprocess.dark_pixels`.
+    bodies : Bodies
+        Its bodies.
 
     Returns
     -------
     list of str
         Keys of :data:`SIGNS`.
     """
-    ink = image <= otsu(image)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     border = (ink[0], ink[-1], ink[:, 0], ink[:, -1])
     found = {
-        "much_ink": box.mean() > MOST_INK,
-        "ink_at_border": max(side.sum() for side in border) >= AT_BORDER,
-        "several_bodies": (bodies(ink) >= BODY).sum() > 1,
+        "much_ink": np.count_nonzero(box) > MOST_INK * box.size,
+        "ink_at_border": max(map(np.count_nonzero, border)) >= AT_BORDER,
+        "several_bodies": (bodies.shares(GAP) >= BODY).sum() > 1,
     }
     return [name for name, is_found in found.items() if is_found]
 
 
-def bodies(ink: np.ndarray, gap: float = GAP) -> np.ndarray:
-    """Find the bodies of ink that lie apart from each other.
+class Bodies:
+    """The bodies of ink that lie apart from each other.
 
     Parameters
     ----------
     ink : ndarray of bool, shape (height, width)
         Where the ink is, at one pixel at least.
-    gap : float
-        The gap between bodies, as a share of the image's longer side.
+    """
+
+    def __init__(self, ink: np.ndarray) -> None:
+        self._amount = halved(ink, _SIDE)
+        paper = (self._amount == 0).view(np.uint8)
+        self._distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_5)
+
+    def shares(self, gap: float) -> np.ndarray:
+        """Tell the share of the ink that each body has.
+
+        Parameters
+        ----------
+        gap : float
+            The gap between bodies, as a share of the image's longer side.
+
+        Returns
+        -------
+        ndarray of float64, shape (bodies,)
+            The shares, in no order.
+        """
+        # A distance between two pixels is one more than the paper between them.
+        reach = (round(gap * max(self._amount.shape)) + 1) / 2
+        number, label = cv2.connectedComponents((self._distance <= reach).view(np.uint8))
+        return np.bincount(label.ravel(), self._amount.ravel(), number)[1:] / self._amount.sum()
+
+
+def halved(ink: np.ndarray, side: int) -> np.ndarray:
+    """Halve the image of ink until its longer side has at most `side` pixels.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (height, width)
+        Where the ink is.
+    side : int
+        Pixels.
 
     Returns
     -------
-    ndarray of float64, shape (bodies,)
-        The share of the ink that each body has.
+    ndarray of uint8
+        How much of each pixel is ink, of 255.
     """
-    scale = min(1, _SIDE / max(ink.shape))
-    size = tuple(max(1, round(side * scale)) for side in ink.shape[::-1])
-    dark = ink.view(np.uint8) * np.uint8(255)
-    amount = cv2.resize(dark, size, interpolation=cv2.INTER_AREA)
-    reach = max(1, round(gap * max(size) / 2))
-    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    joined = cv2.dilate((amount > 0).astype(np.uint8), shape)
-    number, label = cv2.connectedComponents(joined)
-    return np.bincount(label.ravel(), amount.ravel(), number)[1:] / amount.sum()
+    amount = ink.view(np.uint8) * np.uint8(255)
+    while max(amount.shape) > side:
+        amount = np.pad(amount, [(0, length % 2) for length in amount.shape])
+        height, width = amount.shape
+        amount = cv2.resize(amount, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return amount

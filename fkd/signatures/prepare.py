@@ -13,10 +13,10 @@ from tqdm import tqdm
 from fkd.errors import FkdError
 from fkd.images import read_gray, resolution_of
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data, of_writers
-from fkd.preprocess import CANVAS, SIZE, Prepared, prepare, refuse_dark
+from fkd.preprocess import CANVAS, SIZE, Prepared, dark_pixels, prepare, refuse_dark
 from fkd.ranges import Count, CountFromZero, Positive, Share, checked
 from fkd.signatures.npz import read_npz
-from fkd.signatures.plausibility import SIGNS, signs
+from fkd.signatures.plausibility import SIGNS, Bodies, signs
 from fkd.signatures.resolution import rescaled
 from fkd.storage import shards
 from fkd.storage.files import (
@@ -237,7 +237,8 @@ def _prepare(
             if dpi is None:
                 return "the file states no resolution. Give it as a number in resolution"
             image = rescaled(image, dpi)
-        return Scan(prepare(image, canvas=canvas, threshold=threshold), signs(image), dpi)
+        prepared, ink = prepare(image, canvas=canvas, threshold=threshold), dark_pixels(image)
+        return Scan(prepared, signs(ink, Bodies(ink)), dpi)
     except FkdError as error:
         return str(error)
 

@@ -79,9 +79,12 @@ def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _impossible_seeds(config: Mapping[str, Any]) -> Iterator[str]:
     """Report seeds of models that there are none of."""
+    given = config["teacher"]["weights"]
     trained = [TEACHER] * has_teacher(config) + [*config["students"], *config["siamese"]]
     for name in config["seeds"]:
-        if name not in trained:
+        if name == TEACHER and given:
+            yield f"seeds.{name}: the teacher's weights are given; leave one of the two out"
+        elif name not in trained:
             yield f"seeds.{name}: none of the models that the study trains: {', '.join(trained)}"
 
 
