@@ -12,8 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import repeat
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,7 @@ class Decoders:
         for _ in range(number):
             self._free.put(None)
         self._number = number
+        self._workers = ThreadPoolExecutor(number, "decoding")
 
     def start(self) -> None:
         """Start all processes now, so that the first images do not wait for them."""
@@ -96,8 +100,13 @@ class Decoders:
         finally:
             self._free.put(process)
 
+    def each(self, contents: Iterable[bytes], preprocessing: Preprocessing) -> Iterator[Scan]:
+        """Begin to read several scans, at the same time, and give them in their order."""
+        return self._workers.map(self, contents, repeat(preprocessing))
+
     def close(self) -> None:
         """End all processes."""
+        self._workers.shutdown(cancel_futures=True)
         for _ in range(self._number):
             if process := self._free.get():
                 process.end()

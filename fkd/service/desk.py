@@ -1,6 +1,6 @@
 """What the service does with images: enroll, verify, and enroll anew under another verifier."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -111,7 +111,7 @@ class Desk:
                 "Remove some of them."
             )
         verifier = self.verifier()
-        scans = self.read(verifier, images)
+        scans = usable(self._begin_to_read(verifier, images))
         features = self._describe(verifier, scans)
         new = [
             NewReference(image, [asdict(one) for one in scan.findings], feature)
@@ -134,9 +134,10 @@ class Desk:
             If an image is refused.
         """
         verifier = self.verifier()
+        reading = self._begin_to_read(verifier, images)
         references = self.store.templates(customer_id, verifier.digest)
         used = number_used(verifier, len(references))
-        scans = self.read(verifier, images)
+        scans = usable(reading)
         features = self._describe(verifier, scans)
         judgments = verifier.judge(np.stack(references[:used]), features, prior)
         answers = [
@@ -162,7 +163,8 @@ class Desk:
         verifier = self.verifier()
         stored = self.store.images(customer_id, max(verifier.measured))
         stored = stored[: number_used(verifier, len(stored))]
-        *references, questioned = self.read(verifier, [*(one for _, one in stored), image])
+        reading = self._begin_to_read(verifier, [*(one for _, one in stored), image])
+        *references, questioned = usable(reading)
         images = [scan.image for scan in references]
         with self._describing:
             found = explain(verifier, images, questioned.image)
@@ -206,11 +208,10 @@ class Desk:
         waiting, number = self.store.without_template(verifier.digest, AT_ONCE)
         bar.total = bar.n + number
         contents = {key: self.store.image(key) for key in waiting}
-        scans = {
-            key: self._decoders(content, verifier.preprocessing)
-            for key, content in contents.items()
-            if content is not None
-        }
+        there = {key: content for key, content in contents.items() if content is not None}
+        scans = dict(
+            zip(there, self._decoders.each(there.values(), verifier.preprocessing), strict=True)
+        )
         refused = {key: scan.refusal for key, scan in scans.items() if scan.refusal}
         if refused:
             listed = "\n".join(f"  {key}: {one.sentence}" for key, one in refused.items())
@@ -228,20 +229,10 @@ class Desk:
         """End the processes that read images."""
         self._decoders.close()
 
-    def read(self, verifier: Verifier, images: Sequence[bytes]) -> list[Scan]:
-        """Read images; raise :class:`Unusable` if one of them is refused."""
+    def _begin_to_read(self, verifier: Verifier, images: Sequence[bytes]) -> Iterator[Scan]:
         if not images:
             raise Invalid("No image was sent.")
-        scans = [self._decoders(image, verifier.preprocessing) for image in images]
-        if any(scan.refusal for scan in scans):
-            faults = [
-                f"image {number}: {scan.refusal.sentence}"
-                for number, scan in enumerate(scans, 1)
-                if scan.refusal
-            ]
-            quality = [[asdict(one) for one in scan.findings] for scan in scans]
-            raise Unusable(" ".join(faults), quality=quality)
-        return scans
+        return self._decoders.each(images, verifier.preprocessing)
 
     def _describe(self, verifier: Verifier, scans: Iterable[Scan]) -> np.ndarray:
         with self._describing:  # one pass after the other is as fast, and takes less memory
@@ -257,3 +248,17 @@ def number_used(verifier: Verifier, references: int) -> int:
             f"{min(verifier.measured)}. Add references."
         )
     return max(fitting)
+
+
+def usable(reading: Iterator[Scan]) -> list[Scan]:
+    """Wait for scans; raise :class:`Unusable` if one of them is refused."""
+    scans = list(reading)
+    if any(scan.refusal for scan in scans):
+        faults = [
+            f"image {number}: {scan.refusal.sentence}"
+            for number, scan in enumerate(scans, 1)
+            if scan.refusal
+        ]
+        quality = [[asdict(one) for one in scan.findings] for scan in scans]
+        raise Unusable(" ".join(faults), quality=quality)
+    return scans
