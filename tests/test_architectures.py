@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from fkd import models
+from fkd.models.dey_signet import ResponseNorm
 from fkd.study.parts import ARCHITECTURES, Networks
 
 SMALL = Networks(width=0.1, features=12)
@@ -137,3 +138,15 @@ def test_each_layer_starts_as_published(name, rule):
         elif hasattr(module, "running_var"):
             assert (module.weight == 1).all() and (module.bias == 0).all()
             assert (module.running_mean == 0).all() and (module.running_var == 1).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 12])
+def test_response_norm_is_that_of_torch(channels):
+    ours, theirs = ResponseNorm(), torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)
+    values = 30 * torch.randn(2, channels, 4, 5, dtype=torch.float64)
+    found, expected = (values.clone().requires_grad_() for _ in range(2))
+    weight = torch.randn_like(values)
+    for norm, x in ((ours, found), (theirs, expected)):
+        (weight * norm(x)).sum().backward()
+    assert torch.allclose(ours(found), theirs(expected), rtol=1e-12)
+    assert torch.allclose(found.grad, expected.grad, rtol=1e-12)
