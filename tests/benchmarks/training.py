@@ -130,17 +130,20 @@ def same_teacher(ours: Path, baseline: Tensor) -> None:
 class Steps:
     """Training steps of a student, one at a call."""
 
-    def __init__(self, name: str, data: TextCrops, device: str = "cpu") -> None:
-        self.student, self.device = PAPER[name], torch.device(device)
+    def __init__(
+        self, name: str, data: TextCrops, device: str = "cpu", recipe: Recipe = Recipe()
+    ) -> None:
+        self.student, self.device, self.recipe = PAPER[name], torch.device(device), recipe
         network = models.build(self.student.architecture, WRITERS)
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
-        self.optimizer = Recipe().optimizer(self.network)
+        self.optimizer = recipe.optimizer(self.network)
         rows = np.random.default_rng(0).permutation(len(data.writer))
         self.batches = data.batches(np.array_split(rows, len(rows) // BATCH), self.device)
 
     def step(self) -> Tensor:
         """Take a batch and one step; give the classification loss."""
-        terms, _ = loss_terms(self.student, self.network, next(self.batches))
+        with self.recipe.autocast(self.network):
+            terms, _ = loss_terms(self.student, self.network, next(self.batches))
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         self.optimizer.step()
@@ -148,7 +151,7 @@ class Steps:
 
 
 @cache
-def steps_of(name: str) -> Steps:
+def steps_of(name: str, precision: str = "float32") -> Steps:
     """Steps over the shard, held in memory, with the targets that the student needs."""
     student, ahead = PAPER[name], 1 + BATCH * 20 // CROPS  # the shard again, for all steps
     data = TextCrops.open(
@@ -158,7 +161,7 @@ def steps_of(name: str) -> Steps:
         student.guiding_maps,
     )
     data.hold(torch.device("cpu"), memory=8.0)
-    return Steps(name, data)
+    return Steps(name, data, recipe=Recipe(precision=precision))
 
 
 def same_start(ours: Tensor, baseline: Tensor) -> None:
