@@ -91,6 +91,7 @@ STAGES = {
     "figure_writers": "fkd.figures.writers.figure_writers",
     "figure_scores": "fkd.figures.scores.figure_scores",
     "figure_curves": "fkd.figures.curves.figure_curves",
+    "figure_features": "fkd.figures.features.figure_features",
     "figure_correlations": "fkd.figures.correlations.figure_correlations",
     "figure_evidence": "fkd.figures.evidence.figure_evidence",
     "figure_hardest": "fkd.figures.hardest.figure_hardest",

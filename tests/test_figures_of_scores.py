@@ -1,4 +1,4 @@
-"""Figures of scores: their densities, the rates of each writer, and what tells models apart."""
+"""Figures of scores and features: densities, rates of each writer, ranks, and maps."""
 
 import re
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fkd.figures.features import figure_features, places
 from fkd.figures.ranks import figure_ranks, ranked
 from fkd.figures.scores import figure_scores, less_own_thresholds
 from fkd.figures.writers import figure_writers, rates_of_writers
@@ -25,13 +26,14 @@ def judged(tmp_path_factory):
     y = np.repeat(np.arange(WRITERS), SIGNATURES)
     forgery = np.tile(np.arange(SIGNATURES) >= 6, WRITERS)
     names = np.array(["w1", "w2", "w9", "w10"], object)[y]
-    paths = {"scores": [], "metrics": []}
+    paths = {"scores": [], "metrics": [], "features": []}
     for number, model in enumerate(("a", "b", "c")):
         stream = np.random.default_rng(number)
         x = stream.normal(size=(len(y), WRITERS))
         x += 6 * (number == 1) * np.eye(WRITERS)[y] * (~forgery & (y != 3))[:, None]
         arrays = {"feature": x.astype("f4"), "writer": names, "forgery": forgery}
         shards.write(folder / f"{model}.h5", "features", arrays, {"model": model, "set": "mine"})
+        paths["features"].append(folder / f"{model}.h5")
         made = {"scores": folder / f"{model}-3.h5", "metrics": folder / f"{model}-3.csv"}
         protocol = Protocol(3, 3, 3, splits=SPLITS)
         evaluate_wd(features=folder / f"{model}.h5", protocol=protocol, threads=1, **made)
@@ -101,13 +103,15 @@ def test_the_figures_are_drawn(judged, tmp_path):
     figure_scores(scores=judged["scores"][1], **given, **paths("scores"))
     figure_writers(scores=judged["scores"], **given, **paths("writers"))
     figure_ranks(metrics=judged["metrics"], **given, **paths("ranks"))
+    figure_features(features=judged["features"][1], writers=3, **given, **paths("features"))
     for name, words in {
         "scores": ("genuine", "skilled forgeries", "random forgeries", "threshold"),
         "writers": ("w10", "4 writers, from the hardest", "EER (%)"),
         "ranks": ("b (1.0)", ") c"),
+        "features": ("w1", "w9", "3 of 4 writers", "skilled forgery"),
     }.items():
         text = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
-        assert "mine, drawn by a program, NREF 3" in text
+        assert "mine, drawn by a program" + ", NREF 3" * (name != "features") in text
         assert [word for word in words if word not in text] == [], name
         assert np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")).min() < 50
 
@@ -129,3 +133,22 @@ def test_equal_ranks_become_equal_figures(judged, tmp_path):
     for bar in bars:
         across = [float(x) for x, _ in bar]
         assert across == sorted(across)
+
+
+def test_what_is_near_in_the_features_is_near_on_the_map():
+    stream = np.random.default_rng(0)
+    group = np.repeat(np.arange(4), 15)
+    features = 9 * stream.normal(size=(4, 20))[group] + stream.normal(size=(60, 20))
+    found = places(features, seed=1)
+    assert np.array_equal(found, places(features, seed=1))
+    middle = np.array([found[group == one].mean(axis=0) for one in range(4)])
+    nearest = np.linalg.norm(found[:, None] - middle, axis=2).argmin(axis=1)
+    assert (nearest == group).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (3, 1), (40, 3)])
+def test_any_features_have_a_place(shape):
+    equal = np.ones(shape)
+    for features in (equal, np.arange(equal.size, dtype=float).reshape(shape)):
+        found = places(features, seed=0)
+        assert found.shape == (shape[0], 2) and np.isfinite(found).all()

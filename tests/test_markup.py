@@ -91,7 +91,7 @@ def test_the_reports_description_shows_any_title_as_it_is(text):
 def test_captions_take_any_name_of_a_set_or_model(name):
     wildcards = {"name": name, "model": name, "references": "12"}
     settings = {"settings": {"student": name}}
-    for figure in ("correlations", "curves", "hardest", "pipeline"):
+    for figure in ("correlations", "curves", "features", "hardest", "pipeline"):
         page = caption(figure, wildcards=wildcards, params=settings)
         assert "system-message" not in page and "problematic" not in page
         assert name in html.unescape(re.sub(r"<[^>]*>", "", page))

@@ -33,6 +33,7 @@ FIGURES = {
     "splits": "splits",
     "correlations": "correlat",
     "hardest": "surest errors",
+    "features": "near on the map",
     "ranks": "critical difference",
     "scores": "are distributed",
     "writers": "EER of each writer",

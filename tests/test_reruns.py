@@ -190,8 +190,9 @@ RATES = ALL_RATES | {
 }
 LOSSES = {"Drawing the losses over the epochs"}
 CORRELATIONS = {"Drawing the correlations with the teacher on synthetic"}
+MAP = {"Mapping the features of synthetic by resnet18_cl"}
 CONTRAST = {"Drawing the contrast of teacher and students"}
-FIGURES = RATES | LOSSES | CORRELATIONS | CONTRAST
+FIGURES = RATES | LOSSES | CORRELATIONS | MAP | CONTRAST
 FIGURES |= {
     "Drawing a page with its stripes and cuts",
     "Drawing the teacher's trees over a signature",
@@ -669,10 +670,11 @@ def test_an_edit_of_parts_of_ones_own(with_own_parts, led_to, what):
 REPORT_CODE = {
     # A figure that shows one model follows on that model alone.
     ("losses", "barlow_twins"): trained("signet_cl_bt") | CORRELATIONS | AFTER_TRAINING,
-    ("models/resnet18", "ResNet18"): trained(*RESNET18) | RATES | AFTER_TRAINING,
+    ("models/resnet18", "ResNet18"): trained(*RESNET18) | RATES | MAP | AFTER_TRAINING,
     ("graph/compiled", "contrast"): TREES
     | trained(*TRAINED)
     | RATES
+    | MAP
     | CONTRAST
     | CORRELATIONS
     | AFTER_TRAINING,

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.workflow
 
 FIGURES = {"pipeline", "page", "tree", "contrast", "losses", "references", "splits", "curves"}
 FIGURES = {
-    f"figure_{name}" for name in FIGURES | {"correlations", "hardest", "ranks", "writers", "scores"}
+    f"figure_{name}"
+    for name in FIGURES | {"correlations", "features", "hardest", "ranks", "writers", "scores"}
 }
 
 
@@ -293,7 +294,7 @@ def test_a_study_of_features_alone_plans_just_what_it_needs(alone):
     jobs = plan(output)
     assert jobs.pop("total") == sum(jobs.values())
     figures = [f"figure_{name}" for name in ("references", "splits", "curves", "hardest")]
-    figures += ["figure_writers", "figure_scores"]  # two models cannot be ranked
+    figures += ["figure_writers", "figure_scores", "figure_features"]  # two models cannot be ranked
     once = ("prepare_signatures", "check_signatures", "describe_data", "compare_models")
     once += ("write_tables", "write_methods", "sum_up_times", "all", *figures)
     assert jobs == dict.fromkeys(once, 1) | {

@@ -591,6 +591,7 @@ def figures():
         at_most = study.most_references(name)
         places += [f"{kind}/{name}-{at_most}" for kind in ("curves", "writers")]
         places += [f"{kind}/{name}/{SHOWN}-{at_most}" for kind in ("hardest", "scores")]
+        places += [f"features/{name}/{SHOWN}"]
         places += [f"correlations/{name}"] * bool(study.compared)
         if VERIFIED:
             # The same model as elsewhere, if it is verified.

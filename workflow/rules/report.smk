@@ -278,6 +278,27 @@ rule figure_scores:
         "../scripts/figure_scores.py"
 
 
+rule figure_features:
+    input:
+        "results/features/{name}/{model}.h5",
+    output:
+        **figure("features/{name}/{model}", set="{name}"),
+    log:
+        "results/logs/figure_features/{name}/{model}.log",
+    benchmark:
+        "results/benchmarks/figure_features/{name}/{model}.tsv"
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_of("figure_features"),
+        settings=dict(students=config["students"], drawn=study.drawn_signatures),
+    message:
+        "Mapping the features of {wildcards.name} by {wildcards.model}"
+    script:
+        "../scripts/figure_features.py"
+
+
 rule figure_correlations:
     input:
         teacher="results/features/{name}/teacher.h5",
