@@ -19,7 +19,7 @@ from fkd.pairs.rates import Decisions
 from fkd.pairs.stored import read_pairs
 from fkd.report.differences import COLUMNS
 from fkd.report.fine_tuning import write_fine_tuning
-from fkd.report.pairs import networks_by_lists, write_pairs
+from fkd.report.pairs import networks_by_splits, write_pairs
 from fkd.storage import shards
 from fkd.study.config import complete
 from fkd.study.parts import Networks
@@ -178,22 +178,26 @@ def measures(*rows):
     return pd.DataFrame(rows, columns=columns)
 
 
-def test_networks_that_differ_in_their_pairs_share_a_row():
+def test_networks_that_differ_in_their_split_share_a_row():
     siamese = {
-        "a": Siamese("published", "triplet", "dey_signet"),
-        "b": Siamese("writers", "triplet", "dey_signet"),
-        "c": Siamese("writers", "triplet", "resnet18", initialize=Start(student="s")),
+        "a": Siamese("raw", "triplet", "dey_signet"),
+        "b": Siamese("raw_disjoint", "triplet", "dey_signet"),
+        "c": Siamese("disjoint", "triplet", "resnet18", initialize=Start(student="s")),
+        "d": Siamese("prepared", "triplet", "dey_signet"),
     }
+    splits = {"a": "published", "b": "writers", "c": "writers", "d": "published"}
     rows = [
-        (name, spec.pairs, "", rate, 0.9, 0.8, 0.95)
+        (name, spec.pairs, splits[name], rate, 0.9, 0.8, 0.95)
         for name, spec in siamese.items()
         for rate in ("accuracy", "F1", "EER")
     ]
-    table = networks_by_lists(measures(*rows), siamese)
-    assert table["network"].tolist() == ["Dey's SigNet", "ResNet-18"]
-    assert table["published: accuracy"].tolist() == ["90.00 [80.00, 95.00]", "–"]
-    assert table["writers: EER"].tolist() == ["90.00 [80.00, 95.00]"] * 2
-    assert table["starts from"].tolist() == ["random weights", "s"]
+    table = networks_by_splits(measures(*rows), siamese)
+    assert table["network"].tolist() == ["Dey's SigNet", "ResNet-18", "Dey's SigNet"]
+    assert table["pairs"].tolist() == ["raw, raw_disjoint", "disjoint", "prepared"]
+    shown = "90.00 [80.00, 95.00]"
+    assert table["published: accuracy"].tolist() == [shown, "–", shown]
+    assert table["writers: EER"].tolist() == [shown, shown, "–"]
+    assert table["starts from"].tolist() == ["random weights", "s", "random weights"]
     assert "accuracy 96" in table["published"][0] and table["published"][1] == "–"
 
 

@@ -1,6 +1,7 @@
 """The table of Siamese networks on pairs, beside what their write-ups report, and the audit."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -52,7 +53,7 @@ def write_pairs(
     csv : Path
         All measures: the rows of `rates` with ``architecture``, ``loss`` and ``start``.
     markdown : Path
-        The table for readers: networks by lists of pairs, with what is published beside, and the
+        The table for readers: networks by splits of pairs, with what is published beside, and the
         audit below.
     audit_csv : Path
         What the parts of each list have in common, the rows of `audits`.
@@ -75,7 +76,7 @@ def write_pairs(
     with writing(audit_csv) as part:
         audit.to_csv(part, index=False)
     told = [*_audited(audit), ""]
-    wide = networks_by_lists(measures, specs)
+    wide = networks_by_splits(measures, specs)
     shown = [
         f"# {escape_markdown(title)}",
         "",
@@ -83,7 +84,8 @@ def write_pairs(
         "",
         wide.to_markdown(index=False, disable_numparse=True),
         "",
-        "The threshold of accuracy and F1 was set on the validation pairs; EER has one of its own, "
+        "Columns are named by the split of the pairs, and the last one has what the networks' authors "
+        "report. The threshold of accuracy and F1 was set on the validation pairs; EER has one of its own, "
         "a posteriori. F1 is that of the pairs with a forgery. In brackets: 95 % intervals over "
         "writers.",
         "",
@@ -102,47 +104,53 @@ def write_pairs(
         part.write_text("\n".join(lines), encoding="utf-8")
 
 
-def networks_by_lists(measures: pd.DataFrame, siamese: Mapping[str, Siamese]) -> pd.DataFrame:
-    """Arrange the rates of networks by the lists of pairs on which they were trained.
+def networks_by_splits(measures: pd.DataFrame, siamese: Mapping[str, Siamese]) -> pd.DataFrame:
+    """Arrange the rates of networks by the splits of the pairs on which they were trained.
 
     Parameters
     ----------
     measures : DataFrame
-        ``model``, ``pairs``, ``measure``, ``value``, ``low`` and ``high``.
+        ``model``, ``pairs``, ``split``, ``measure``, ``value``, ``low`` and ``high``.
     siamese : mapping of str to Siamese
-        The networks by name. Those that differ in nothing but their pairs share a row.
+        The networks by name. Those that differ in nothing but the split of their pairs share a row.
 
     Returns
     -------
     DataFrame
-        One row for each network and loss, with a column for each list and rate.
+        One row for each network and loss, with a column for each split and rate.
     """
     published = pd.read_csv(PUBLISHED, index_col=["architecture", "loss"])
     rows: dict[tuple, dict[str, str]] = {}
     for name, spec in siamese.items():
-        key = (
+        own = measures[measures["model"] == name].set_index("measure")
+        split = escape_markdown(own["split"].iloc[0])
+        alike = (
             spec.architecture,
             spec.loss,
             str(sorted(spec.parameters.items())),
             start_in_words(spec),
         )
-        cells = {
-            "network": escape_markdown(network_label(spec.architecture)),
-            "loss": PAIR_LOSSES[spec.loss].label,
-            "starts from": escape_markdown(start_in_words(spec)),
-        }
-        row = rows.setdefault(key, cells)
-        own = measures[measures["model"] == name].set_index("measure")
-        for rate in SHOWN:
-            value, low, high = 100 * own.loc[rate, ["value", "low", "high"]].astype(float)
-            column = f"{escape_markdown(spec.pairs)}: {rate}"
-            row[column] = f"{value:.2f} [{low:.2f}, {high:.2f}]"
+        # Of two lists with the same split, such as raw and prepared images, each has its row.
+        at = next(n for n in count() if f"{split}: {SHOWN[0]}" not in rows.get((*alike, n), {}))
         reported = "–"
         if (spec.architecture, spec.loss) in published.index and not spec.initialize:
             found = published.loc[(spec.architecture, spec.loss)]
             rates = (f"{rate} {found[rate]:g}" for rate in found.index[1:] if found[rate] > 0)
             reported = f"{', '.join(rates)} ({found['source']})"
-        row["published"] = reported
+        row = rows.setdefault(
+            (*alike, at),
+            {
+                "network": escape_markdown(network_label(spec.architecture)),
+                "loss": PAIR_LOSSES[spec.loss].label,
+                "starts from": escape_markdown(start_in_words(spec)),
+                "pairs": "",
+                "published": reported,
+            },
+        )
+        row["pairs"] += f"{', ' * bool(row['pairs'])}{escape_markdown(spec.pairs)}"
+        for rate in SHOWN:
+            value, low, high = 100 * own.loc[rate, ["value", "low", "high"]].astype(float)
+            row[f"{split}: {rate}"] = f"{value:.2f} [{low:.2f}, {high:.2f}]"
     table = pd.DataFrame(rows.values()).fillna("–")
     return table[[*(column for column in table if column != "published"), "published"]]
 
