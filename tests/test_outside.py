@@ -361,6 +361,8 @@ def test_the_last_lines_name_what_was_passed_over_and_cut(folder, tmp_path):
     assert "ann/notes.txt. " in lines[1] and "mend signatures.mine" in lines[1]
     assert lines[2].startswith("1 of 21 signatures of mine are larger than the canvas")
     assert "set signatures.mine.resolution" in lines[2]
+    drawn = narrowing(results, {"mine": "synthetic"})[2]
+    assert "signatures.mine.canvas" in drawn and "dpi" not in drawn
     aside = Quarantine([("a.png", "blank")])
     aside.write(results / "quarantine/text.csv")
     assert narrowing(results, {})[0].startswith("1 file was set aside: 1 in ")

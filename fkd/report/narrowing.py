@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from fkd.layouts import SYNTHETIC
 from fkd.signatures.check import read_leaks
 from fkd.storage import shards
 from fkd.storage.quarantine import PASSED_OVER, Quarantine
@@ -91,16 +92,21 @@ def _leaked(path: Path) -> Iterator[str]:
 
 def _cut(results: Path, sets: Mapping[str, str]) -> Iterator[str]:
     """Name the images that were larger than their canvas."""
-    for name in sets:
+    for name, layout in sets.items():
         path = results / f"signatures/{name}.h5"
         if path.exists():
             with shards.opened(path, "signatures", ["file"]) as shard:
                 count, images = shard.attributes["oversized"], shard.shape("file")[0]
+            remedy = (
+                f"A larger signatures.{name}.canvas would take all of them."
+                if layout == SYNTHETIC
+                else "Scans of 600 dpi are twice as large as they should be: set "
+                f"signatures.{name}.resolution, or a larger signatures.{name}.canvas."
+            )
             if count:
                 yield (
                     f"{count} of {images} signatures of {name} are larger than the canvas and were "
-                    "cut to it. Scans of 600 dpi are twice as large as they should be: set "
-                    f"signatures.{name}.resolution, or a larger signatures.{name}.canvas."
+                    f"cut to it. {remedy}"
                 )
     cut, crops = 0, 0
     for path in sorted(results.glob("crops/*.h5")):
