@@ -146,7 +146,7 @@ def examine(
     >>> import numpy as np
     >>> from fkd.service import examine
     >>> scan = np.tile(np.array([250, 244], np.uint8), (400, 200))
-    >>> scan[40:48, 30:330] = scan[90:98, 60:300] = 10
+    >>> scan[40:48, 30:330] = scan[80:88, 60:300] = 10
     >>> [found.code for found in examine(scan)]
     []
     >>> scan[300:310, 200:230] = 10
