@@ -111,7 +111,7 @@ class Desk:
                 "Remove some of them."
             )
         verifier = self.verifier()
-        scans = usable(self._begin_to_read(verifier, images))
+        scans = usable(self._decoders.each(images, verifier.preprocessing))
         features = self._describe(verifier, scans)
         new = [
             NewReference(image, [asdict(one) for one in scan.findings], feature)
@@ -134,7 +134,7 @@ class Desk:
             If an image is refused.
         """
         verifier = self.verifier()
-        reading = self._begin_to_read(verifier, images)
+        reading = self._decoders.each(images, verifier.preprocessing)
         references = self.store.templates(customer_id, verifier.digest)
         used = number_used(verifier, len(references))
         scans = usable(reading)
@@ -163,7 +163,8 @@ class Desk:
         verifier = self.verifier()
         stored = self.store.images(customer_id, max(verifier.measured))
         stored = stored[: number_used(verifier, len(stored))]
-        reading = self._begin_to_read(verifier, [*(one for _, one in stored), image])
+        contents = [*(one for _, one in stored), image]
+        reading = self._decoders.each(contents, verifier.preprocessing)
         *references, questioned = usable(reading)
         images = [scan.image for scan in references]
         with self._describing:
@@ -229,11 +230,6 @@ class Desk:
         """End the processes that read images."""
         self._decoders.close()
 
-    def _begin_to_read(self, verifier: Verifier, images: Sequence[bytes]) -> Iterator[Scan]:
-        if not images:
-            raise Invalid("No image was sent.")
-        return self._decoders.each(images, verifier.preprocessing)
-
     def _describe(self, verifier: Verifier, scans: Iterable[Scan]) -> np.ndarray:
         with self._describing:  # one pass after the other is as fast, and takes less memory
             return verifier.describe([scan.image for scan in scans])
@@ -253,6 +249,8 @@ def number_used(verifier: Verifier, references: int) -> int:
 def usable(reading: Iterator[Scan]) -> list[Scan]:
     """Wait for scans; raise :class:`Unusable` if one of them is refused."""
     scans = list(reading)
+    if not scans:
+        raise Invalid("No image was sent.")
     if any(scan.refusal for scan in scans):
         faults = [
             f"image {number}: {scan.refusal.sentence}"
