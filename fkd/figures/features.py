@@ -30,6 +30,9 @@ from fkd.study.style import (
 PERPLEXITY = 15.0
 """About how many neighbors of a signature the map keeps near: as many as a writer has signatures."""
 
+GENUINE, FORGERY = ({"s": 12, "marker": marker, "linewidths": 0.7} for marker in "o^")
+"""How signatures are marked."""
+
 LEGIBLE = 12
 """The largest number of characters of a writer's name."""
 
@@ -67,7 +70,8 @@ def figure_features(
         The seed of the map.
     """
     shard = shards.read(features, "features", ["feature", "writer", "forgery"])
-    chosen = sorted(set(shard["writer"]), key=natural_order)[:writers]
+    of_set = sorted(set(shard["writer"]), key=natural_order)
+    chosen = of_set[:writers]
     kept = np.isin(shard["writer"], chosen)
     writer, is_forgery = shard["writer"][kept], shard["forgery"][kept].astype(bool)
     x, y = places(shard["feature"][kept], seed).T
@@ -79,10 +83,8 @@ def figure_features(
         ):
             own = writer == name
             genuine, forged = own & ~is_forgery, own & is_forgery
-            axis.scatter(
-                x[forged], y[forged], 12, "none", marker="^", edgecolors=color, linewidths=0.7
-            )
-            axis.scatter(x[genuine], y[genuine], 12, color, marker="o", linewidths=0)
+            axis.scatter(x[forged], y[forged], c="none", edgecolors=color, **FORGERY)
+            axis.scatter(x[genuine], y[genuine], c=color, edgecolors="none", **GENUINE)
             middle = genuine if genuine.any() else own
             axis.text(
                 *(np.median(values[middle]) for values in (x, y)),
@@ -95,12 +97,10 @@ def figure_features(
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
         model, name = shard.attributes["model"], shard.attributes["set"]
-        shown = f"{len(chosen)} of {len(set(shard['writer']))} writers"
+        shown = f"{len(chosen)} of {len(of_set)} writers"
         axis.set_title(f"{label(model, students)}, {set_label(name, drawn)}, {shown}")
-        for kind, marker, face in (("genuine", "o", GRAY), ("skilled forgery", "^", "none")):
-            axis.scatter(
-                [], [], 12, face, marker=marker, edgecolors=GRAY, linewidths=0.7, label=kind
-            )
+        axis.scatter([], [], c=GRAY, edgecolors="none", label="genuine", **GENUINE)
+        axis.scatter([], [], c="none", edgecolors=GRAY, label="skilled forgery", **FORGERY)
         drawing.legend(loc="outside lower center", ncols=2)
         save(drawing, svg, png)
 

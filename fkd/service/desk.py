@@ -1,6 +1,6 @@
 """What the service does with images: enroll, verify, and enroll anew under another verifier."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -208,11 +208,9 @@ class Desk:
     def _enroll_anew(self, verifier: Verifier, bar: tqdm) -> None:
         waiting, number = self.store.without_template(verifier.digest, AT_ONCE)
         bar.total = bar.n + number
-        contents = {key: self.store.image(key) for key in waiting}
-        there = {key: content for key, content in contents.items() if content is not None}
-        scans = dict(
-            zip(there, self._decoders.each(there.values(), verifier.preprocessing), strict=True)
-        )
+        contents = {key: one for key in waiting if (one := self.store.image(key)) is not None}
+        reading = self._decoders.each(contents.values(), verifier.preprocessing)
+        scans = dict(zip(contents, reading, strict=True))
         refused = {key: scan.refusal for key, scan in scans.items() if scan.refusal}
         if refused:
             listed = "\n".join(f"  {key}: {one.sentence}" for key, one in refused.items())
@@ -246,7 +244,7 @@ def number_used(verifier: Verifier, references: int) -> int:
     return max(fitting)
 
 
-def usable(reading: Iterator[Scan]) -> list[Scan]:
+def usable(reading: Iterable[Scan]) -> list[Scan]:
     """Wait for scans; raise :class:`Unusable` if one of them is refused."""
     scans = list(reading)
     if not scans:
