@@ -54,4 +54,4 @@ def follow(command: str, folder: Path) -> str:
 def copy_study(clone: Path, folder: Path) -> None:
     """Copy the results of a study, with what Snakemake knows of them."""
     for name in ("results", ".snakemake"):
-        shutil.copytree(clone / name, folder / name)
+        shutil.copytree(clone / name, folder / name, dirs_exist_ok=True)

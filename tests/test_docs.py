@@ -238,7 +238,9 @@ def checkout(tmp_path_factory):
     config["students"] = {"resnet18_random": None}
     for part in (config, config["sizes"]["smallest"]):
         part["pairs"], part["siamese"] = {}, {}
-    config["sizes"]["smallest"]["evaluation"]["sets"] = {
+    smallest = config["sizes"]["smallest"]
+    smallest["crops"]["max_per_page"] = 4
+    smallest["evaluation"]["sets"] = {
         "synthetic": [{"references": [3], "test_genuine": 3, "test_skilled": 4}]
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

@@ -62,10 +62,14 @@ def undisturbed(tmp_path_factory, finished_clone) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     copy_study(finished_clone, folder)
     # The clone's study has more students, and a network that learns from pairs.
-    others = [one for one in (folder / "results/students").iterdir() if one.name not in STUDENTS]
-    later = [folder / "results" / name for name in MADE[MADE.index("models") :]]
-    for place in (*others, *later, folder / "results/siamese"):
-        shutil.rmtree(place, ignore_errors=True)
+    for place in folder.glob("results/students/*"):
+        if place.name not in STUDENTS:
+            shutil.rmtree(place)
+    for place in folder.glob("results/models/*.*"):
+        if place.stem not in (*STUDENTS, "teacher"):
+            place.unlink()
+    for name in ("siamese", *MADE[MADE.index("differences") :]):
+        shutil.rmtree(folder / "results" / name)
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout
@@ -75,7 +79,7 @@ def undisturbed(tmp_path_factory, finished_clone) -> Path:
 
 
 MADE = ["synthetic", "pages", "stripes", "crops", "quarantine", "signatures", "teacher", "students"]
-MADE += ["models", "features", "scores", "metrics", "figures", "tables", "report"]
+MADE += ["models", "features", "scores", "metrics", "differences", "figures", "tables", "report"]
 """Folders of results, in the order in which they are made."""
 
 
@@ -95,7 +99,8 @@ CASES = {
     "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
     "all of Snakemake, between two tables": ("fkd.report.tables:_wide:1", "run", "tables"),
 }
-"""Where the kill comes, what it ends, and from which results on the study is made anew."""
+"""Where the kill comes, what it ends, and from which results on the study is made anew. The first
+goes on with one core, in a folder of another name, until all is there."""
 
 
 @pytest.mark.parametrize("place", sorted({place for place, _, _ in CASES.values()}))
@@ -111,15 +116,16 @@ def test_the_places_of_the_kills_exist(place):
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
     place, what, made_anew = CASES[case]
-    targets = () if made_anew == "tables" else STAGES
-    folder = tmp_path / "study"
+    from_nothing = made_anew == MADE[0]
+    targets = () if from_nothing or made_anew == "tables" else STAGES
+    folder = tmp_path / ("some other place" if from_nothing else "study")
     copy_up_to(undisturbed, folder, made_anew)
     note = tmp_path / "killed at"
     killed = snakemake(folder, *targets, KILL_AT=place, KILL_WHAT=what, KILL_NOTE=str(note))
     assert killed.returncode == (-9 if what == "run" else 1), killed.stdout
     assert note.exists(), f"nothing was killed at {place}:\n{killed.stdout}"
     assert note.read_text(encoding="utf-8") == place
-    again = snakemake(folder, *targets)
+    again = snakemake(folder, *targets, cores=1 if from_nothing else 2)
     assert again.returncode == 0, again.stdout
     found, expected = outcome(folder), outcome(undisturbed)
     assert found == (expected if not targets else {name: expected[name] for name in found})
@@ -130,6 +136,9 @@ def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case
         if "resuming after epoch" in path.read_text()
     ]
     led_to("killed by SIGKILL", case, "the same tables and weights from the same command")
+    if from_nothing:
+        case = "one core, another folder"
+        led_to("run otherwise", case, "the same tables, figures and weights")
     if "inside the second epoch" in case:
         assert resumed, "no student went on from its checkpoint"
 
@@ -167,18 +176,6 @@ def test_training_on_fresh_drawings_survives_two_kills(tmp_path, led_to):
     pd.testing.assert_frame_equal(losses, plain)
     case = "training on fresh drawings, a job and then all of Snakemake"
     led_to("killed by SIGKILL", case, "the same weights from the same command")
-
-
-@pytest.mark.operations
-@pytest.mark.workflow
-def test_one_core_and_another_folder_give_the_same_results(undisturbed, tmp_path, led_to):
-    folder = tmp_path / "some other place"
-    folder.mkdir()
-    shutil.copy(undisturbed / "config.yaml", folder)
-    done = snakemake(folder, cores=1)
-    assert done.returncode == 0, done.stdout
-    assert outcome(folder) == outcome(undisturbed)
-    led_to("run otherwise", "one core, another folder", "the same tables, figures and weights")
 
 
 @pytest.mark.operations

@@ -6,7 +6,6 @@ Snakemake announces them. Every edit is undone after its dry run.
 
 import ast
 import copy
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 from foreign import WEIGHTS, linear
+from newcomer import copy_study
+from planning import loaded
 
 from fkd.synthesis import draw_signatures
 
@@ -57,7 +58,6 @@ class Project:
         }
         protocol = {"references": [3], "test_genuine": 3, "test_skilled": 4}
         self.study["evaluation"]["sets"] = {"synthetic": [protocol]}
-        self.study["training"]["epochs"] = 1
         linear(folder / "a.onnx", (1, 1, 150, 220), (1, 1, 6))
         self.write(self.study)
 
@@ -65,11 +65,11 @@ class Project:
         text = yaml.safe_dump(dict(study), sort_keys=False)
         (self.folder / "config.yaml").write_text(text)
 
-    def snakemake(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Run Snakemake, and give all that it said."""
+    def snakemake(self, *targets: str) -> None:
+        """Run Snakemake."""
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-            cwd=cwd or self.folder,
+            [sys.executable, "-m", "snakemake", "--cores", "2", *targets],
+            cwd=self.folder,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,13 +77,14 @@ class Project:
             check=False,
         )
         assert done.returncode == 0, done.stdout
-        return done.stdout
 
     def plan(
         self, *arguments: str, targets: Iterable[str] = (), cwd: Path | None = None
     ) -> tuple[set[str], dict[str, int]]:
         """The jobs of a dry run as announced, and how many each rule has; by default, for all."""
-        said = self.snakemake("-n", *targets, *arguments, cwd=cwd)
+        words = ("-n", "--cores", "2", *targets, *arguments)
+        status, said = loaded(self.folder).run(*words, folder=cwd or self.folder)
+        assert status == 0, said
         jobs = re.findall(r"^ *Job \d+: (.*)$", said, re.M)
         rules = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
         total = rules.pop("total", 0) - rules.pop("all", 0)
@@ -100,10 +101,13 @@ def over(base: Any, top: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, set[str]]:
-    """A finished study with its report, and the jobs that its stages took."""
+def finished(
+    finished_clone: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, set[str]]:
+    """A finished study with its report, and the jobs that its stages take from nothing."""
     project = Project(tmp_path_factory.mktemp("project"))
     jobs, _ = project.plan(targets=STAGES)
+    copy_study(finished_clone, project.folder)  # it has the same teacher, and other students
     project.snakemake()
     return project, jobs
 
@@ -226,7 +230,7 @@ SETTINGS = {
         {"teacher": {"half_precision": True}},
         RESPONSES | trained(*RESPONSE),
     ),
-    "the students' epochs": ({"training": {"epochs": 2}}, trained(*TRAINED)),
+    "the students' epochs": ({"training": {"epochs": 3}}, trained(*TRAINED)),
     "the teacher's epochs": (
         {"teacher": {"training": {"epochs": 2}}},
         TEACHER | trained(*GUIDED),
@@ -398,30 +402,6 @@ UNTRACKED = {
 }
 """The settings that need not redo anything here, and why."""
 
-PLANS = """
-import json, os, sys
-from pathlib import Path
-import fkd
-from fkd.study.code import Library
-from snakemake.cli import main
-
-library = Library(Path(fkd.__file__).parent)
-for script in Path("workflow/scripts").glob("*.py"):
-    library.digest(script)
-for config, plan in json.load(sys.stdin):
-    os.replace(config, "config.yaml")
-    if (child := os.fork()) == 0:
-        os.dup2(os.open(plan, os.O_WRONLY | os.O_CREAT), 1)
-        os.dup2(1, 2)
-        try:
-            main(["-n", "--cores", "1"])
-        finally:
-            sys.stdout.flush()
-            os._exit(0)
-    os.waitpid(child, 0)
-"""
-"""Dry runs of many configs by one process, which loads Snakemake and parses the code once."""
-
 
 def leaves_of_the_schema() -> set[str]:
     schema = yaml.safe_load(
@@ -453,7 +433,7 @@ def set_at(config: Any, path: str, value: Any) -> Any:
     return (config or {}) | {key: set_at(inner, rest, value) if rest else value}
 
 
-def test_every_setting_is_known_to_some_job(project, tmp_path):
+def test_every_setting_is_known_to_some_job(project):
     """A setting that no job depends on is either dead or not obeyed after a first run."""
     named = re.compile(
         r"(?<=signatures\.)synthetic|(?<=students\.)signet_\w+|(?<=seeds\.)\w+|(?<=sets\.)synthetic(?=\.)"
@@ -464,22 +444,10 @@ def test_every_setting_is_known_to_some_job(project, tmp_path):
     of_pairs = {leaf for leaf in leaves_of_the_schema() if re.match(r"(pairs|siamese)\.", leaf)}
     known = {re.sub(r"(connections\.(signet|resnet18))\..*", r"\1.*", leaf) for leaf in known}
     assert known | set(UNTRACKED) == leaves_of_the_schema() - of_pairs
-    runs = []
+    plans = {}
     for leaf, value in LEAVES.items():
-        config, plan = tmp_path / f"{leaf}.yaml", tmp_path / f"{leaf}.txt"
-        config.write_text(yaml.safe_dump(set_at(project.study, leaf, value)), encoding="utf-8")
-        runs.append((str(config), str(plan)))
-    done = subprocess.run(
-        [sys.executable, "-c", PLANS],
-        input=json.dumps(runs),
-        cwd=project.folder,
-        text=True,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": str(project.folder)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    plans = {leaf: (tmp_path / f"{leaf}.txt").read_text(encoding="utf-8") for leaf in LEAVES}
+        project.write(set_at(project.study, leaf, value))
+        _, plans[leaf] = loaded(project.folder).run("-n", "--cores", "1", folder=project.folder)
     planned = ("This was a dry-run", "Nothing to be done")
     refused = {
         leaf: plan for leaf, plan in plans.items() if not any(end in plan for end in planned)

@@ -1,9 +1,6 @@
 """The workflow as its users meet it: plans, refusals, and what is set aside."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from foreign import expected, linear
+from planning import loaded
 
 from fkd.preprocess import center_crop
 from fkd.storage import shards
@@ -30,17 +28,8 @@ FIGURES = {
 
 def snakemake(folder, *arguments):
     """Run Snakemake on a study's folder; give status and all that it said."""
-    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", folder]
-    done = subprocess.run(
-        [*command, "--cores", "2", *arguments],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    return done.returncode, done.stdout
+    study = ("-s", ROOT / "Snakefile", "-d", folder, "--cores", "2")
+    return loaded(ROOT).run(*study, *arguments, folder=ROOT)
 
 
 def plan(output):

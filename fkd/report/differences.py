@@ -14,7 +14,7 @@ from fkd.study.models import in_order
 from fkd.study.replicates import Replicate
 from fkd.study.students import Student
 from fkd.study.summary import baselines
-from fkd.verification.bootstrap import Interval, Trial, difference, interval
+from fkd.verification.bootstrap import Draws, Interval, Trial
 from fkd.verification.judging import splits_by_writer
 from fkd.verification.metrics import half_total_error
 from fkd.verification.thresholds import equal_error_rate
@@ -73,17 +73,20 @@ def compare_models(
         place = {"set": about["set"], "references": about["protocol"]["references"]}
         for rate, trial in trial_of.items():
             trials.setdefault(model, {}).setdefault(rate, []).append(trial)
+    names = in_order(trials)
+    draws = {
+        rate: Draws(statistic, [trials[name][rate] for name in names], resamples=resamples)
+        for rate, statistic in STATISTICS.items()
+    }
     with writing(out) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         table.writeheader()
-        for model in in_order(trials):
-            for rate, statistic in STATISTICS.items():
-                ours = trials[model][rate]
-                row = {**place, "model": model, "seeds": len(ours), "rate": rate}
-                found = interval(statistic, ours, resamples=resamples)
-                table.writerow(row | {"versus": ""} | _ends(found))
+        for number, model in enumerate(names):
+            for rate, drawn in draws.items():
+                row = {**place, "model": model, "seeds": len(trials[model][rate]), "rate": rate}
+                table.writerow(row | {"versus": ""} | _ends(drawn.interval(number)))
                 for other in _others(model, trials, students, starts or {}):
-                    found = difference(statistic, ours, trials[other][rate], resamples=resamples)
+                    found = drawn.difference(number, names.index(other))
                     table.writerow(row | {"versus": other} | _ends(found) | {"p": found.p})
 
 

@@ -9,8 +9,6 @@ from fkd.synthesis.flourishes import FLOURISHES
 from fkd.synthesis.ink import draw_pen
 from fkd.synthesis.style import Hand, draw_hand
 
-_REACH = 345  # pixels: the usual root of width times height
-
 
 @dataclass(frozen=True)
 class Signature:
@@ -49,12 +47,14 @@ def make_signature(rng: np.random.Generator) -> Signature:
     Returns
     -------
     Signature
-        A body, such as initials and a name, with up to two flourishes.
+        A body, such as initials and a name, with or without a flourish, as large as the hand.
     """
     hand = draw_hand(rng)
-    # People sign larger, faster and rounder than they write.
+    # People sign larger, faster and rounder than they write. Letters keep the size of the hand,
+    # however many there are: signatures that all fill much the same room teach a network less.
     hand = replace(
         hand,
+        size=hand.size * rng.uniform(0.85, 1.3),
         slant=hand.slant + rng.normal(0.05, 0.12),
         width=hand.width * rng.uniform(0.8, 1.6),
         tempo=hand.tempo * rng.uniform(0.6, 1.0),
@@ -62,29 +62,18 @@ def make_signature(rng: np.random.Generator) -> Signature:
         lifts=hand.lifts * 0.5,
     )
     runs = _one_of(BODIES, rng)(hand, rng)
-    flourish: Runs = []
-    for _ in range(rng.choice(3, p=[0.22, 0.53, 0.25])):
-        flourish += _one_of(FLOURISHES, rng)(runs, rng)
-    if flourish and rng.uniform() < 0.45:
-        # The pen stays down between the name and the flourish.
-        runs[-1] = np.concatenate([runs[-1], flourish.pop(0)])
-    tall = rng.uniform(0.85, 1.4)
+    flourish = _one_of(FLOURISHES, rng)(runs, rng) if rng.uniform() < 0.74 else []
     rise = rng.normal(0.1, 0.12)
     decay = rng.uniform(-0.02, 0.03)  # letters grow or shrink towards the end
 
     def place(run: np.ndarray) -> np.ndarray:
         u, y = run.T
-        y = np.where(y > 1, 1 + (y - 1) * tall, y) * np.exp(-decay * u)
+        y = y * np.exp(-decay * u)
         return np.stack([u + hand.slant * y, y + rise * u], axis=1)
 
-    runs, flourish = [place(run) for run in runs], [place(run) for run in flourish]
-    # A signature is about as large as a hand's reach on a form, however few letters it has.
-    width, height = np.ptp(np.concatenate(runs + flourish), axis=0)
-    reach = rng.lognormal(np.log(_REACH), 0.28) / np.sqrt(width * height)
-    hand = replace(hand, size=float(np.clip(hand.size**0.25 * reach**0.75, 14, 130)))
     return Signature(
-        runs=runs,
-        flourish=flourish,
+        runs=[place(run) for run in runs],
+        flourish=[place(run) for run in flourish],
         hand=hand,
         days=tuple(_on_a_day(hand, rng) for _ in range(rng.integers(1, 5))),
         forget=rng.choice([0.0, 0.0, 0.15]),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from scipy.signal import lfilter
 
@@ -269,16 +268,7 @@ def _scan(written: Written, rng: np.random.Generator) -> np.ndarray:
     path = replace(path, points=path.points - corner)
     sheet.draw(path, pen=hand.pen, usual=written.usual, pressure=hand.pressure, rng=rng)
     # Paper is above 255 where the scanner was set to show none.
-    image = sheet.scan(ink=hand.pen.ink, paper=rng.uniform(225, 280), rng=rng)
-    stored = rng.uniform()
-    if stored < 0.1:  # with two levels
-        level, _ = cv2.threshold(image, 0, 255, cv2.THRESH_OTSU)
-        level += 0.5 * rng.uniform() * (np.median(image) - level)
-        return np.where(image > level, 255, 0).astype(np.uint8)
-    if stored < 0.3:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
-        return cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_GRAYSCALE)
-    return image
+    return sheet.scan(ink=hand.pen.ink, paper=rng.uniform(225, 280), rng=rng)
 
 
 def _vary(

@@ -210,6 +210,86 @@ class Interval:
     p: float | None = None
 
 
+class Draws:
+    """Draws of the writers that all of several models judge, and of each model's training seeds.
+
+    The statistic of a model in a draw is computed once, however many others it is compared with.
+
+    Parameters
+    ----------
+    statistic, setting, resamples, seed
+        As for :func:`interval`.
+    models : sequence of sequence of Trial
+        The scores of each, with the same writers in the same order. Each draw takes the same
+        writers for all, and training seeds for each on its own.
+
+    Raises
+    ------
+    FkdError
+        As for :func:`interval`.
+    """
+
+    def __init__(
+        self,
+        statistic: Statistic,
+        models: Sequence[Sequence[Trial]],
+        *,
+        setting: Callable[[np.ndarray, np.ndarray], Any] | None = None,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> None:
+        if resamples < 1:
+            raise FkdError(f"resamples count from 1, found {resamples}.")
+        judged = _same_writers(
+            [split for model in models for trial in model for split in trial.splits]
+        )
+        developed = None
+        if setting is not None:
+            given = [trial.development for model in models for trial in model]
+            if None in given:
+                raise FkdError(
+                    "What is set on development writers needs their scores in each trial."
+                )
+            developed = _same_writers(given)
+
+        def value(trial: Trial, times: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+            made = () if own is None else (setting(*trial.development.drawn(own)),)
+            return np.mean(
+                [statistic(*split.drawn(times), *made) for split in trial.splits], axis=0
+            )
+
+        stream = np.random.default_rng(seed)
+        # The first draw is the scores as they are.
+        draws: list[list[np.ndarray]] = [[] for _ in models]
+        for number in range(1 + resamples):
+            times = _draw(stream, judged, number)
+            own = None if developed is None else _draw(stream, developed, number)
+            for model, kept in zip(models, draws, strict=True):
+                of = np.arange(len(model))
+                if number:
+                    of = stream.integers(len(model), size=len(model))
+                values = {trial: value(model[trial], times, own) for trial in set(of.tolist())}
+                kept.append(np.mean([values[trial] for trial in of], axis=0))
+        found = np.array(draws)
+        self._values, self._draws = found[:, 0], found[:, 1:]  # (models, ...), (models, draws, ...)
+
+    def interval(self, model: int, level: float = 0.95) -> Interval:
+        """Give the interval of a model, by its number, as :func:`interval` does."""
+        return _percentiles(self._values[model], self._draws[model], level)
+
+    def difference(self, model: int, other: int, level: float = 0.95) -> Interval:
+        """Give the interval of the difference of two, by their numbers, as :func:`difference` does."""
+        change = self._draws[model] - self._draws[other]
+        found = _percentiles(self._values[model] - self._values[other], change, level)
+        p = None
+        if change.ndim == 1:
+            change = change.round(DECIMALS)
+            # The scores as they are count as one of the draws, so that p is never 0.
+            one_side = (1 + min(np.sum(change <= 0), np.sum(change >= 0))) / (1 + len(change))
+            p = float(min(1, 2 * one_side))
+        return Interval(found.value, found.low, found.high, p)
+
+
 def interval(
     statistic: Statistic,
     model: Sequence[Trial],
@@ -258,8 +338,9 @@ def interval(
     >>> f"{found.value:.3f}, from {found.low:.3f} to {found.high:.3f}"
     '0.205, from 0.161 to 0.242'
     """
-    (value,), (draws,) = _drawn(statistic, [model], setting, resamples, seed)
-    return _percentiles(value, draws, level)
+    return Draws(statistic, [model], setting=setting, resamples=resamples, seed=seed).interval(
+        0, level
+    )
 
 
 def difference(
@@ -292,16 +373,8 @@ def difference(
     FkdError
         As for :func:`interval`.
     """
-    values, draws = _drawn(statistic, [model, other], setting, resamples, seed)
-    change = draws[0] - draws[1]
-    found = _percentiles(values[0] - values[1], change, level)
-    p = None
-    if change.ndim == 1:
-        change = change.round(DECIMALS)
-        # The scores as they are count as one of the draws, so that p is never 0.
-        one_side = (1 + min(np.sum(change <= 0), np.sum(change >= 0))) / (1 + resamples)
-        p = float(min(1, 2 * one_side))
-    return Interval(found.value, found.low, found.high, p)
+    draws = Draws(statistic, [model, other], setting=setting, resamples=resamples, seed=seed)
+    return draws.difference(0, 1, level)
 
 
 def det_band(
@@ -352,44 +425,6 @@ def _percentiles(value: np.ndarray, draws: np.ndarray, level: float) -> Interval
     return Interval(
         *(end if end.ndim else float(end) for end in map(np.asarray, (value, low, high)))
     )
-
-
-def _drawn(
-    statistic: Statistic,
-    models: Sequence[Sequence[Trial]],
-    setting: Callable[[np.ndarray, np.ndarray], Any] | None,
-    resamples: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the statistic of each model: (models, ...), and of draws (models, resamples, ...)."""
-    if resamples < 1:
-        raise FkdError(f"resamples count from 1, found {resamples}.")
-    judged = _same_writers([split for model in models for trial in model for split in trial.splits])
-    developed = None
-    if setting is not None:
-        given = [trial.development for model in models for trial in model]
-        if None in given:
-            raise FkdError("What is set on development writers needs their scores in each trial.")
-        developed = _same_writers(given)
-
-    def value(trial: Trial, times: np.ndarray, own: np.ndarray | None) -> np.ndarray:
-        made = () if own is None else (setting(*trial.development.drawn(own)),)
-        return np.mean([statistic(*split.drawn(times), *made) for split in trial.splits], axis=0)
-
-    stream = np.random.default_rng(seed)
-    # The first draw is the scores as they are.
-    draws: list[list[np.ndarray]] = [[] for _ in models]
-    for number in range(1 + resamples):
-        times = _draw(stream, judged, number)
-        own = None if developed is None else _draw(stream, developed, number)
-        for model, kept in zip(models, draws, strict=True):
-            of = np.arange(len(model))
-            if number:
-                of = stream.integers(len(model), size=len(model))
-            values = {trial: value(model[trial], times, own) for trial in set(of.tolist())}
-            kept.append(np.mean([values[trial] for trial in of], axis=0))
-    found = np.array(draws)
-    return found[:, 0], found[:, 1:]
 
 
 def _same_writers(scores: Sequence[WriterScores]) -> Sequence[WriterScores]:
