@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +15,12 @@ from newcomer import copy_study
 
 ROOT = Path(__file__).resolve().parents[1]
 
-STAGES = ("results/tables/eer.md", "results/tables/appearance.md")
-"""What the study's own stages end in; the report follows on them."""
-
-
 STUDENTS = ("signet_cl_geom_bc", "resnet18_cl")
 """The students of the study."""
+
+WEIGHTS = tuple(f"results/students/{name}/weights.safetensors" for name in STUDENTS)
+RATES = ("results/tables/eer.md", "results/tables/appearance.md")
+"""What the study's training ends in, and its evaluation; the report follows on them."""
 
 
 def snakemake(
@@ -90,20 +91,39 @@ def copy_up_to(folder: Path, to: Path, made_anew: str) -> None:
         shutil.rmtree(to / "results" / name)
 
 
+@dataclass(frozen=True)
+class Kill:
+    """Where the kill comes, what it ends, from which results on the study is made anew, and up to which."""
+
+    place: str
+    what: str
+    made_anew: str
+    targets: tuple[str, ...] = ()
+
+
 CASES = {
-    "drawing pages, between two": ("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
-    "caching, inside a shard": ("fkd.training.targets:rooted_trees:2", "job", "teacher"),
-    "training, inside the second epoch": ("fkd.losses:classification:14", "job", "students"),
-    "evaluation, inside the second split": ("fkd.verification.svm:fit_shared:2", "job", "scores"),
-    "writing, before a file has its name": ("fkd.storage.atomic:_give_name:1", "job", "features"),
-    "all of Snakemake, while students train": ("fkd.losses:classification:14", "run", "students"),
-    "all of Snakemake, between two tables": ("fkd.report.tables:_wide:1", "run", "tables"),
+    # This one goes on with one core, in a folder of another name.
+    "drawing pages, between two": Kill("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
+    "caching, inside a shard": Kill(
+        "fkd.training.targets:rooted_trees:2", "job", "teacher", WEIGHTS
+    ),
+    "training, inside the second epoch": Kill(
+        "fkd.losses:classification:14", "job", "students", WEIGHTS
+    ),
+    "evaluation, inside the second split": Kill(
+        "fkd.verification.svm:fit_shared:2", "job", "scores", RATES
+    ),
+    "writing, before a file has its name": Kill(
+        "fkd.storage.atomic:_give_name:1", "job", "features", RATES
+    ),
+    "all of Snakemake, while students train": Kill(
+        "fkd.losses:classification:14", "run", "students", WEIGHTS
+    ),
+    "all of Snakemake, between two tables": Kill("fkd.report.tables:_wide:1", "run", "tables"),
 }
-"""Where the kill comes, what it ends, and from which results on the study is made anew. The first
-goes on with one core, in a folder of another name, until all is there."""
 
 
-@pytest.mark.parametrize("place", sorted({place for place, _, _ in CASES.values()}))
+@pytest.mark.parametrize("place", sorted({kill.place for kill in CASES.values()}))
 def test_the_places_of_the_kills_exist(place):
     """A renamed function would end a job by an error, and no process would be killed."""
     module, function, call = place.split(":")
@@ -115,21 +135,22 @@ def test_the_places_of_the_kills_exist(place):
 @pytest.mark.workflow
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
-    place, what, made_anew = CASES[case]
-    from_nothing = made_anew == MADE[0]
-    targets = () if from_nothing or made_anew == "tables" else STAGES
+    kill = CASES[case]
+    from_nothing = kill.made_anew == MADE[0]
     folder = tmp_path / ("some other place" if from_nothing else "study")
-    copy_up_to(undisturbed, folder, made_anew)
+    copy_up_to(undisturbed, folder, kill.made_anew)
     note = tmp_path / "killed at"
-    killed = snakemake(folder, *targets, KILL_AT=place, KILL_WHAT=what, KILL_NOTE=str(note))
-    assert killed.returncode == (-9 if what == "run" else 1), killed.stdout
-    assert note.exists(), f"nothing was killed at {place}:\n{killed.stdout}"
-    assert note.read_text(encoding="utf-8") == place
-    again = snakemake(folder, *targets, cores=1 if from_nothing else 2)
+    killed = snakemake(
+        folder, *kill.targets, KILL_AT=kill.place, KILL_WHAT=kill.what, KILL_NOTE=str(note)
+    )
+    assert killed.returncode == (-9 if kill.what == "run" else 1), killed.stdout
+    assert note.exists(), f"nothing was killed at {kill.place}:\n{killed.stdout}"
+    assert note.read_text(encoding="utf-8") == kill.place
+    again = snakemake(folder, *kill.targets, cores=1 if from_nothing else 2)
     assert again.returncode == 0, again.stdout
     found, expected = outcome(folder), outcome(undisturbed)
-    assert found == (expected if not targets else {name: expected[name] for name in found})
-    assert {target.removeprefix("results/") for target in targets} <= set(found)
+    assert found == (expected if not kill.targets else {name: expected[name] for name in found})
+    assert {target.removeprefix("results/") for target in kill.targets} <= set(found)
     resumed = [
         path.parent.name
         for path in (folder / "results/logs").rglob("*.log")
