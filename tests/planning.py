@@ -12,15 +12,17 @@ from functools import cache
 from pathlib import Path
 
 _LOADED = """
-import json, os, sys
+import gc, json, os, sys
 from pathlib import Path
 import fkd
 from fkd.study.code import Library
-from snakemake.cli import main
+from snakemake.cli import get_argument_parser, main
 
+get_argument_parser()  # loads the plugins
 library = Library(Path(fkd.__file__).parent)
 for script in sorted(Path("workflow/scripts").glob("*.py")):
     library.digest(script)
+gc.freeze()  # the forks look for garbage in what they make alone
 for line in sys.stdin:
     folder, arguments, said = json.loads(line)
     if (child := os.fork()) == 0:

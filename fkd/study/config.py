@@ -56,7 +56,8 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
         If a key is unknown, has a value of a wrong type or contradicts other keys. The message
         names every such key and what was expected.
     """
-    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    # The schema is long, and it is read before each run.
+    rules = yaml.load(Path(schema).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     config = _without_dropped(_choose_size(deepcopy(dict(config))))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
