@@ -152,19 +152,19 @@ def test_a_terminal_shows_a_line_for_each_stage(study):
     assert status == 0, shown
     lines = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", shown)]
     assert (
-        "19 jobs on 2 cores. How long they take is known after a first run in this folder." in lines
+        "20 jobs on 2 cores. How long they take is known after a first run in this folder." in lines
     )
     stages = re.findall(r"^(\w+) +(\d+) jobs? +(?:\d+ min )?\d+ s *$", "\n".join(lines), re.M)
     assert ("write_hypertext", "4") in stages and ("evaluate_wd", "1") in stages
-    assert len(stages) == len(dict(stages)) == 17  # with the target `all`
-    assert any(re.match(r"\w+: +\d+%\|.* \d+/20 ", line) for line in lines)
+    assert len(stages) == len(dict(stages)) == 18  # with the target `all`
+    assert any(re.match(r"\w+: +\d+%\|.* \d+/21 ", line) for line in lines)
     for said in ("Select jobs", "Finished jobid", "Reason:", "steps ("):
         assert said not in shown
     last = [line for line in lines if line.strip()]
     assert any(line.startswith("Lowest on mine, NREF 3: theirs, EER") for line in last)
     # The log of the run has what Snakemake says of every job.
     (log,) = (study / ".snakemake/log").glob("*.log")
-    assert log.read_text(encoding="utf-8").count("Finished jobid") == 20
+    assert log.read_text(encoding="utf-8").count("Finished jobid") == 21
     assert (study / "results/README.md").read_text(encoding="utf-8").startswith("# The results")
 
 
