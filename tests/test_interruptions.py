@@ -93,17 +93,20 @@ def copy_up_to(folder: Path, to: Path, made_anew: str) -> None:
 
 @dataclass(frozen=True)
 class Kill:
-    """Where the kill comes, what it ends, from which results on the study is made anew, and up to which."""
+    """Where the kill comes, what it ends, from which results on the study is made anew, and up to which;
+    and the cores on which it goes on."""
 
     place: str
     what: str
     made_anew: str
     targets: tuple[str, ...] = ()
+    cores: int = 2
 
 
 CASES = {
-    # This one goes on with one core, in a folder of another name.
-    "drawing pages, between two": Kill("fkd.synthesis.handwriting:draw_page:3", "job", "synthetic"),
+    "drawing pages, between two": Kill(
+        "fkd.synthesis.handwriting:draw_page:3", "job", "synthetic", cores=1
+    ),
     "caching, inside a shard": Kill(
         "fkd.training.targets:rooted_trees:2", "job", "teacher", WEIGHTS
     ),
@@ -136,8 +139,7 @@ def test_the_places_of_the_kills_exist(place):
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case, led_to):
     kill = CASES[case]
-    from_nothing = kill.made_anew == MADE[0]
-    folder = tmp_path / ("some other place" if from_nothing else "study")
+    folder = tmp_path / "some other place"
     copy_up_to(undisturbed, folder, kill.made_anew)
     note = tmp_path / "killed at"
     killed = snakemake(
@@ -146,7 +148,7 @@ def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case
     assert killed.returncode == (-9 if kill.what == "run" else 1), killed.stdout
     assert note.exists(), f"nothing was killed at {kill.place}:\n{killed.stdout}"
     assert note.read_text(encoding="utf-8") == kill.place
-    again = snakemake(folder, *kill.targets, cores=1 if from_nothing else 2)
+    again = snakemake(folder, *kill.targets, cores=kill.cores)
     assert again.returncode == 0, again.stdout
     found, expected = outcome(folder), outcome(undisturbed)
     assert found == (expected if not kill.targets else {name: expected[name] for name in found})
@@ -156,10 +158,11 @@ def test_the_same_command_ends_with_the_same_results(undisturbed, tmp_path, case
         for path in (folder / "results/logs").rglob("*.log")
         if "resuming after epoch" in path.read_text()
     ]
-    led_to("killed by SIGKILL", case, "the same tables and weights from the same command")
-    if from_nothing:
-        case = "one core, another folder"
-        led_to("run otherwise", case, "the same tables, figures and weights")
+    same = "weights" if kill.targets == WEIGHTS else "tables and weights"
+    led_to("killed by SIGKILL", case, f"the same {same} from the same command")
+    if kill.cores == 1:
+        outcomes = "the same tables, figures and weights"
+        led_to("run otherwise", "one core, another folder", outcomes)
     if "inside the second epoch" in case:
         assert resumed, "no student went on from its checkpoint"
 
