@@ -181,6 +181,7 @@ def test_other_resources_and_another_profile_redo_nothing(study):
 
 def test_a_cancelled_run_leaves_no_job_behind(cluster, tmp_path):
     before = len(jobs())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a command behind & ignores it
     run = snakemake(tmp_path / "cancelled", "slurm", *QUICK)
     said, submitted = [], 0
     for line in run.stdout:
