@@ -229,6 +229,8 @@ def initialize(
     generator : torch.Generator, optional
         The source of the random numbers.
     """
+    if next(network.parameters()).is_meta:
+        return  # there is nothing to draw, and PyTorch would load its compiler for it
     draw = {
         "he": lambda weight: nn.init.kaiming_normal_(
             weight, nonlinearity="relu", generator=generator

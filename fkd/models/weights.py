@@ -107,8 +107,9 @@ def load(path: Path | str) -> tuple[Network, dict]:
         raise FkdError(f"{path}: its metadata build no network ({error!r}).") from None
     tensors = {name: v for name, v in tensors.items() if not name.startswith(BESIDE)}
     check_tensors(network, tensors, path)
-    network.to_empty(device="cpu")
-    network.load_state_dict(tensors)
+    types = {name: value.dtype for name, value in network.state_dict().items()}
+    tensors = {name: value.to(types[name], copy=True) for name, value in tensors.items()}
+    network.load_state_dict(tensors, assign=True)
     return network.eval(), about
 
 
