@@ -62,6 +62,7 @@ STAGES = {
     "random_student": "fkd.training.stages.random_student",
     "train_student": "fkd.training.stages.train_student",
     "train_siamese": "fkd.training.siamese.train_siamese",
+    "fit_whitening": "fkd.models.whitening.fit_whitening",
     "export_onnx": "fkd.models.export.export_onnx",
     "ship_model": "fkd.models.shipped.ship_model",
     "export_siamese": "fkd.models.export.export_siamese",
@@ -115,7 +116,7 @@ GROUPS = {
     "draw_signatures": "Signatures",
     "train_teacher": "Teacher",
     "random_student": "Students",
-    "export_onnx": "Evaluation of models",
+    "fit_whitening": "Evaluation of models",
     "compare_models": "Results",
 }
 """The headings of the list of commands and stages, by the first one below each heading."""

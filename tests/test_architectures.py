@@ -60,7 +60,7 @@ def signet(layers, x):
     x = maps["conv2"] = conv(x, 2, padding=2)
     x = F.max_pool2d(x, 3, 2)
     x = maps["conv3"] = conv(x, 3, padding=1)
-    x = conv(x, 4, padding=1)
+    x = maps["conv4"] = conv(x, 4, padding=1)
     x = maps["conv5"] = conv(x, 5, padding=1)
     x = in_order(F.max_pool2d(x, 3, 2))
     for number in (1, 2):

@@ -442,7 +442,7 @@ REFUSED = {
     "a map that no network has": (
         {"geometry": {"connections": {"signet": {"conv22": "conv2"}}}},
         "connections.signet.conv22: the teacher, signet, has no map conv22; it has conv1, conv2, "
-        "conv3, conv5; did you mean conv2?",
+        "conv3, conv4, conv5; did you mean conv2?",
     ),
     "guidance by a map that the teacher lacks": (
         {"students": {"mine": {"architecture": "signet", "geometry": {"conv7": 1}}}},

@@ -19,6 +19,7 @@ from fkd.models.headed import Headed
 from fkd.models.joining import join, opset_of, raised
 from fkd.models.narrowing import Precision, narrow
 from fkd.models.siamese import SiameseNetwork, load_siamese
+from fkd.models.whitening import Whitened, whitened
 from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
 
@@ -32,11 +33,18 @@ TOLERANCE_OF_OTHERS = 1e-4
 CHECKED_BATCHES = (1, 4, 7)
 
 
-def export_onnx(*, weights: Path, out: Path, name: str, precision: Precision = "float32") -> None:
+def export_onnx(
+    *,
+    weights: Path,
+    out: Path,
+    name: str,
+    precision: Precision = "float32",
+    whitening: Path | None = None,
+) -> None:
     """Export a network without its classifier as ONNX, and check it against PyTorch.
 
     The input is ``image`` (batch, 1, 150, 220), float32 in [0, 1], with bright ink on black. The
-    output is ``feature`` (batch, F), float32.
+    output is ``feature`` (batch, F), float32: the response, or a whitened feature map.
 
     Parameters
     ----------
@@ -48,6 +56,8 @@ def export_onnx(*, weights: Path, out: Path, name: str, precision: Precision = "
         The model's name in the study.
     precision : {"float32", "float16", "int8"}
         What the weights are stored as, see :func:`fkd.models.narrowing.narrow`.
+    whitening : Path, optional
+        The shard by :func:`fkd.models.whitening.fit_whitening` of this network.
 
     Raises
     ------
@@ -56,16 +66,19 @@ def export_onnx(*, weights: Path, out: Path, name: str, precision: Precision = "
         :data:`TOLERANCES`.
     """
     network, about = models.load(weights)
+    describing = whitened(network, whitening) if whitening else network
     described = {
         **_described(name, network, about, precision),
         "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
-        "output": f"feature: float32 (batch, {network.settings['features']})",
+        "output": f"feature: float32 (batch, {_length(describing)})",
     }
-    model = _exported(network, network, ["image"], "feature", described)
+    if isinstance(describing, Whitened):
+        described["whitened"] = json.dumps(describing.about | {"elements": _length(describing)})
+    model = _exported(describing, network, ["image"], "feature", described)
     narrow(model, precision)
     with writing(out) as part:
         onnx.save(model, part)
-        check_onnx(part, network, tolerance=_tolerance(network, precision))
+        check_onnx(part, describing, tolerance=_tolerance(network, precision))
 
 
 def export_siamese(*, weights: Path, out: Path, name: str) -> None:
@@ -101,6 +114,13 @@ def export_siamese(*, weights: Path, out: Path, name: str) -> None:
     with writing(out) as part:
         onnx.save(model, part)
         check_onnx(part, network, ["first", "second"], "score", _tolerance(network.embedding))
+
+
+def _length(describing: models.Network | Whitened) -> int:
+    """Tell the number of elements of a model's features."""
+    if isinstance(describing, Whitened):
+        return describing.center.numel()
+    return describing.settings["features"]
 
 
 class _TwoPasses(torch.nn.Module):

@@ -35,7 +35,8 @@ def read_description(path: Path | str) -> dict[str, Any]:
     -------
     dict of str to Any
         ``name``, ``architecture`` and its label ``network``, ``parameters``, ``settings``,
-        ``trained_with``, and ``input`` and ``output`` in words.
+        ``trained_with``, ``whitened`` (the map and the set, or None for a response), and ``input``
+        and ``output`` in words.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def read_description(path: Path | str) -> dict[str, Any]:
         about: dict[str, Any] = {entry.key: entry.value for entry in model.metadata_props}
         about |= {key: json.loads(about[key]) for key in ("settings", "trained_with")}
         about |= {"parameters": int(about["parameters"])}
+        about |= {"whitened": json.loads(about.get("whitened", "null"))}
         about |= {"network": architecture_of(about["architecture"]).label}
         return {key: about[key] for key in (*about, "name", "input", "output")}
     except Exception as error:  # damaged and foreign files can fail in many ways

@@ -126,8 +126,13 @@ def ship_model(*, results: Path, out: Path = FOLDER) -> None:
 
 def _refuse_people(settings: dict[str, Any]) -> None:
     """Refuse a teacher that has seen signatures of people."""
-    learned = settings["teacher"]["development"]
-    of_people = [name for name in learned if settings["signatures"][name]["layout"] != SYNTHETIC]
+    whitening = settings["export"].get("whitening")
+    learned = settings["teacher"]["development"] + [whitening["signatures"]] * bool(whitening)
+    of_people = [
+        name
+        for name in dict.fromkeys(learned)
+        if settings["signatures"][name]["layout"] != SYNTHETIC
+    ]
     if settings["teacher"]["weights"] or of_people:
         raise FkdError(
             "The teacher has learned from signatures of people "

@@ -190,13 +190,24 @@ def _facts(path: Path, about: Mapping[str, Any], license: str | None) -> str:
     facts = {
         "network": f"{network}, {settings['width']:g} times the published channels",
         "parameters": f"{about['parameters']:,}",
-        "feature": f"{settings['features']:,} elements",
+        "feature": _feature(about),
         "file": f"{code_markdown(path.name)}, {path.stat().st_size / 1e6:.1f} MB, "
         f"weights as {about['weights']}, SHA-256 `{checksum}`",
         "made by": f"fkd {__version__}",
         "license": escape_markdown(license or NOT_STATED),
     }
     return "\n".join(f"- {key}: {value}" for key, value in facts.items())
+
+
+def _feature(about: Mapping[str, Any]) -> str:
+    """Say what a model's features are."""
+    if not about["whitened"]:
+        return f"{about['settings']['features']:,} elements"
+    source, signatures = about["whitened"]["map"] or "its response", about["whitened"]["set"]
+    return (
+        f"{about['whitened']['elements']:,} elements, {source} averaged over cells and whitened "
+        f"within the writers of {escape_markdown(signatures)}"
+    )
 
 
 def _use(name: str) -> str:

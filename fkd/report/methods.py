@@ -26,7 +26,7 @@ from fkd.report.wording import (
 from fkd.storage.atomic import writing
 from fkd.study.markup import escape_markdown
 from fkd.study.models import in_order, label, network_label
-from fkd.study.parts import ARCHITECTURES
+from fkd.study.parts import ARCHITECTURES, CELLS, SHRINKAGE
 from fkd.study.provenance import PACKAGES
 from fkd.study.siamese import Siamese, siamese_of
 from fkd.study.students import PAPER, Student, students_of
@@ -231,7 +231,25 @@ def _training(config: Mapping, rows: pd.DataFrame, students: Mapping[str, Studen
         f"{start[networks['initialization']]}, all at random from seed "
         f"{escape_markdown(', '.join(seeds))}."
     )
-    return " ".join(parts)
+    return " ".join([*parts, *_whitening(config)])
+
+
+def _whitening(config: Mapping) -> list[str]:
+    """Say by which feature maps models describe signatures, if not by their responses."""
+    whitening = config["export"]["whitening"]
+    if not whitening:
+        return []
+    rows, columns = CELLS
+    maps = [
+        f"{name} of {escape_markdown(network_label(network))}"
+        for network, name in whitening["maps"].items()
+    ]
+    what = f"{joined(maps)}, averaged over {rows} x {columns} cells" if maps else "their responses"
+    return [
+        f"Models describe signatures by {what}, centered and whitened cell by cell within the "
+        f"writers of {escape_markdown(whitening['signatures'])}, genuine signatures and forgeries "
+        f"apart (shrinkage {SHRINKAGE:g}), and scaled to equal length."
+    ]
 
 
 def _unpublished_student(name: str, student: Student, config: Mapping) -> str:

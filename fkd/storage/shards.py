@@ -51,6 +51,8 @@ DECLARED: dict[str, tuple[str, int]] = {
     "nac": ("float", 2),
     **dict.fromkeys(("first", "second", "part"), ("integer", 1)),
     "forged": ("bool", 1),
+    "center": ("float", 2),
+    "matrix": ("float", 3),
 }
 """The type and the number of axes of each array, in all kinds of shards.
 

@@ -186,6 +186,7 @@ def _impossible_data(config: dict[str, Any]) -> Iterator[str]:
                     "development writers are never evaluation writers"
                 )
     yield from _impossible_verifiers(config)
+    yield from _impossible_whitening(config)
     for name, protocols in tested.items():
         counts = _counts_per_writer(sets[name]) if name in sets else {}
         numbers = [number for protocol in protocols for number in protocol["references"]]
@@ -246,6 +247,35 @@ def _impossible_verifiers(config: Mapping[str, Any]) -> Iterator[str]:
                     f"evaluation.development: {name} has writers of evaluation.sets.{other}; "
                     "thresholds are never set on judged writers"
                 )
+
+
+def _impossible_whitening(config: Mapping[str, Any]) -> Iterator[str]:
+    """Report a set within whose writers nothing can be whitened, and maps that no network has."""
+    whitening, sets = config["export"]["whitening"], config["signatures"]
+    if not whitening:
+        return
+    name = whitening["signatures"]
+    if name not in sets:
+        yield f"export.whitening.signatures: {name} is none of `signatures`: {', '.join(sets)}"
+        return
+    evaluation = config["evaluation"]
+    uses = [(f"evaluation.sets.{other}", other) for other in evaluation["sets"]]
+    uses += [("evaluation.development", other) for other in evaluation["development"]]
+    for use, other in uses:
+        if other in sets and _share_writers(sets[name], sets[other], config["data"]):
+            yield (
+                f"export.whitening.signatures: {name} has writers of {use}; models are whitened on "
+                "none of the writers on whom thresholds are set or rates are measured"
+            )
+    for network, feature_map in whitening["maps"].items():
+        known = ARCHITECTURES[network].map_sizes if network in ARCHITECTURES else None
+        if known is None:
+            yield f"export.whitening.maps: {network} is none of {', '.join(ARCHITECTURES)}"
+        elif feature_map not in known:
+            yield (
+                f"export.whitening.maps.{network}: {feature_map} is none of its maps: "
+                f"{', '.join(known) or 'it has none'}"
+            )
 
 
 def _counted_twice(

@@ -87,6 +87,12 @@ class Architecture:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+CELLS = (3, 5)
+"""The rows and columns of cells over which a whitened map is averaged, those of SigNet's last map."""
+
+SHRINKAGE = 0.3
+"""The share of the mean variance that whitening adds to the variance in each direction."""
+
 ARCHITECTURES = Registry(Architecture, "network")
 """The networks, by their names in a config."""
 
@@ -111,7 +117,11 @@ ARCHITECTURES.register(
     Architecture(
         label="SigNet",
         network="fkd.models.signet.SigNet",
-        map_sizes={"conv1": (35, 53), "conv2": (17, 26), "conv3": (8, 12), "conv5": (8, 12)},
+        map_sizes={
+            "conv1": (35, 53),
+            "conv2": (17, 26),
+            **dict.fromkeys(("conv3", "conv4", "conv5"), (8, 12)),
+        },
         initialization=("he", "he"),
         connections={"conv2": "conv2", "conv5": "conv5", "conv3": "conv3"},
     ),

@@ -155,7 +155,18 @@ class Study:
         """The names of all sets that are used: to judge models, or to learn or set thresholds."""
         development = {*self.development, *self.settings["evaluation"]["development"]}
         drawn = {self.settings["pairs"][name]["signatures"] for name in self.pairs} - {None}
-        return sorted({*self.judged, *development, *drawn})
+        return sorted({*self.judged, *development, *drawn, *self.whitening_sets})
+
+    @property
+    def whitening_sets(self) -> list[str]:
+        """The name of the set within whose writers models are whitened; none as published."""
+        whitening = self.settings["export"]["whitening"]
+        return [whitening["signatures"]] if whitening else []
+
+    @property
+    def whitened_maps(self) -> dict[str, str]:
+        """The feature map by which each kind of network describes signatures."""
+        return (self.settings["export"]["whitening"] or {}).get("maps", {})
 
     @property
     def pairs(self) -> list[str]:

@@ -2,15 +2,43 @@
 
 Requires: the weights of teacher and students, the ONNX files or features of `models`, and
 results/signatures/{name}.h5.
-Gives: results/models/{model}.onnx, results/features, results/scores and results/metrics,
+Gives: results/whitening, results/models/{model}.onnx, results/features, results/scores and results/metrics,
 results/differences, the
 tables results/tables/eer.csv and eer.md, and results/tables/run_times.csv and run_times.md.
 """
 
 
+rule fit_whitening:
+    input:
+        weights=model_weights,
+        signatures=[f"results/signatures/{name}.h5" for name in study.whitening_sets],
+    output:
+        "results/whitening/{model}.h5",
+    log:
+        "results/logs/fit_whitening/{model}.log",
+    benchmark:
+        "results/benchmarks/fit_whitening/{model}.tsv"
+    group:
+        "model"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        code=code_of("fit_whitening", networks=lambda w: [w.model]),
+        maps=study.whitened_maps,
+    message:
+        "Measuring how signatures of a writer differ for {wildcards.model}"
+    script:
+        "../scripts/fit_whitening.py"
+
+
 rule export_onnx:
     input:
-        model_weights,
+        weights=model_weights,
+        whitening=["results/whitening/{model}.h5" for _ in study.whitening_sets],
     output:
         "results/models/{model}.onnx",
     log:
