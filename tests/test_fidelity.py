@@ -75,7 +75,7 @@ PUBLISHED = {
         "cedar": {"layout": "cedar", "threshold": "image", "resolution": None},
     },
     "networks": {"width": 1.0, "features": 2048, "initialization": "code"},
-    "export": {"precision": "float32"},
+    "export": {"precision": "float32", "whitening": None},
     "teacher": {
         "weights": "signet.pth",
         "development": [],

@@ -15,6 +15,8 @@ from fkd.models.network import as_input
 from fkd.models.onnx_file import read_description
 from fkd.models.whitening import fit_whitening, whitened
 from fkd.preprocess import center_crop
+from fkd.report.deviations import deviations
+from fkd.report.methods import _whitening as whitening_in_words
 from fkd.storage import shards
 from fkd.study.config import complete
 from fkd.study.parts import SHRINKAGE, Networks
@@ -165,3 +167,16 @@ def test_each_exported_model_is_whitened(tmp_path):
     assert status == 0, output
     jobs = plan(output)
     assert jobs["fit_whitening"] == jobs["export_onnx"] > 1
+
+
+def test_the_methods_say_so():
+    config = complete(
+        settings(signatures="development", maps={"signet": "conv4"}),
+        ROOT / "workflow/schemas/config.schema.yaml",
+    ).settings
+    (text,) = whitening_in_words(config)
+    assert "by conv4 of SigNet, averaged over 3 x 5 cells" in text
+    assert "within the writers of development" in text
+    found = deviations(config, ROOT / "workflow/schemas/config.schema.yaml")
+    assert any("signatures by conv4, whitened (`export.whitening`)" in line for line in found)
+    assert whitening_in_words(config | {"export": {"whitening": None}}) == []

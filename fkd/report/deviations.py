@@ -28,7 +28,7 @@ of them.
 """
 
 _UNLISTED_ANYWHERE = ("path", "compile", "draw", "weights", "development", "architecture")
-_UNLISTED_ANYWHERE += ("every_seed", "verifiers")
+_UNLISTED_ANYWHERE += ("every_seed", "verifiers", "whitening")
 """Keys that it skips for the same reasons, however deep they are."""
 
 _OWNERS = {("teacher", "training"): "the teacher's ", ("training",): "the students' "}
@@ -45,7 +45,7 @@ _NAMES = {
     "milestones": "epochs after which the learning rate is divided",
     "momentum": "momentum",
     "nesterov": "momentum of Nesterov's kind",
-    "precision": "precision of training",
+    "precision": "precision",
     "radius": "radius of neighborhoods, in hops",
     "schedule": "schedule of the learning rate",
     "weight_decay": "weight decay",
@@ -100,7 +100,7 @@ def deviations_of_sets(config: Mapping[str, Any], rows: pd.DataFrame) -> list[st
 
 
 def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the text, the teacher's training data and the protocols of verification."""
+    """Compare the text, the teacher's training data, the descriptions and the protocols."""
     layout = config["pages"] and config["pages"]["layout"]
     if layout and layout != PUBLISHED_TEXT:
         ours, published = TEXT_NAMES.get(layout, layout), TEXT_NAMES[PUBLISHED_TEXT]
@@ -111,6 +111,12 @@ def _of_data(config: Mapping[str, Any]) -> Iterator[str]:
             f"The teacher, {network_label(teacher['architecture'])}, was "
             f"trained on {escape_markdown(joined(teacher['development']))}; published, SigNet as its "
             "authors trained it."
+        )
+    if whitening := config["export"]["whitening"]:
+        maps = joined(whitening["maps"].values()) or "their response"
+        yield (
+            f"Models describe signatures by {maps}, whitened (`export.whitening`); published, by "
+            "their response as it is."
         )
     judged = config["evaluation"]["sets"]
     if set(judged) != set(SETS):

@@ -8,7 +8,7 @@ from fkd.models.whitening import fit_whitening
 with stage(snakemake.log[0], snakemake.config["plugins"]):
     fit_whitening(
         weights=Path(snakemake.input.weights),
-        signatures=Path(snakemake.input.signatures),
+        signatures=Path(*snakemake.input.signatures),
         out=Path(snakemake.output[0]),
         maps=snakemake.params.maps,
         threads=snakemake.threads,
