@@ -89,6 +89,7 @@ def finished(tmp_path):
         (results / "verifiers/cosine" / path.name).write_bytes(path.read_bytes())
     settings = {
         "teacher": {"development": ["drawn"], "weights": None},
+        "export": {"whitening": {"signatures": "drawn"}},
         "signatures": {"drawn": {"layout": "synthetic"}, "real": {"layout": "folder"}},
         "size": "shipped",
     }
@@ -98,9 +99,9 @@ def finished(tmp_path):
     return results
 
 
-def change(results, **teacher):
+def change(results, part="teacher", **settings):
     run = json.loads((results / "run.json").read_text())
-    run["settings"]["teacher"] |= teacher
+    run["settings"][part] |= settings
     (results / "run.json").write_text(json.dumps(run))
 
 
@@ -122,6 +123,10 @@ def test_what_may_not_ship_is_refused(finished, tmp_path):
     with pytest.raises(FkdError, match=r"signatures of people \(signet\.pth\)"):
         ship_model(**given)
     change(finished, weights=None)
+    change(finished, "export", whitening={"signatures": "real"})
+    with pytest.raises(FkdError, match=r"signatures of people \(real\)"):
+        ship_model(**given)
+    change(finished, "export", whitening=None)
     model = finished / "models/teacher.onnx"
     content = model.read_bytes()
     model.write_bytes(bytes(LARGEST + 1))

@@ -126,8 +126,8 @@ def ship_model(*, results: Path, out: Path = FOLDER) -> None:
 
 def _refuse_people(settings: dict[str, Any]) -> None:
     """Refuse a teacher that has seen signatures of people."""
-    whitening = settings["export"].get("whitening")
-    learned = settings["teacher"]["development"] + [whitening["signatures"]] * bool(whitening)
+    whitening = settings["export"]["whitening"]
+    learned = settings["teacher"]["development"] + ([whitening["signatures"]] if whitening else [])
     of_people = [
         name
         for name in dict.fromkeys(learned)
