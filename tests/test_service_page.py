@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -69,9 +70,13 @@ class Page:
             field.click() if value is True else field.send_keys(value)
         main = self.find("main")
         form.find_element(By.TAG_NAME, "button").click()
-        WebDriverWait(self.browser, 30).until(staleness_of(main))
-        WebDriverWait(self.browser, 30).until(lambda _: self.find("main").is_displayed())
+        self.until(staleness_of(main))
+        self.until(lambda _: self.find("main").is_displayed())
         return self
+
+    def until(self, holds):
+        """Wait for a condition. Asked amid a change of pages, the driver may fail in any way."""
+        WebDriverWait(self.browser, 30, ignored_exceptions=[WebDriverException]).until(holds)
 
     def sign_in(self, key):
         return self.open("/sign-in").send("/sign-in", key=key)
@@ -135,9 +140,7 @@ def test_the_way_of_a_clerk(page, service, made, tmp_path):
     rows = page.browser.find_elements(By.CSS_SELECTOR, "[aria-labelledby=history] tbody tr")
     assert len(rows) == 1
     page.find("[aria-label='Remove reference 1']").click()
-    WebDriverWait(page.browser, 30).until(
-        lambda _: len(page.browser.find_elements(By.CSS_SELECTOR, "ol li")) == 2
-    )
+    page.until(lambda _: len(page.browser.find_elements(By.CSS_SELECTOR, "ol li")) == 2)
     page.open("/audit")
     assert "none of them changed" in page.text() and "reference.removed" in page.text()
     page.keep("service_audit", tmp_path)
@@ -146,7 +149,7 @@ def test_the_way_of_a_clerk(page, service, made, tmp_path):
     page.send("/erase", sure=True)
     assert "was erased" in page.text()
     page.find("header form button").click()
-    WebDriverWait(page.browser, 30).until(lambda _: "API key" in page.text())
+    page.until(lambda _: "API key" in page.text())
     page.open("/customers")
     assert "API key" in page.text()
     assert faults(page) == []
@@ -187,7 +190,7 @@ def test_the_page_is_usable_by_keyboard(page, service, made):
     service.enroll(customer, made.genuine(1)[:1])
     page.open("/sign-in")
     page.browser.switch_to.active_element.send_keys(service.keys["all"], Keys.ENTER)
-    WebDriverWait(page.browser, 30).until(lambda _: "Customers" in page.text())
+    page.until(lambda _: "Customers" in page.text())
     page.open(f"/customers/{customer}")
     seen = []
     for _ in range(20):
@@ -201,7 +204,7 @@ def test_the_page_is_usable_by_keyboard(page, service, made):
             focused.send_keys(Keys.ENTER)
             break
     assert seen[0] == "Skip to the content" and "image" in seen and "prior" in seen
-    WebDriverWait(page.browser, 30).until(lambda _: "Match score" in page.find("#answer").text)
+    page.until(lambda _: "Match score" in page.find("#answer").text)
 
 
 def test_the_page_is_readable_on_a_phone(page, service, made):
@@ -230,7 +233,7 @@ def test_the_page_works_without_scripts(page, service, made):
         form = page.find("form[action$='/verify']")
         form.find_element(By.NAME, "image").send_keys(str(made.genuine(1)[1]))
         form.find_element(By.TAG_NAME, "button").click()
-        WebDriverWait(page.browser, 30).until(lambda _: "Match score" in page.text())
+        page.until(lambda _: "Match score" in page.text())
         assert page.browser.current_url.endswith("/verify")
     finally:
         page.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
