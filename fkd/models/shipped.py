@@ -29,7 +29,7 @@ than the model."""
 def shipped(folder: Path = FOLDER) -> Path:
     """Name the ONNX file of the model that ships with the package.
 
-    It describes a signature by 512 elements; ``teacher.md`` beside it is its card.
+    It describes a signature by 2,160 elements; ``teacher.md`` beside it is its card.
 
     Parameters
     ----------
