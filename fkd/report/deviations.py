@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from fkd.report.data import SIGNATURES
 from fkd.report.published import SETS, TESTS, Judged, difference
 from fkd.report.wording import TEXT_NAMES, joined
+from fkd.study.config import read_schema
 from fkd.study.markup import escape_markdown
 from fkd.study.models import network_label
 from fkd.study.students import PAPER, Student
@@ -139,7 +139,7 @@ def _tests(counts: tuple[int, int]) -> str:
 
 def _of_settings(config: Mapping[str, Any], schema: Path) -> Iterator[str]:
     """Compare each remaining setting with its default in the schema."""
-    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    rules = read_schema(schema)
     for path, rule, published, value in _leaves(config, rules, rules.get("$defs", {}), {}):
         is_unlisted = path[0] in _UNLISTED or set(path) & set(_UNLISTED_ANYWHERE)
         # An imported teacher is not trained, so its recipe does not matter.

@@ -31,6 +31,22 @@ _Validator = validators.extend(
 )
 
 
+def read_schema(path: Path) -> dict[str, Any]:
+    """Read the config's schema, fast, because it is long and read before each run.
+
+    Parameters
+    ----------
+    path : Path
+        The schema, YAML.
+
+    Returns
+    -------
+    dict of str to Any
+        The rules.
+    """
+    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+
+
 def complete(config: Mapping[str, Any], schema: Path) -> Study:
     """Check a config and fill in the settings that it omits.
 
@@ -56,8 +72,7 @@ def complete(config: Mapping[str, Any], schema: Path) -> Study:
         If a key is unknown, has a value of a wrong type or contradicts other keys. The message
         names every such key and what was expected.
     """
-    # The schema is long, and it is read before each run.
-    rules = yaml.load(Path(schema).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    rules = read_schema(schema)
     config = _without_dropped(_choose_size(deepcopy(dict(config))))
     validator = _Validator(rules)
     problems = [text for error in validator.iter_errors(config) for text in _explain(error)]
