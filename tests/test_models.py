@@ -93,6 +93,7 @@ def test_the_published_sizes_of_maps():
         "conv1": (96, 35, 53),
         "conv2": (256, 17, 26),
         "conv3": (384, 8, 12),
+        "conv4": (384, 8, 12),
         "conv5": (256, 8, 12),
     }
     assert feature.shape == (1, 2048)

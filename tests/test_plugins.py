@@ -165,8 +165,8 @@ def test_texts_name_the_plugin_and_the_words(mine):
 
 
 REFUSED_CONFIGS = {
-    "students.mine.maps.weights.conv4: the teacher, signet, has no map conv4": {
-        "maps": {"loss": "attention", "weights": {"conv4": 1.0}}
+    "students.mine.maps.weights.conv6: the teacher, signet, has no map conv6": {
+        "maps": {"loss": "attention", "weights": {"conv6": 1.0}}
     },
     "students.mine.maps.0.weights.conv5: not connected": {
         "maps": [{"loss": "attention", "weights": {"conv5": 1.0}}]
