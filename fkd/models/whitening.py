@@ -148,18 +148,17 @@ def fit_whitening(
         raise FkdError(
             f"{weights}: its network has no feature map {feature_map!r}; it has {known}."
         )
-    shard = shards.read(signatures, "signatures", ["image", "writer", "forgery"])
-    images = center_crop(shard["image"])
-    writers = np.unique(shard["writer"], return_inverse=True)[1]
-    classes = np.unique(2 * writers + shard["forgery"], return_inverse=True)[1]
-    sizes = np.bincount(classes)
-    if sizes.max(initial=0) < 2:
-        raise FkdError(f"{signatures}: no writer has two signatures that could differ.")
-    with torch.inference_mode():
-        parts = [
-            cells(network, feature_map, as_input(images[start : start + batch])).numpy()
-            for start in tqdm(range(0, len(images), batch), desc="images", unit="batch")
-        ]
+    with shards.opened(signatures, "signatures", ["image", "writer", "forgery"]) as shard:
+        writers = np.unique(shard.rows("writer"), return_inverse=True)[1]
+        classes = np.unique(2 * writers + shard.rows("forgery"), return_inverse=True)[1]
+        sizes = np.bincount(classes)
+        if sizes.max(initial=0) < 2:
+            raise FkdError(f"{signatures}: no writer has two signatures that could differ.")
+        name, parts = shard.attributes["set"], []
+        for start in tqdm(range(0, len(classes), batch), desc="images", unit="batch"):
+            images = center_crop(shard.rows("image", slice(start, start + batch)))
+            with torch.inference_mode():
+                parts.append(cells(network, feature_map, as_input(images)).numpy())
     vectors = np.concatenate(parts)  # (n, P, D)
     center = vectors.mean(axis=0, dtype=np.float64)
     shards.write(
@@ -171,7 +170,7 @@ def fit_whitening(
                 [_whitening(_within(cell, classes, sizes)) for cell in np.moveaxis(vectors, 1, 0)]
             ).astype(np.float32),
         },
-        {"map": feature_map, "set": shard.attributes["set"]},
+        {"map": feature_map, "set": name},
     )
 
 

@@ -203,10 +203,11 @@ def _feature(about: Mapping[str, Any]) -> str:
     """Say what a model's features are."""
     if not about["whitened"]:
         return f"{about['settings']['features']:,} elements"
-    source, signatures = about["whitened"]["map"] or "its response", about["whitened"]["set"]
+    source, signatures = about["whitened"]["map"], about["whitened"]["set"]
+    source = f"{source} averaged over cells and" if source else "its response"
     return (
-        f"{about['whitened']['elements']:,} elements, {source} averaged over cells and whitened "
-        f"within the writers of {escape_markdown(signatures)}"
+        f"{about['whitened']['elements']:,} elements, {source} whitened within the writers of "
+        f"{escape_markdown(signatures)}"
     )
 
 
