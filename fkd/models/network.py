@@ -229,7 +229,7 @@ def initialize(
     generator : torch.Generator, optional
         The source of the random numbers.
     """
-    if next(network.parameters()).is_meta:
+    if any(weight.is_meta for weight in network.parameters()):
         return  # there is nothing to draw, and PyTorch would load its compiler for it
     draw = {
         "he": lambda weight: nn.init.kaiming_normal_(

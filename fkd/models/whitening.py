@@ -155,7 +155,7 @@ def fit_whitening(
         if sizes.max(initial=0) < 2:
             raise FkdError(f"{signatures}: no writer has two signatures that could differ.")
         name, parts = shard.attributes["set"], []
-        for start in tqdm(range(0, len(classes), batch), desc="images", unit="batch"):
+        for start in tqdm(range(0, len(classes), batch), desc="images", unit="batch", disable=None):
             images = center_crop(shard.rows("image", slice(start, start + batch)))
             with torch.inference_mode():
                 parts.append(cells(network, feature_map, as_input(images)).numpy())

@@ -2,9 +2,8 @@
 
 Requires: the weights of teacher and students, the ONNX files or features of `models`, and
 results/signatures/{name}.h5.
-Gives: results/whitening, results/models/{model}.onnx, results/features, results/scores and results/metrics,
-results/differences, the
-tables results/tables/eer.csv and eer.md, and results/tables/run_times.csv and run_times.md.
+Gives: results/whitening, results/models/{model}.onnx, results/features, results/scores and
+results/metrics, results/differences, the tables results/tables/eer.csv and eer.md, and results/tables/run_times.csv and run_times.md.
 """
 
 
