@@ -19,7 +19,7 @@ from fkd.models.headed import Headed
 from fkd.models.joining import join, opset_of, raised
 from fkd.models.narrowing import Precision, narrow
 from fkd.models.siamese import SiameseNetwork, load_siamese
-from fkd.models.whitening import Whitened, whitened
+from fkd.models.whitening import whitened
 from fkd.preprocess import INPUT
 from fkd.storage.atomic import writing
 
@@ -66,14 +66,18 @@ def export_onnx(
         :data:`TOLERANCES`.
     """
     network, about = models.load(weights)
-    describing = whitened(network, whitening) if whitening else network
+    describing: torch.nn.Module = network
+    elements, about_whitening = network.settings["features"], {}
+    if whitening:
+        describing = whitened(network, whitening)
+        elements = describing.about["elements"]
+        about_whitening = {"whitened": json.dumps(describing.about)}
     described = {
         **_described(name, network, about, precision),
         "input": f"image: float32 (batch, 1, {INPUT[0]}, {INPUT[1]}) in [0, 1], ink bright",
-        "output": f"feature: float32 (batch, {_length(describing)})",
+        "output": f"feature: float32 (batch, {elements})",
+        **about_whitening,
     }
-    if isinstance(describing, Whitened):
-        described["whitened"] = json.dumps(describing.about | {"elements": _length(describing)})
     model = _exported(describing, network, ["image"], "feature", described)
     narrow(model, precision)
     with writing(out) as part:
@@ -114,13 +118,6 @@ def export_siamese(*, weights: Path, out: Path, name: str) -> None:
     with writing(out) as part:
         onnx.save(model, part)
         check_onnx(part, network, ["first", "second"], "score", _tolerance(network.embedding))
-
-
-def _length(describing: models.Network | Whitened) -> int:
-    """Tell the number of elements of a model's features."""
-    if isinstance(describing, Whitened):
-        return describing.center.numel()
-    return describing.settings["features"]
 
 
 class _TwoPasses(torch.nn.Module):

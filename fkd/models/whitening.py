@@ -15,6 +15,7 @@ speakers, for each cell by itself, and shrunk by s towards a multiple of the ide
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,8 +41,8 @@ class Whitened(nn.Module):
     network : Network
         The network, in evaluation mode.
     about : dict
-        ``map``, the feature map, or None for the response as a map of one cell; and ``set``, the
-        set of signatures that was measured.
+        ``map``, the feature map, or None for the response as a map of one cell; ``set``, the set
+        of signatures that was measured; and ``elements``, the length of a description.
     center : Tensor, (P, D), float32
         The mean of the vectors of each cell.
     matrix : Tensor, (P, D, D), float32
@@ -52,7 +53,7 @@ class Whitened(nn.Module):
     matrix: Tensor
 
     def __init__(
-        self, network: Network, about: dict[str, str | None], center: Tensor, matrix: Tensor
+        self, network: Network, about: dict[str, Any], center: Tensor, matrix: Tensor
     ) -> None:
         super().__init__()
         self.network, self.about = network, about
@@ -208,5 +209,5 @@ def whitened(network: Network, path: Path) -> Whitened:
     """
     shard = shards.read(path, "whitening", ["center", "matrix"])
     center, matrix = (torch.from_numpy(shard[name]) for name in ("center", "matrix"))
-    about = {key: shard.attributes[key] for key in ("map", "set")}
+    about = {key: shard.attributes[key] for key in ("map", "set")} | {"elements": center.numel()}
     return Whitened(network, about, center, matrix).eval()
