@@ -240,7 +240,10 @@ SETTINGS = {
             "teacher": {"training": {"epochs": 2}},
             "signatures": {"development": {"draw": {"fresh": True}}},
         },
-        {f"{what} the signatures of development.2" for what in ("Drawing", "Preparing")}
+        {
+            "Drawing the signatures of development.2, part 0",
+            "Preparing the signatures of development.2",
+        }
         | TEACHER
         | trained(*GUIDED),
     ),
@@ -272,7 +275,7 @@ SETTINGS = {
                 "sets": {"more": [{"references": [3], "test_genuine": 3, "test_skilled": 4}]}
             },
         },
-        {"Drawing the signatures of more", "Preparing the signatures of more"}
+        {"Drawing the signatures of more, part 0", "Preparing the signatures of more"}
         | COMPARED
         | judged(*MODELS, name="more")
         | APPEARANCE
@@ -280,7 +283,7 @@ SETTINGS = {
     ),
     "the size of a set": (
         {"signatures": {"synthetic": {"draw": {"writers": 6}}}},
-        {"Drawing the signatures of synthetic", "Preparing the signatures of synthetic"}
+        {"Drawing the signatures of synthetic, part 0", "Preparing the signatures of synthetic"}
         | COMPARED
         | judged(*MODELS)
         | APPEARANCE
@@ -697,8 +700,8 @@ def test_a_line_of_the_preprocessing(project, finished, led_to):
     add_line(project.folder / "fkd/preprocess.py", "prepare")
     jobs, rules = project.plan(targets=STAGES)
     note(led_to, "a line in fkd/preprocess.py, prepare", rules)
-    pages = {"Drawing pages of handwriting", "Listing the pages"}
-    drawn = {f"Drawing the signatures of {name}" for name in ("development", "synthetic")}
+    pages = {"Drawing pages of handwriting, part 0", "Listing the pages"}
+    drawn = {f"Drawing the signatures of {name}, part 0" for name in ("development", "synthetic")}
     untouched = pages | drawn | shards("Cutting pages into stripes") | RANDOM
     assert jobs == finished[1] - untouched
 

@@ -101,10 +101,12 @@ def test_pages_are_the_same_again_whatever_else_is_drawn(tmp_path):
     draw_pages(folder=tmp_path / "a", writers=2, pages=2, lines=2, seed=3)
     draw_pages(folder=tmp_path / "b", writers=2, pages=1, lines=2, seed=3)
     draw_pages(folder=tmp_path / "c", writers=1, pages=1, lines=2, seed=4)
-    a, b, c = (_files(tmp_path / name) for name in "abc")
+    draw_pages(folder=tmp_path / "d", writers=1, pages=2, lines=2, seed=3, first=2)
+    a, b, c, d = (_files(tmp_path / name) for name in "abcd")
     assert list(a) == [f"w00{w}/w00{w}-{p}.png" for w in (1, 2) for p in (1, 2)]
     assert all(a[name] == image for name, image in b.items())
-    assert len(b) == 2
+    assert d == {name: image for name, image in a.items() if name.startswith("w002")}
+    assert len(b) == len(d) == 2
     assert c["w001/w001-1.png"] != a["w001/w001-1.png"]
     assert len(set(a.values())) == 4
 

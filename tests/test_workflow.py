@@ -98,6 +98,41 @@ def test_plan_of_the_default_study(default_plan):
     assert figures == dict.fromkeys(FIGURES | {"figure_siamese", "figure_pairs"}, 1)
 
 
+def test_many_writers_are_drawn_by_several_jobs(tmp_path):
+    draw = {"first": 1001, "writers": 251, "genuine": 2, "skilled": 1}
+    signatures = yaml.safe_load((ROOT / "config.yaml").read_text())["signatures"]
+
+    def drawing(writers):
+        development = {"layout": "synthetic", "draw": draw | {"writers": writers}}
+        study(tmp_path, signatures=signatures | {"development": development})
+
+    def run():
+        status, output = snakemake(tmp_path, name)
+        assert status == 0, output
+        shard = shards.read(tmp_path / name, "signatures", ["writer", "sample", "file"])
+        return [shard[key].tolist() for key in ("writer", "sample", "file")], set(
+            re.findall("Drawing the signatures of (.+)", output)
+        )
+
+    name, folder = "results/signatures/development.h5", "results/synthetic/signatures/development"
+    drawing(251)
+    (writer, sample, file), drawn = run()
+    assert drawn == {"development, part 0", "development, part 1"}
+    assert writer == [str(1001 + number) for number in range(251) for _ in range(3)]
+    assert sample == ["01", "02", "01"] * 251
+    assert file[:3] == [
+        f"0/{kind}.png" for kind in ("genuine/1001-01", "genuine/1001-02", "skilled/1001-01")
+    ]
+    assert file[-1] == "1/skilled/1251-01.png"
+
+    older = tmp_path / folder / "2/genuine/1502-01.png"  # left by a study of more writers
+    draw_signatures(folder=older.parents[1], first=1502, writers=1, genuine=1, skilled=0, seed=1)
+    drawing(252)
+    (writer, _, _), drawn = run()
+    assert drawn == {"development, part 1"}
+    assert len(writer) == 252 * 3 and writer[-1] == "1252"
+
+
 @pytest.mark.parametrize(
     ("name", "compared"),
     [

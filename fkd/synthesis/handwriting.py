@@ -16,7 +16,9 @@ _TIMING = 0.12  # standard deviation of the logarithm of the strokes' durations
 
 
 @checked
-def draw_pages(*, folder: Path, writers: Count, pages: Count, lines: Count, seed: int) -> None:
+def draw_pages(
+    *, folder: Path, writers: Count, pages: Count, lines: Count, seed: int, first: Count = 1
+) -> None:
     """Draw pages of handwriting as ``folder/wWWW/wWWW-P.png``.
 
     Pages look like forms scanned at 300 dpi and cropped to the handwriting: about 2000
@@ -28,20 +30,22 @@ def draw_pages(*, folder: Path, writers: Count, pages: Count, lines: Count, seed
     folder : Path
         The folder to write to.
     writers : int
-        The number of writers, who are numbered from 1.
+        The number of writers.
     pages : int
         The number of pages of each writer, which are numbered from 1.
     lines : int
         The number of lines of text on a page.
     seed : int
         The study's seed.
+    first : int
+        The number of the first writer.
 
     Raises
     ------
     FkdError
         Where one of the numbers is less than 1.
     """
-    for writer in range(1, writers + 1):
+    for writer in range(first, first + writers):
         hand = draw_hand(generator(seed, "page writer", writer))
         for number in range(1, pages + 1):
             image = draw_page(hand, lines, generator(seed, "page", writer, number))

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from functools import cache
 from hashlib import blake2b
 from json import dumps
+from math import ceil
 from pathlib import Path
 from re import escape
 from shutil import copyfile
@@ -63,6 +64,8 @@ PROTOCOLS = {
 }
 
 SHARDS = range(config["shards"])
+# Drawing that many takes half a minute of a core.
+WRITERS_A_JOB = 250
 # The models that the study exports, those that it trains, and those of others: as ONNX files, and
 # by features that were computed elsewhere.
 MODELS = study.models_of(Kind.TEACHER, Kind.STUDENT)
@@ -112,6 +115,7 @@ NETWORK_ENV = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
 
 wildcard_constraints:
     shard=r"\d+",
+    part=r"\d+",
     name=r"[A-Za-z0-9_-]+(\.\d+)?",
     student=r"[A-Za-z0-9_-]+(\.\d+)?",
     model=r"[A-Za-z0-9_-]+(\.\d+)?",
@@ -196,7 +200,7 @@ def data_path(path):
 
 def pages_state():
     """Make the parameter that is a digest of the user's pages; None for drawn pages."""
-    layout, path = pages_source()
+    path = pages_source()[1]
     return None if config["pages"]["layout"] == SYNTHETIC else state_of(path)
 
 
@@ -220,11 +224,46 @@ def set_of(edition):
     return Replicate.of(edition).model
 
 
+def parts_of(draw):
+    """Number the jobs in which writers are drawn, of whom each draws at most WRITERS_A_JOB."""
+    return range(ceil(draw["writers"] / WRITERS_A_JOB))
+
+
+def drawn_in(part, draw):
+    """Collect the settings by which one of these jobs draws its writers."""
+    before = int(part) * WRITERS_A_JOB
+    return draw | {
+        "first": draw.get("first", 1) + before,
+        "writers": min(WRITERS_A_JOB, draw["writers"] - before),
+        "seed": config["seed"],
+    }
+
+
+def drawn_files(pattern, draw):
+    """List the patterns of what is drawn, by job, so that what an older run has left is none of it."""
+    return expand(f"{{part}}/{pattern}", part=parts_of(draw), allow_missing=True)
+
+
 def pages_source():
-    """Return layout and folder of the pages. Drawn pages have one subfolder for each writer."""
+    """Return layout, folder and patterns of the pages."""
     if config["pages"]["layout"] == SYNTHETIC:
-        return "folder", "results/synthetic/pages"
-    return config["pages"]["layout"], data_path(config["pages"]["path"])
+        patterns = drawn_files("{writer}/{page}.png", config["pages"]["draw"])
+        return "folder", "results/synthetic/pages", patterns
+    path = data_path(config["pages"]["path"])
+    return config["pages"]["layout"], path, config["pages"].get("pattern")
+
+
+def drawn_folders(folder, draw):
+    """List what the jobs write that draw the data of a folder."""
+    return expand(f"{folder}/{{part}}", part=parts_of(draw))
+
+
+def pages_inputs():
+    """Give the folder of the pages as an input, or what the jobs write that draw them."""
+    path = pages_source()[1]
+    if config["pages"]["layout"] == SYNTHETIC:
+        return {"drawn": drawn_folders(path, config["pages"]["draw"])}
+    return {"source": path}
 
 
 def signatures_source(name):
@@ -235,8 +274,8 @@ def signatures_source(name):
         return {
             "layout": "folder",
             "path": f"results/synthetic/signatures/{name}",
-            "genuine": "genuine/{writer}-{sample}.png",
-            "skilled": "skilled/{writer}-{sample}.png",
+            "genuine": drawn_files("genuine/{writer}-{sample}.png", entry["draw"]),
+            "skilled": drawn_files("skilled/{writer}-{sample}.png", entry["draw"]),
             "expected": {
                 key: entry["draw"][key] for key in ("writers", "genuine", "skilled")
             },
@@ -257,20 +296,27 @@ def signatures_settings(wildcards):
     return source | given | {"name": name, "max_pixels": config["max_pixels"]}
 
 
+def signatures_inputs(wildcards):
+    """Give the source of a set of signatures as an input, or what the jobs write that draw it."""
+    path, drawn = signatures_source(wildcards.name)["path"], set_of(wildcards.name)
+    if drawn in study.drawn_signatures:
+        return {"drawn": drawn_folders(path, config["signatures"][drawn]["draw"])}
+    return {"source": path}
+
+
 def drawing_settings(wildcards):
-    """Collect the settings on which a drawn set depends, or one of its editions."""
+    """Collect the settings on which a part of a drawn set depends, or of one of its editions."""
     name, edition = Replicate.of(wildcards.name)
-    draw = dict(config["signatures"][name]["draw"])
+    draw = drawn_in(wildcards.part, config["signatures"][name]["draw"])
     draw.pop("fresh")
-    return draw | {"edition": edition, "seed": config["seed"]}
+    return draw | {"edition": edition}
 
 
 def needed_data():
     """List the data that must exist before the first job, by their keys in the config."""
     needed = {}
     if study.has_text and config["pages"]["layout"] != SYNTHETIC:
-        layout, path = pages_source()
-        pattern = config["pages"].get("pattern")
+        layout, path, pattern = pages_source()
         needed["pages.path"] = {"layout": layout, "path": path, "pattern": pattern}
     if config["teacher"]["weights"]:
         weights = data_path(config["teacher"]["weights"])

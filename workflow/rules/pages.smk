@@ -8,11 +8,11 @@ results/quarantine/text.csv, the list of pages and crops that were set aside.
 
 rule draw_pages:
     output:
-        directory("results/synthetic/pages"),
+        directory("results/synthetic/pages/{part}"),
     log:
-        "results/logs/draw_pages.log",
+        "results/logs/draw_pages/{part}.log",
     benchmark:
-        "results/benchmarks/draw_pages.tsv"
+        "results/benchmarks/draw_pages/{part}.tsv"
     group:
         "pages"
     conda:
@@ -22,16 +22,16 @@ rule draw_pages:
         runtime=growing(60),
     params:
         code=code_of("draw_pages"),
-        settings=dict(config["pages"].get("draw") or {}, seed=config["seed"]),
+        settings=lambda w: drawn_in(w.part, config["pages"]["draw"]),
     message:
-        "Drawing pages of handwriting"
+        "Drawing pages of handwriting, part {wildcards.part}"
     script:
         "../scripts/draw_pages.py"
 
 
 rule list_pages:
     input:
-        pages_source()[1],
+        **pages_inputs(),
     output:
         pages="results/pages/pages.csv",
         quarantine="results/pages/set_aside.csv",
@@ -51,7 +51,7 @@ rule list_pages:
         source=pages_state(),
         settings=dict(
             layout=pages_source()[0],
-            pattern=config["pages"].get("pattern"),
+            pattern=pages_source()[2],
             shards=config["shards"],
             validation_share=config["pages"]["validation_share"],
             seed=config["seed"],

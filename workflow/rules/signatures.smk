@@ -12,11 +12,11 @@ realism.csv and realism.md, if there are both.
 
 rule draw_signatures:
     output:
-        directory("results/synthetic/signatures/{name}"),
+        directory("results/synthetic/signatures/{name}/{part}"),
     log:
-        "results/logs/draw_signatures/{name}.log",
+        "results/logs/draw_signatures/{name}/{part}.log",
     benchmark:
-        "results/benchmarks/draw_signatures/{name}.tsv"
+        "results/benchmarks/draw_signatures/{name}/{part}.tsv"
     priority: 50
     group:
         "set"
@@ -29,14 +29,14 @@ rule draw_signatures:
         code=code_of("draw_signatures"),
         settings=drawing_settings,
     message:
-        "Drawing the signatures of {wildcards.name}"
+        "Drawing the signatures of {wildcards.name}, part {wildcards.part}"
     script:
         "../scripts/draw_signatures.py"
 
 
 rule prepare_signatures:
     input:
-        lambda w: signatures_source(w.name)["path"],
+        unpack(signatures_inputs),
     output:
         signatures="results/signatures/{name}.h5",
         quarantine="results/quarantine/signatures/{name}.csv",
