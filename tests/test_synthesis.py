@@ -200,11 +200,13 @@ def test_forgers_press_harder_since_they_draw_slowly():
         return np.median(written.path.speed) / written.usual
 
     genuine, skilled = [], []
-    for writer in range(10):
+    for writer in range(40):
         signature = make_signature(generator(2, "signature writer", writer))
         genuine.append(speed(write_genuine(signature, generator(2, "g", writer))))
         skilled.append(speed(write_forgery(signature, generator(2, "f", writer))))
-    assert np.mean(np.array(skilled) < genuine) >= 0.9
+    slower = np.array(skilled) / genuine
+    assert np.median(slower) < 0.75
+    assert np.mean(slower < 1) >= 0.8
 
 
 def test_a_slower_pen_leaves_wider_and_darker_lines():
