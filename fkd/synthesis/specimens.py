@@ -45,14 +45,14 @@ class Variation:
 
 #: The departure of one genuine signature from the next.
 GENUINE = Variation(
-    scale=0.06,
-    aspect=0.05,
-    rotation=0.03,
-    shear=0.045,
-    warp=0.095,
-    targets=0.045,
-    proportion=0.055,
-    timing=0.15,
+    scale=0.07,
+    aspect=0.06,
+    rotation=0.035,
+    shear=0.05,
+    warp=0.11,
+    targets=0.05,
+    proportion=0.07,
+    timing=0.18,
 )
 
 
@@ -81,23 +81,23 @@ class Forger:
 FORGERS = (
     # Practiced on specimens, and then written freely.
     Forger(
-        0.6,
+        0.55,
         Variation(
-            scale=0.09,
-            aspect=0.08,
-            rotation=0.045,
-            shear=0.07,
-            warp=0.17,
-            targets=0.065,
-            proportion=0.12,
+            scale=0.12,
+            aspect=0.10,
+            rotation=0.05,
+            shear=0.09,
+            warp=0.23,
+            targets=0.08,
+            proportion=0.16,
             timing=0.3,
         ),
-        (1.2, 2.2),
+        (1.3, 2.6),
         (1.2, 2.5),
     ),
     # Traced from one specimen: the shape is right, the line is slow and shaky.
     Forger(
-        0.3,
+        0.2,
         Variation(
             scale=0.03,
             aspect=0.03,
@@ -108,12 +108,12 @@ FORGERS = (
             proportion=0.03,
             timing=0.3,
         ),
-        (1.6, 3.2),
-        (1.6, 3.2),
+        (2.0, 4.0),
+        (2.0, 4.0),
     ),
     # Written after a glance, at the forger's own size and slant.
     Forger(
-        0.1,
+        0.25,
         Variation(
             scale=0.2,
             aspect=0.18,
