@@ -302,6 +302,24 @@ def test_nac_gradient(held):
 
 
 @pytest.mark.fidelity("NAC")
+@pytest.mark.parametrize("held", [dense, as_trees])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_nac_in_half_precision_is_that_in_float32_rounded(dtype, held):
+    """Bit for bit: what a map-by-map conversion gives, a conversion of all maps gives."""
+    draw = torch.Generator().manual_seed(2)
+    narrow = (3 * torch.randn(3, 90, 40, generator=draw)).to(dtype).requires_grad_()
+    wide = narrow.detach().float().requires_grad_()
+    near = held(graph.rooted_trees(wide.detach()))
+    contrasts = graph.nac(narrow, near), graph.nac(wide, near)
+    weights = torch.randn(3, 90, generator=draw)
+    for contrast in contrasts:
+        (contrast * weights).sum().backward()
+    assert contrasts[0].dtype == torch.float32
+    assert torch.equal(*contrasts)
+    assert narrow.grad.dtype == dtype and narrow.grad.count_nonzero() == narrow.numel()
+    assert torch.equal(narrow.grad, wide.grad.to(dtype))
+
+
 def test_the_two_ways_of_nac_have_one_gradient(sparse_map):
     """In float32, at the size of a map; some nodes are degenerate, their neighbors all equal."""
     trees = graph.rooted_trees(torch.from_numpy(sparse_map)[None])

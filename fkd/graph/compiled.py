@@ -124,6 +124,32 @@ def _center(vectors: np.ndarray, y: np.ndarray) -> None:
 
 
 @compiled(**REORDERED)
+def _contrast_one(
+    vectors: np.ndarray,
+    tree: np.ndarray,
+    y: np.ndarray,
+    room: np.ndarray,
+    ratios: np.ndarray,
+    total: np.ndarray,
+    m_y: np.ndarray,
+) -> None:
+    """Do the work of :func:`contrast` on one map, with room for what :func:`_center` writes."""
+    n, d = vectors.shape
+    _center(vectors, y)
+    sum_one(y, tree, room, m_y)
+    all_s = y[:, d].sum()
+    for i in range(n):
+        product = 0.0
+        for c in range(d):
+            product += y[i, c] * m_y[i, c]
+        # deg_i s_i + (M s)_i - 2 x_i . (M X)_i, which rounding can leave just below 0.
+        near = m_y[i, d + 1] * y[i, d] + m_y[i, d] - 2 * product
+        # The third term of the closed form is 0, as the centered vectors sum to 0.
+        total[i] = n * y[i, d] + all_s
+        ratios[i] = max(0.0, near) / total[i] if total[i] > 0 else 0.0
+
+
+@compiled(**REORDERED)
 def contrast(
     vectors: np.ndarray,
     trees: np.ndarray,
@@ -153,19 +179,77 @@ def contrast(
     y = np.empty((n, d + 2), vectors.dtype)
     room = working_room(y, radius)
     for at in range(len(vectors)):
-        m_y = sums[at]
-        _center(vectors[at], y)
-        sum_one(y, trees[at], room, m_y)
-        all_s = y[:, d].sum()
-        for i in range(n):
-            product = 0.0
-            for c in range(d):
-                product += y[i, c] * m_y[i, c]
-            # deg_i s_i + (M s)_i - 2 x_i . (M X)_i, which rounding can leave just below 0.
-            near = m_y[i, d + 1] * y[i, d] + m_y[i, d] - 2 * product
-            # The third term of the closed form is 0, as the centered vectors sum to 0.
-            total[at, i] = n * y[i, d] + all_s
-            ratios[at, i] = max(0.0, near) / total[at, i] if total[at, i] > 0 else 0.0
+        _contrast_one(vectors[at], trees[at], y, room, ratios[at], total[at], sums[at])
+
+
+@compiled(**REORDERED)
+def contrast_of_bfloat16(
+    bits: np.ndarray,
+    trees: np.ndarray,
+    ratios: np.ndarray,
+    total: np.ndarray,
+    sums: np.ndarray,
+    radius: int,
+) -> None:
+    """Compute the same of vectors in bfloat16, whose `bits` are uint16; all else is float32."""
+    n, d = bits.shape[1:]
+    vectors, y = np.empty((n, d), np.float32), np.empty((n, d + 2), np.float32)
+    room = working_room(y, radius)
+    for at in range(len(bits)):
+        _widen(bits[at], vectors)
+        _contrast_one(vectors, trees[at], y, room, ratios[at], total[at], sums[at])
+
+
+@compiled(**REORDERED)
+def _widen(bits: np.ndarray, values: np.ndarray) -> None:
+    """Widen bfloat16, (N, D), to float32: the first half of its bits, and zeros."""
+    wide = values.view(np.uint32)
+    for i in range(bits.shape[0]):
+        for c in range(bits.shape[1]):
+            wide[i, c] = np.uint32(bits[i, c]) << np.uint32(16)
+
+
+@compiled(**REORDERED)
+def _narrow(values: np.ndarray, bits: np.ndarray) -> None:
+    """Round finite float32, (N, D), to the nearest bfloat16, and to the even one between two."""
+    wide = values.view(np.uint32)
+    for i in range(bits.shape[0]):
+        for c in range(bits.shape[1]):
+            odd = (wide[i, c] >> np.uint32(16)) & np.uint32(1)
+            bits[i, c] = np.uint16((wide[i, c] + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+
+
+@compiled(**REORDERED)
+def _gradient_of_one(
+    vectors: np.ndarray,
+    tree: np.ndarray,
+    room: np.ndarray,
+    tables: np.ndarray,
+    ratios: np.ndarray,
+    total: np.ndarray,
+    m_y: np.ndarray,
+    gradient: np.ndarray,
+    of_x: np.ndarray,
+) -> None:
+    """Do the work of :func:`contrast_gradient` on one map, with `tables` of (3, N, D + 2)."""
+    n, d = vectors.shape
+    y, a_y, m_ay = tables[0], tables[1], tables[2]
+    a, b, b_x = np.empty(n), np.empty(n), np.zeros(d)
+    _center(vectors, y)
+    for i in range(n):
+        # A contrast of 0 is at its least or degenerate, and has no gradient.
+        a[i] = gradient[i] / total[i] if ratios[i] > 0 else 0.0
+        b[i] = a[i] * ratios[i]
+        for c in range(d + 2):
+            a_y[i, c] = a[i] * y[i, c]
+        for c in range(d):
+            b_x[c] += b[i] * y[i, c]
+    sum_one(a_y, tree, room, m_ay)
+    all_b = b.sum()
+    for k in range(n):
+        weight = m_y[k, d + 1] * a[k] + m_ay[k, d + 1] - n * b[k] - all_b
+        for c in range(d):
+            of_x[k, c] = 2 * (weight * y[k, c] - a[k] * m_y[k, c] - m_ay[k, c] + b_x[c])
 
 
 @compiled(**REORDERED)
@@ -196,24 +280,49 @@ def contrast_gradient(
         Where the result is written.
     """
     n, d = vectors.shape[1:]
-    y = np.empty((n, d + 2), vectors.dtype)
-    a_y, m_ay = np.empty_like(y), np.empty_like(y)
-    room, a, b = working_room(y, radius), np.empty(n), np.empty(n)
+    tables = np.empty((3, n, d + 2), vectors.dtype)
+    room = working_room(tables[0], radius)
     for at in range(len(vectors)):
-        m_y = sums[at]
-        _center(vectors[at], y)
-        b_x = np.zeros(d)
-        for i in range(n):
-            # A contrast of 0 is at its least or degenerate, and has no gradient.
-            a[i] = gradient[at, i] / total[at, i] if ratios[at, i] > 0 else 0.0
-            b[i] = a[i] * ratios[at, i]
-            for c in range(d + 2):
-                a_y[i, c] = a[i] * y[i, c]
-            for c in range(d):
-                b_x[c] += b[i] * y[i, c]
-        sum_one(a_y, trees[at], room, m_ay)
-        all_b = b.sum()
-        for k in range(n):
-            weight = m_y[k, d + 1] * a[k] + m_ay[k, d + 1] - n * b[k] - all_b
-            for c in range(d):
-                of_x[at, k, c] = 2 * (weight * y[k, c] - a[k] * m_y[k, c] - m_ay[k, c] + b_x[c])
+        _gradient_of_one(
+            vectors[at],
+            trees[at],
+            room,
+            tables,
+            ratios[at],
+            total[at],
+            sums[at],
+            gradient[at],
+            of_x[at],
+        )
+
+
+@compiled(**REORDERED)
+def contrast_gradient_of_bfloat16(
+    bits: np.ndarray,
+    trees: np.ndarray,
+    ratios: np.ndarray,
+    total: np.ndarray,
+    sums: np.ndarray,
+    gradient: np.ndarray,
+    of_bits: np.ndarray,
+    radius: int,
+) -> None:
+    """Compute the same of :func:`contrast_of_bfloat16`, and round it to bfloat16."""
+    n, d = bits.shape[1:]
+    vectors, of_x = np.empty((n, d), np.float32), np.empty((n, d), np.float32)
+    tables = np.empty((3, n, d + 2), np.float32)
+    room = working_room(tables[0], radius)
+    for at in range(len(bits)):
+        _widen(bits[at], vectors)
+        _gradient_of_one(
+            vectors,
+            trees[at],
+            room,
+            tables,
+            ratios[at],
+            total[at],
+            sums[at],
+            gradient[at],
+            of_x,
+        )
+        _narrow(of_x, of_bits[at])

@@ -35,8 +35,8 @@ def nac(
     Returns
     -------
     ndarray or Tensor, ([B,] N)
-        Contrasts in [0, 1], an array for an array and a tensor for a tensor, of the
-        vectors' dtype. Where all vectors of a map are equal, the contrast is 0 and so
+        Contrasts in [0, 1], an array for an array and a tensor for a tensor, of the vectors'
+        dtype, or float32 where that has half precision. Where all vectors of a map are equal, the contrast is 0 and so
         is its gradient.
 
     Raises
@@ -63,7 +63,10 @@ def nac(
         return nac(tensor, mask).numpy()
     if isinstance(mask, Neighborhoods):
         mask.refuse_others(vectors)
-    if isinstance(mask, Neighborhoods) and not vectors.is_cuda:
+    is_compiled = isinstance(mask, Neighborhoods) and not vectors.is_cuda
+    if vectors.dtype == torch.float16 or (_is_narrow(vectors) and not is_compiled):
+        vectors = vectors.float()
+    if is_compiled:
         return _CompiledContrast.apply(vectors, mask)
     # Distances do not depend on the origin, but rounding does. The mean as origin keeps
     # small what cancels below. The first vector is subtracted before, so that equal
@@ -85,18 +88,24 @@ def nac(
 
 
 class _CompiledContrast(torch.autograd.Function):
-    """NAC over trees on the CPU, one map after another; see :mod:`fkd.graph.compiled`."""
+    """NAC over trees on the CPU, one map after another; see :mod:`fkd.graph.compiled`.
+
+    Vectors in bfloat16 are widened map by map, and their gradient is rounded map by map: a copy
+    of all of them in float32 would take as long as the sums.
+    """
 
     @staticmethod
     def forward(ctx, vectors: Tensor, near: Neighborhoods) -> Tensor:
         b, n, d = vectors.shape
-        contrast, total = vectors.new_empty((2, b, n))
-        x, trees, m_y = vectors.detach().contiguous(), near.trees, vectors.new_empty(b, n, d + 2)
-        tensors = (x, trees, contrast, total, m_y)  # all that the gradient needs
-        arrays = [tensor.numpy() for tensor in tensors]
+        x, trees = vectors.detach().contiguous(), near.trees
+        like = torch.empty((), dtype=torch.float32 if _is_narrow(x) else x.dtype)
+        contrast, total = like.new_empty((2, b, n))
+        tensors = (x, trees, contrast, total, like.new_empty(b, n, d + 2))
+        arrays = [_array_of(tensor) for tensor in tensors]  # all that the gradient needs
+        compute = compiled.contrast_of_bfloat16 if _is_narrow(x) else compiled.contrast
 
         def work(start: int, stop: int) -> None:
-            compiled.contrast(*(array[start:stop] for array in arrays), near.radius)
+            compute(*(array[start:stop] for array in arrays), near.radius)
 
         over_rows(work, len(x))
         ctx.save_for_backward(*tensors)
@@ -105,15 +114,27 @@ class _CompiledContrast(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        vector_gradient = torch.empty_like(ctx.saved_tensors[0])  # (B, N, D)
-        tensors = (*ctx.saved_tensors, gradient.contiguous(), vector_gradient)
-        arrays = [tensor.numpy() for tensor in tensors]
+        x = ctx.saved_tensors[0]
+        of_x = torch.empty_like(x)  # (B, N, D)
+        tensors = (*ctx.saved_tensors, gradient.contiguous(), of_x)
+        arrays = [_array_of(tensor) for tensor in tensors]
+        narrow, wide = compiled.contrast_gradient_of_bfloat16, compiled.contrast_gradient
+        compute = narrow if _is_narrow(x) else wide
 
         def work(start: int, stop: int) -> None:
-            compiled.contrast_gradient(*(array[start:stop] for array in arrays), ctx.radius)
+            compute(*(array[start:stop] for array in arrays), ctx.radius)
 
-        over_rows(work, len(vector_gradient))
-        return vector_gradient, None
+        over_rows(work, len(x))
+        return of_x, None
+
+
+def _is_narrow(vectors: Tensor) -> bool:
+    return vectors.dtype == torch.bfloat16
+
+
+def _array_of(tensor: Tensor) -> np.ndarray:
+    """View a tensor as an array: NumPy has no bfloat16, so of that as its bits."""
+    return (tensor.view(torch.uint16) if _is_narrow(tensor) else tensor).numpy()
 
 
 def vectors_of_map(maps: Tensor) -> Tensor:

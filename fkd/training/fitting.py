@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fkd.device import memory_kept
 from fkd.errors import FkdError
 from fkd.graph import Neighborhoods
 from fkd.models import Network, save
@@ -215,7 +216,7 @@ def fit(
         optimizer.step()
         scheduler.step()
 
-    with recipe.computing(network):
+    with recipe.computing(network), memory_kept():
         for epoch in range(first, recipe.epochs):
             if recipe.patience and best.epochs_since(rows) >= recipe.patience:
                 _log.info("no better epoch in %d: training ends early", recipe.patience)

@@ -60,7 +60,7 @@ def loss_terms(
         total = student.classification * terms["classification"]
         contrasts = {
             name: nac(
-                vectors_of_map(maps[connections[name]].float()),  # (B, N, D)
+                vectors_of_map(maps[connections[name]]),  # (B, N, D)
                 batch[f"neighborhoods_{name}"],
             )
             for name in student.guiding_maps
