@@ -364,7 +364,14 @@ def test_the_last_lines_name_what_was_passed_over_and_cut(folder, tmp_path):
     drawn = narrowing(results, {"mine": "synthetic"})[2]
     assert "signatures.mine.canvas" in drawn and "dpi" not in drawn
     aside = Quarantine([("a.png", "blank")])
+    aside.pass_over(results / "synthetic/pages/1/w251/w251-1.png", "fits no pattern")
     aside.write(results / "quarantine/text.csv")
+    assert not any("in the text" in line for line in narrowing(results, {}))
+    aside.pass_over("b.txt", "fits no pattern")
+    aside.write(results / "quarantine/text.csv")
+    assert any(
+        line.startswith("1 file was passed over in the text") for line in narrowing(results, {})
+    )
     assert narrowing(results, {})[0].startswith("1 file was set aside: 1 in ")
 
 

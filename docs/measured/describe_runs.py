@@ -43,7 +43,7 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
                 "time": _spelled(longest["seconds"]),
                 "CPU time of all jobs": _spelled(times[COLUMNS["cpu_time"]].sum()),
                 "largest job (GB)": f"{times[COLUMNS['max_rss']].max() / 1000:.1f}",
-                "on": f"{longest['cores']} cores, {longest['processor']}",
+                "on": f"{_counted(longest['cores'])}, {longest['processor']}",
                 "date": longest["began"].partition(" ")[0],
                 "commit": longest["commit"],
             }
@@ -51,6 +51,11 @@ def describe_runs(*, commands: list[str], results: list[Path], out: Path) -> Non
     with writing(out) as part:
         table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
         part.write_text(f"{table}\n", encoding="utf-8")
+
+
+def _counted(cores: int) -> str:
+    """Count cores, such as 1 core or 2 cores."""
+    return f"{cores} core" if cores == 1 else f"{cores} cores"
 
 
 def _spelled(seconds: float) -> str:

@@ -52,10 +52,13 @@ def _passed_over(
 ) -> Iterator[str]:
     """Name the files that are no input by their names."""
     for name, aside in found.items():
-        count = len(aside.passed_over)
+        # What an older run has drawn is no file of the user's.
+        drawn = results / "synthetic"
+        passed_over = [row for row in aside.passed_over if not Path(row[0]).is_relative_to(drawn)]
+        count = len(passed_over)
         if not count:
             continue
-        file, reason = aside.passed_over[0]
+        file, reason = passed_over[0]
         reason = reason.removeprefix(PASSED_OVER)
         used = results / f"signatures/{name}.h5"
         if name in ("text",) or not used.exists():
