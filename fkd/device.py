@@ -60,6 +60,6 @@ def memory_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        library.mallopt(_MMAP_MAX, 65536)  # both as they were
+        library.mallopt(_MMAP_MAX, 65536)  # both as the library has them
         library.mallopt(_TRIM_THRESHOLD, 128 * 1024)
         library.malloc_trim(0)
