@@ -36,8 +36,8 @@ def nac(
     -------
     ndarray or Tensor, ([B,] N)
         Contrasts in [0, 1], an array for an array and a tensor for a tensor, of the vectors'
-        dtype, or float32 where that has half precision. Where all vectors of a map are equal, the contrast is 0 and so
-        is its gradient.
+        dtype, or float32 where that has half precision. Where all vectors of a map are equal,
+        the contrast is 0 and so is its gradient.
 
     Raises
     ------
