@@ -5,6 +5,10 @@ D is the Euclidean distance of the two embeddings of a pair, and y is 1 for a pa
 that count. Half precision is widened to float32 first.
 
 The gradient of a distance is infinite where two embeddings are equal, so it is 0 there.
+
+The write-ups that are meant below: a Keras notebook, "Signature Classification on ICDAR 2011 Signature
+Dataset using Siamese CNN"; an article on PyTorch, "Siamese Network"; a design of a service, "One-Shot
+Signature Recognition Using Siamese Networks".
 """
 
 import torch
@@ -41,7 +45,7 @@ def distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(logit: Tensor, forged: Tensor) -> Tensor:
-    """BCE = -1/B sum_b [y_b log p_b + (1 - y_b) log(1 - p_b)] with p = sigmoid(logit) (002).
+    """BCE = -1/B sum_b [y_b log p_b + (1 - y_b) log(1 - p_b)] with p = sigmoid(logit) (the notebook).
 
     Parameters
     ----------
@@ -67,7 +71,7 @@ def binary_cross_entropy(logit: Tensor, forged: Tensor) -> Tensor:
 
 
 def contrastive(distance: Tensor, forged: Tensor, margin: float = 2.0) -> Tensor:
-    """1/B sum_b [(1 - y_b) D_b^2 + y_b max(0, m - D_b)^2], as the article's code has it (003).
+    """1/B sum_b [(1 - y_b) D_b^2 + y_b max(0, m - D_b)^2], as the article's code has it.
 
     R. Hadsell, S. Chopra and Y. LeCun, Dimensionality reduction by learning an invariant mapping,
     2006, have the same but for halves.
@@ -99,7 +103,7 @@ def contrastive(distance: Tensor, forged: Tensor, margin: float = 2.0) -> Tensor
 
 
 def contrastive_as_printed(distance: Tensor, forged: Tensor, margin: float = 2.0) -> Tensor:
-    """1/B sum_b 1/2 [(1 - y_b) D_b^2 + y_b max(0, m - D_b^2)], as the article prints it (003).
+    """1/B sum_b 1/2 [(1 - y_b) D_b^2 + y_b max(0, m - D_b^2)], as the article prints it.
 
     The article prints a plus between y and the second half, where its own source has a product;
     the product is meant.
@@ -130,7 +134,7 @@ def contrastive_as_printed(distance: Tensor, forged: Tensor, margin: float = 2.0
 def weighted_contrastive(
     distance: Tensor, forged: Tensor, margin: float = 1.0, a: float = 1.0, b: float = 1.0
 ) -> Tensor:
-    """1/B sum_b [a (1 - y_b) D_b^2 + b y_b max(0, m - D_b)] (004).
+    """1/B sum_b [a (1 - y_b) D_b^2 + b y_b max(0, m - D_b)] (the service).
 
     Parameters
     ----------
@@ -169,7 +173,7 @@ def triplet(
     squared: bool = False,
     mining: str = "all",
 ) -> Tensor:
-    """Mean over triplets of max(0, d(a, p) - d(a, n) + m) (004).
+    """Mean over triplets of max(0, d(a, p) - d(a, n) + m) (the service).
 
     Anchor a and positive p are two genuine signatures of one writer. The negative n is any other
     image of the batch that is no genuine signature of this writer: a forgery of it, or a signature

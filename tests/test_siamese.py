@@ -11,7 +11,7 @@ import torch
 
 from fkd import models
 from fkd.errors import FkdError
-from fkd.models.export import export_onnx, export_siamese
+from fkd.models.export import check_onnx, export_onnx, export_siamese
 from fkd.models.siamese import Comparer, SiameseNetwork, load_siamese, save_siamese
 from fkd.pairs.drawing import Draw
 from fkd.pairs.listing import list_pairs
@@ -254,6 +254,22 @@ def test_both_onnx_files_equal_the_network(tmp_path, architecture, kind):
     (itself,) = session.run(None, {"first": first.numpy(), "second": first.numpy()})
     assert (itself >= score - 1e-5).all() or kind == "learned"
     assert spec.comparison == kind
+
+
+def test_scores_that_nearly_cancel_are_checked_by_what_they_are_made_of(tmp_path):
+    network = SiameseNetwork(
+        models.build("custom_cnn", None, SMALL, seed=1), Comparer("learned", 8)
+    )
+    network.eval()
+    with torch.no_grad():
+        network.embedding.fc.bias += 1000
+    about = {"siamese": asdict(Siamese("drawn", "binary_cross_entropy", "custom_cnn"))}
+    save_siamese(network, tmp_path / "w.safetensors", about)
+    export_siamese(weights=tmp_path / "w.safetensors", out=tmp_path / "s.onnx", name="mine")
+    with torch.no_grad():
+        network.comparer.fc.bias += 1
+    with pytest.raises(FkdError, match="differs from PyTorch"):
+        check_onnx(tmp_path / "s.onnx", network, ["first", "second"], "score")
 
 
 def test_files_that_are_no_siamese_network_are_refused(tmp_path):

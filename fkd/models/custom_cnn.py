@@ -1,4 +1,4 @@
-"""The small network of a Keras notebook on Siamese networks (seed of the ICDAR 2011 study)."""
+"""The small network of a Keras notebook on Siamese networks for ICDAR 2011."""
 
 import torch
 from torch import Tensor, nn

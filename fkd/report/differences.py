@@ -51,8 +51,9 @@ def compare_models(
         The CSV file to write, with the columns of :data:`COLUMNS`, rates as shares. A row with an
         empty ``versus`` is the rate of a model, averaged over splits and seeds. Other rows are the
         rate of a model minus that of the one that ``versus`` names: the teacher, and the student of
-        the same network with CL alone, and the model from which it starts. ``low`` and ``high`` are the ends of the 95 % interval over
-        writers and seeds, and ``p`` is the two-sided p-value of a difference.
+        the same network with CL alone, and the model from which it starts. ``low`` and ``high`` are
+        the ends of the 95 % interval over writers and seeds, and ``p`` is the two-sided p-value of a
+        difference.
     students : dict of str to Student
         The students among the models.
     starts : dict of str to str, optional

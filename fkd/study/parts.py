@@ -22,7 +22,7 @@ FEATURES = 2048
 
 
 HEAD = 128
-"""The number of elements that the head of a network of others has, as in a Keras notebook (002)."""
+"""The number of elements that the head of a network of others has, as in a Keras notebook."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def architecture_of(name: str) -> Architecture:
     Returns
     -------
     Architecture
-        Its entry. Networks of timm are given what a Keras notebook (002) gives them.
+        Its entry. Networks of timm are given what a Keras notebook gives them.
 
     Raises
     ------

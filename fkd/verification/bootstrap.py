@@ -131,14 +131,18 @@ class WriterScores:
         WriterScores
             The scores that are left: those below 0 are rejected at a threshold for each writer, as
             for ``EER_userthresholds``. Writers without forgeries, or without genuine signatures,
-            have no such threshold and no scores.
+            have no such threshold and no scores. A threshold above all scores, as of a network
+            that tells nothing apart, leaves -1 of each.
         """
         genuine, forged = [], []
         for writer in range(self.writers):
             own, others = self.of_writer(writer)
             if len(own) and len(others):
                 threshold = equal_error_threshold(own, others)
-                own, others = own - threshold, others - threshold
+                own, others = (
+                    scores - threshold if np.isfinite(threshold) else np.full(len(scores), -1.0)
+                    for scores in (own, others)
+                )
             else:
                 own = others = np.zeros(0)
             genuine.append(own)
