@@ -205,7 +205,9 @@ def test_the_audit_stands_under_the_rates(judged, tmp_path):
     columns = "pairs_list,split,part,against,common_pairs,pairs,common_images,images"
     columns += ",common_writers,writers\n"
     audit = tmp_path / "audit.csv"
-    audit.write_text(f"{columns}mine,published,test,training and validation,9,10,5,6,2,3\n")
+    common = "mine,published,test,training and validation,9,10,5,6,2,3\n"
+    none = "few,writers,test,training and validation,0,0,0,0,0,0\n"
+    audit.write_text(columns + common + none)
     write_pairs(
         rates=[judged / "rates.csv"],
         audits=[audit],
@@ -218,6 +220,7 @@ def test_the_audit_stands_under_the_rates(judged, tmp_path):
     )
     said = "of the test, 9 of 10 pairs, 5 of 6 images and 2 of 3 writers are also in training"
     assert said in (tmp_path / "pairs.md").read_text()
+    assert "few" not in (tmp_path / "pairs.md").read_text()  # it has no test
     assert said in (tmp_path / "pairs_audit.md").read_text()
     table = pd.read_csv(tmp_path / "pairs.csv")
     assert set(table["architecture"]) == {"signet"} and set(table["start"]) == {"random weights"}

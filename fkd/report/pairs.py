@@ -166,6 +166,7 @@ def _read(path: Path, names: Sequence[str]) -> pd.DataFrame:
 def _audited(audit: pd.DataFrame) -> list[str]:
     """Say of each list what its test has in common with what networks learned from."""
     rows = audit[(audit["part"] == "test") & audit["against"].str.contains(" and ")]
+    rows = rows[rows["pairs"].astype(int) > 0]  # pairs for fine-tuning have no test of their own
     return [
         f"- {escape_markdown(row['pairs_list'])}, split {row['split']}: of the test, "
         f"{row['common_pairs']:,} of {row['pairs']:,} pairs, {row['common_images']:,} of "
