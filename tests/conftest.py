@@ -6,7 +6,7 @@ read one by one (edits of a study, bad inputs) what each led to.
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +126,16 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let a test's report know which elements of the method the test holds."""
     item.user_properties += [(ELEMENT, mark.args[0]) for mark in item.iter_markers("fidelity")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell out what was logged of names that are no text, which no process can tell another."""
+    report = yield
+    report.sections = [
+        (title, said.encode("utf-8", "backslashreplace").decode()) for title, said in report.sections
+    ]
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
