@@ -133,7 +133,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Spell out what was logged of names that are no text, which no process can tell another."""
     report = yield
     report.sections = [
-        (title, said.encode("utf-8", "backslashreplace").decode()) for title, said in report.sections
+        (title, said.encode("utf-8", "backslashreplace").decode())
+        for title, said in report.sections
     ]
     return report
 

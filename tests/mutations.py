@@ -137,8 +137,8 @@ class Copy:
         if fresh:
             shutil.rmtree(compiled, ignore_errors=True)
         files = [f"tests/test_{module}.py" for module in modules]
-        command = [sys.executable, "-m", "pytest", "-m", "fidelity", "-n", "0", "-x", "-q", "--tb=line"]
-        command += ["-p", "no:cacheprovider", "--hypothesis-seed=0", *files]
+        command = [sys.executable, "-m", "pytest", "-m", "fidelity", "-x", "-q", "--tb=line"]
+        command += ["-n", "0", "-p", "no:cacheprovider", "--hypothesis-seed=0", *files]
         try:
             return subprocess.run(
                 command,
