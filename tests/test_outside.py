@@ -179,7 +179,7 @@ def test_signatures_of_one_folder_do_not_stand_on_both_sides(folder, tmp_path, s
         complete(config, ROOT / "workflow/schemas/config.schema.yaml")
 
 
-def check(folder, teacher, judged, verifiers=(), max_share=0.0):
+def check(folder, teacher, judged, verifiers=(), max_share=0.0, pairs=()):
     """Check sets that were prepared by their names in a folder, and return the leaks."""
     names = sorted({*teacher, *verifiers, *judged})
     check_signatures(
@@ -188,6 +188,7 @@ def check(folder, teacher, judged, verifiers=(), max_share=0.0):
         teacher=teacher,
         verifiers=list(verifiers),
         judged=judged,
+        pairs=pairs,
         out=folder / "copies.csv",
         max_share=max_share,
     )
@@ -239,6 +240,21 @@ def test_what_verifiers_are_set_on_is_not_judged(tmp_path):
     assert "also in partly, on which verifiers are set: rates on them are too low" in str(leak)
     with pytest.raises(FkdError, match=r"evaluation\.development: 6 of the 7 signatures of same"):
         check(tmp_path, [], ["partly"], ["mine", "same"])
+
+
+def test_what_siamese_networks_learned_from_is_named_where_it_is_judged(tmp_path):
+    write_set(tmp_path, "mine", range(10))
+    images = shards.read(tmp_path / "mine.h5", "signatures")["image"]
+    lists = {
+        "first": np.array([0, 2, 4], np.int32),
+        "second": np.array([1, 3, 5], np.int32),
+        "part": np.array([0, 1, 2], np.int8),  # the last is of the test
+        "signature": np.array([*map(shards.digest, images[2:7]), ""], object),
+    }
+    shards.write(tmp_path / "pairs.h5", "pairs", lists, {"pairs": "handed_round"})
+    (leak,) = check(tmp_path, [], ["mine"], pairs=[tmp_path / "pairs.h5"])
+    assert leak == ("pairs", "handed_round", "mine", 4, 10)
+    assert "4 of 10 signatures of mine are also in the pairs handed_round, from which" in str(leak)
 
 
 def test_references_are_not_among_the_tests(tmp_path):

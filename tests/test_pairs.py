@@ -16,7 +16,7 @@ from fkd.pairs.drawing import Draw, draw_pairs
 from fkd.pairs.files import read_pair_file
 from fkd.pairs.listing import Source, list_pairs
 from fkd.pairs.parts import PARTS, PartShares, part_pairs, part_writers
-from fkd.pairs.stored import read_pairs
+from fkd.pairs.stored import learned_signatures, read_pairs
 from fkd.storage import shards
 
 PATTERNS = {"genuine": "{writer:3}/{sample}.png", "skilled": "{writer:3}_forg/{sample}.png"}
@@ -203,8 +203,10 @@ def test_raw_images_are_scans_with_bright_ink(handed_round, tmp_path):
     same = images[3] if rows.shape[0] == 42 else None
     assert images.shape == (len(found.file), 42, 90)
     assert same is None or np.array_equal(same, 255 - rows)
+    learned = learned_signatures(found.path)
     prepared, _ = listed(handed_round, tmp_path, images="prepared")
     assert prepared.images((7, 7)).shape[1:] == (150, 220)
+    assert learned == learned_signatures(prepared.path) and len(learned[1]) > 5
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "misnamed"])

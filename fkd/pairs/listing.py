@@ -62,12 +62,27 @@ class Source:
 
 
 class Image(NamedTuple):
-    """An image of a list of pairs: where it lies, what its name says, and its gray levels."""
+    """An image of a list of pairs.
+
+    Attributes
+    ----------
+    file : str
+        Where it lies.
+    writer : str
+        The writer that its name tells. A forgery's writer is the one it imitates.
+    forgery : bool
+        Whether it is a skilled forgery.
+    pixels : ndarray of uint8, (rows, columns)
+        Its gray levels.
+    signature : str
+        A digest of it as it would be prepared in a set of signatures; empty if it would be refused.
+    """
 
     file: str
     writer: str
     forgery: bool
     pixels: np.ndarray
+    signature: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +219,7 @@ def _write(
                 "file": np.array([image.file for image in listed.images], object),
                 "writer": np.array([image.writer for image in listed.images], object),
                 "forgery": np.array([image.forgery for image in listed.images], bool),
+                "signature": np.array([image.signature for image in listed.images], object),
                 "copy_of": copy_of,
                 "offset": np.cumsum(sizes) - sizes,
                 "height": np.array(heights, np.int32),
@@ -312,12 +328,23 @@ def _image(
         if images == "prepared":
             refuse_dark(scan)
             pixels = prepare(scan).image
+            signature = shards.digest(pixels)
         else:
-            pixels = 255 - scan
+            pixels, signature = 255 - scan, _signature(scan)
     except FkdError as error:
         return str(error)
     forgery, name = fits[0]
-    return Image((Path(subfolder) / file).as_posix(), name["writer"], forgery, pixels)
+    place = (Path(subfolder) / file).as_posix()
+    return Image(place, name["writer"], forgery, pixels, signature)
+
+
+def _signature(scan: np.ndarray) -> str:
+    """Digest a scan as it would be prepared in a set of signatures."""
+    try:
+        refuse_dark(scan)
+        return shards.digest(prepare(scan).image)
+    except FkdError:
+        return ""  # no set has it
 
 
 def _compare_labels(
@@ -429,9 +456,10 @@ def _draw(
     if not len(used):
         raise FkdError(f"{signatures}: no pair can be drawn of {len(names)} writers.")
     first, second = np.split(numbers.astype(np.int32), 2)
+    prepared = shard["image"]
     images = [
-        Image(shard["file"][row], writer[row], bool(forgery[row]), shard["image"][row])
-        for row in used
+        Image(file, writer[row], bool(forgery[row]), prepared[row], shards.digest(prepared[row]))
+        for row, file in zip(used, shard["file"][used], strict=True)
     ]
     return Listed(images, first, second, forged, np.zeros(len(first), bool)), part
 

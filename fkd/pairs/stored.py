@@ -89,6 +89,27 @@ class Pairs:
                 )
 
 
+def learned_signatures(path: Path) -> tuple[str, set[str]]:
+    """Name a list of pairs, and what networks that use it have learned from.
+
+    Parameters
+    ----------
+    path : Path
+        A shard of kind "pairs".
+
+    Returns
+    -------
+    name : str
+        The list.
+    signatures : set of str
+        The digests of the prepared images of its training and validation pairs.
+    """
+    shard = shards.read(path, KIND, ("first", "second", "part", "signature"))
+    used = (shard["part"] == PARTS.index("training")) | (shard["part"] == PARTS.index("validation"))
+    images = np.union1d(shard["first"][used], shard["second"][used])
+    return shard.attributes["pairs"], set(shard["signature"][images])
+
+
 def read_pairs(path: Path) -> Pairs:
     """Read a list of pairs, without its images.
 

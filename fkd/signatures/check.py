@@ -2,11 +2,12 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fkd.errors import FkdError
+from fkd.pairs.stored import learned_signatures
 from fkd.ranges import Share, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
@@ -15,9 +16,10 @@ from fkd.storage.quarantine import Quarantine
 MOST_SHARED = 0.5
 """The share of a judged set's signatures above which their copies mean that two sets are one."""
 
-TEACHER, VERIFIERS, ITSELF = "teacher", "verifiers", "itself"
-"""What learns from the other set: the teacher, or verifiers, which are set on it. Or the other set is
-the judged set itself, of which a writer's model learns the references."""
+TEACHER, VERIFIERS, PAIRS, ITSELF = "teacher", "verifiers", "pairs", "itself"
+"""What learns from the other set: the teacher, or verifiers, which are set on it, or Siamese networks,
+where the other is a list of pairs. Or it is the judged set itself, of which a writer's model learns the
+references."""
 
 _WHAT_LEARNS = {
     TEACHER: ("teacher.development", "What a teacher has learned from cannot judge it"),
@@ -30,10 +32,10 @@ class Leak(NamedTuple):
 
     Attributes
     ----------
-    learns : {"teacher", "verifiers", "itself"}
+    learns : {"teacher", "verifiers", "pairs", "itself"}
         What has learned, see :data:`TEACHER`.
     source : str
-        The set it learned from.
+        The set or the list of pairs that it learned from.
     judged : str
         The judged set.
     copies : int
@@ -57,6 +59,11 @@ class Leak(NamedTuple):
                 f"{some} are there more than once, so that tests may be among the references: rates "
                 "are too low. Remove the copies."
             )
+        if self.learns == PAIRS:
+            return (
+                f"{some} are also in the pairs {self.source}, from which Siamese networks learned: "
+                "these networks' rates are too low."
+            )
         use = {TEACHER: "from which the teacher learned", VERIFIERS: "on which verifiers are set"}
         return (
             f"{some} are also in {self.source}, {use[self.learns]}: rates on them are too low. "
@@ -74,6 +81,7 @@ def check_signatures(
     judged: list[str],
     out: Path,
     max_share: Share,
+    pairs: Sequence[Path] = (),
 ) -> None:
     """Stop if too many signatures were set aside, or if sets that must differ are the same.
 
@@ -97,6 +105,9 @@ def check_signatures(
         not there are copies.
     max_share : float
         The largest share of a set's files that may be set aside, see :meth:`Quarantine.check`.
+    pairs : sequence of Path
+        The shards of kind "pairs" from which Siamese networks learn. Signatures that are scaled to a
+        resolution, or placed on a canvas of their own, are not found in them.
 
     Raises
     ------
@@ -132,6 +143,11 @@ def check_signatures(
                         f"{source} are also in {other}, so one person would be two classes. Name "
                         "one of the two sets."
                     )
+    for path in pairs:
+        source, learned = learned_signatures(path)
+        for name in judged:
+            copies = _copies(images[name], learned)
+            leaks.append(Leak(PAIRS, source, name, copies, len(images[name])))
     for name in judged:
         found = Counter(images[name])
         copies = sum(count for count in found.values() if count > 1)
@@ -167,7 +183,7 @@ def read_leaks(path: Path) -> Iterator[Leak]:
                 yield Leak(**row | counts)
 
 
-def _copies(images: list[str], others: list[str]) -> int:
+def _copies(images: list[str], others: Iterable[str]) -> int:
     """Count the images that are also among others."""
     known = set(others)
     return sum(image in known for image in images)

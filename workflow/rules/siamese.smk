@@ -21,6 +21,7 @@ rule list_pairs:
         "results/logs/list_pairs/{pairs}.log",
     benchmark:
         "results/benchmarks/list_pairs/{pairs}.tsv"
+    priority: 100  # check_signatures waits for it
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

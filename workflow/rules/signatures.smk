@@ -67,6 +67,7 @@ rule check_signatures:
     input:
         signatures=expand("results/signatures/{name}.h5", name=study.used),
         quarantine=expand("results/quarantine/signatures/{name}.csv", name=study.used),
+        pairs=expand("results/siamese/pairs/{name}.h5", name=study.pairs),
     output:
         "results/quarantine/copies.csv",
     log:

@@ -9,6 +9,7 @@ with stage(snakemake.log[0], snakemake.config["plugins"]):
     check_signatures(
         signatures=[Path(path) for path in snakemake.input.signatures],
         quarantine=[Path(path) for path in snakemake.input.quarantine],
+        pairs=[Path(path) for path in snakemake.input.pairs],
         out=Path(snakemake.output[0]),
         **snakemake.params.settings,
     )
