@@ -128,6 +128,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.user_properties += [(ELEMENT, mark.args[0]) for mark in item.iter_markers("fidelity")]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that run Snakemake, so that no process ends with the longest alone."""
+    runs = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in runs)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Spell out what was logged of names that are no text, which no process can tell another."""

@@ -92,6 +92,7 @@ SHARDS = {
         | {
             "file": np.array([f"{row}.png" for row in range(COUNT)], object),
             "copy_of": np.arange(COUNT, dtype=np.int32),
+            "signature": np.array([f"{row:016x}" for row in range(COUNT)], object),
             "offset": np.arange(COUNT) * 600,
             "height": np.full(COUNT, 20, np.int32),
             "width": np.full(COUNT, 30, np.int32),

@@ -66,6 +66,7 @@ ARRAYS = {
     "sample": "its number or name among the writer's",
     "file": "the file it comes from",
     "copy_of": "first row with the same image",
+    "signature": "digest of the image as a set of signatures would hold it",
     "first": "row of the pair's first image",
     "second": "row of the pair's second image",
     "forged": "whether the pair has a forgery",
