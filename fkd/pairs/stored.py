@@ -9,7 +9,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.images import resized
-from fkd.pairs.parts import PARTS
+from fkd.pairs.parts import PARTS, TRAINING, VALIDATION
 from fkd.preprocess import center_crop
 from fkd.storage import shards
 
@@ -105,7 +105,7 @@ def learned_signatures(path: Path) -> tuple[str, set[str]]:
         The digests of the prepared images of its training and validation pairs.
     """
     shard = shards.read(path, KIND, ("first", "second", "part", "signature"))
-    used = (shard["part"] == PARTS.index("training")) | (shard["part"] == PARTS.index("validation"))
+    used = np.isin(shard["part"], (TRAINING, VALIDATION))
     images = np.union1d(shard["first"][used], shard["second"][used])
     return shard.attributes["pairs"], set(shard["signature"][images])
 
