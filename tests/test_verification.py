@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,24 @@ def test_a_packed_kernel_matrix_gives_the_same_scores(monkeypatch):
             np.testing.assert_allclose(
                 getattr(found, name), getattr(expected, name), rtol=0, atol=2e-10
             )
+
+
+def test_a_packed_kernel_matrix_does_not_outlive_the_training(monkeypatch):
+    """Though a first call that compiles leaves a cycle of references with its arguments."""
+    alive = []
+    solve_first = svm.solve_packed
+
+    def solve(packed: np.ndarray, *given: object) -> tuple[np.ndarray, float]:
+        cycle = [packed]
+        cycle.append(cycle)
+        alive.append(weakref.ref(packed))
+        return solve_first(packed, *given)
+
+    monkeypatch.setattr(svm, "SQUARE", 0)
+    monkeypatch.setattr(svm, "solve_packed", solve)
+    x = np.random.default_rng(3).normal(size=(12, 5))
+    svm.fit_shared(x, [np.roll(np.arange(12), -first) for first in (0, 4, 8)], 1.0, 0.1)
+    assert len(alive) == 3 and all(matrix() is None for matrix in alive)
 
 
 def test_scores_do_not_depend_on_the_threads_of_matrix_products():

@@ -8,6 +8,7 @@ Work is cut into parts by its size alone, and each part is done by one thread, s
 not depend on the number of threads.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -284,6 +285,7 @@ def fit_shared(
     del x  # of many writers it takes as much memory as `rows`
     if packed:
         dual, intercept = _solve_packed(packed_gram_matrix(rows, gamma, each), orders, C, each)
+        gc.collect()  # Numba, when it compiles, leaves cycles that hold the matrix: gigabytes
     else:
         dual, intercept = _solve_square(gram_matrix(rows, gamma, each), orders, C, each)
     return WriterModels(deviation, rows.astype(np.float64, copy=False), dual, intercept, gamma)
