@@ -17,6 +17,7 @@ from fkd.report.run_times import sum_up_times
 
 ROOT = Path(__file__).resolve().parents[1]
 IAM_CEDAR = "workflow/studies/iam-cedar"
+ICDAR2011 = "workflow/studies/icdar2011"
 
 README = """# Title
 
@@ -185,7 +186,8 @@ def test_the_command_fills_the_readme(checkout):
     for path in map(Path, set(shown) - set(made_here)):
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         (checkout / path).write_text(f"# What {path.name} says", encoding="utf-8")
-    for results in ("results", f"{IAM_CEDAR}/results"):
+    for study in (".", IAM_CEDAR, ICDAR2011):
+        results = Path(study, "results")
         (checkout / results / "tables").mkdir(exist_ok=True)
         run = "began,seconds,cores,processor,version,commit\n2026-01-02 03:04,12,2,one,0.1.0,abc\n"
         (checkout / results / "runs.csv").write_text(run, encoding="utf-8")
