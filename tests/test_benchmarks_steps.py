@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from benchmarks import steps
+from benchmarks import steps, training
 from benchmarks.training import BATCH
 from torch import nn
 
@@ -40,3 +40,15 @@ def steps_of_eight():
         batches = iter([{"image": torch.rand(8, 1, *INPUT), "writer": torch.arange(8)}])
 
     return Eight
+
+
+def test_a_guided_student_is_trained_over_all_crops(monkeypatch, tmp_path):
+    for name, value in {"ALL_CROPS": 40, "SHARD": 20, "BATCH": 4}.items():
+        monkeypatch.setattr(training, name, value)
+    taken = []
+    monkeypatch.setattr(training.Steps, "step", lambda self: taken.append(next(self.batches)))
+    training.write_all_crops(tmp_path)
+    training.train_over_all(str(tmp_path))()
+    needed = {f"nac_{name}" for name in training.PAPER["resnet18_cl_geom_bc"].guiding_maps}
+    assert len(taken) == training.STEPS
+    assert all(len(batch["image"]) == 4 and needed <= batch.keys() for batch in taken)

@@ -26,7 +26,7 @@ BATCH = 64
 CROPS = 1024
 """Crops of the shard about which the teacher is asked."""
 
-ALL_CROPS = 85_000
+ALL_CROPS, SHARD = 85_000, 5_000
 WRITERS = 310
 """Of CVL, training and validation."""
 
@@ -171,7 +171,7 @@ def same_start(ours: Tensor, baseline: Tensor) -> None:
 
 def write_all_crops(place: Path) -> tuple[list[Path], list[Path], list[Path]]:
     """Write shards of 85,000 crops and their targets, the same few over and over."""
-    images, count = draw_crops(500), 5_000
+    images, count = draw_crops(min(500, SHARD)), SHARD
     draw = torch.Generator().manual_seed(0)
     sizes = {name: np.prod(ARCHITECTURES["signet"].map_sizes[name]) for name in MAPS}
     one = {
@@ -202,7 +202,7 @@ def train_over_all(place: str) -> Callable[[], None]:
 
     def train() -> None:
         name = "resnet18_cl_geom_bc"
-        with TextCrops.open(*paths, PAPER[name].maps) as data:
+        with TextCrops.open(*paths, PAPER[name].guiding_maps) as data:
             assert len(data.writer) == ALL_CROPS
             data.hold(torch.device("cpu"), LIMIT)
             steps = Steps(name, data)
