@@ -32,7 +32,8 @@ ROOMS = {
 }
 GROUND = {"__init__", "__main__"}
 GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "patterns"}
-GROUND |= {"pair_losses", "plugins", "preprocess", "ranges", "registry", "seeding", "threads"}
+GROUND |= {"pair_losses", "plugins", "preprocess", "ranges", "registry", "resolution", "seeding"}
+GROUND |= {"threads"}
 
 SHOWING = ("figures", "inspection", "report")
 """Rooms of what people look at: side by side."""

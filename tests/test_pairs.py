@@ -17,6 +17,7 @@ from fkd.pairs.files import read_pair_file
 from fkd.pairs.listing import Source, list_pairs
 from fkd.pairs.parts import PARTS, PartShares, part_pairs, part_writers
 from fkd.pairs.stored import learned_signatures, read_pairs
+from fkd.signatures.prepare import prepare_signatures
 from fkd.storage import shards
 
 PATTERNS = {"genuine": "{writer:3}/{sample}.png", "skilled": "{writer:3}_forg/{sample}.png"}
@@ -207,6 +208,29 @@ def test_raw_images_are_scans_with_bright_ink(handed_round, tmp_path):
     prepared, _ = listed(handed_round, tmp_path, images="prepared")
     assert prepared.images((7, 7)).shape[1:] == (150, 220)
     assert learned == learned_signatures(prepared.path) and len(learned[1]) > 5
+
+
+@pytest.mark.parametrize("images", ["raw", "prepared"])
+def test_pairs_are_prepared_like_the_set_of_the_same_scans(handed_round, tmp_path, images):
+    preparation = {"resolution": 400, "canvas": (200, 300), "threshold": "blurred"}
+    prepare_signatures(
+        name="set",
+        source=handed_round / "train",
+        layout="folder",
+        out=tmp_path / "set.h5",
+        quarantine=tmp_path / "set.csv",
+        max_pixels=10**6,
+        max_share=0.0,
+        **PATTERNS,
+        **preparation,
+    )
+    held = shards.read(tmp_path / "set.h5", "signatures", ["image"])["image"]
+    expected = {shards.digest(image) for image in held}
+    for changes, common in ((preparation, len(expected)), ({}, 0)):
+        found, _ = listed(handed_round, tmp_path, images=images, **changes)
+        learned = learned_signatures(found.path)[1]
+        used = {shards.digest(image) for image in held} & learned
+        assert len(learned) > 5 and len(used) == min(common, len(learned))
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "misnamed"])

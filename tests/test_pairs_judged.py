@@ -277,6 +277,8 @@ NET = {"pairs": "mine", "architecture": "signet", "loss": "triplet"}
         ({**FILES, "split": "published"}, NET, "pairs.mine.files.test: missing"),
         ({**FILES, "forged": 2}, NET, "pairs.mine.forged: expected one of 0, 1, found 2"),
         ({"signatures": "none"}, NET, "pairs.mine.signatures: none is none of `signatures`"),
+        ({**FILES, "prepared_as": "none"}, NET, "pairs.mine.prepared_as: none is none of `sig"),
+        ({"signatures": "synthetic", "prepared_as": "synthetic"}, NET, "pairs.mine.prepared_as: a"),
         ({"signatures": "synthetic", "images": "raw"}, NET, "pairs.mine.images: a set"),
         ({"signatures": "synthetic", "split": "published"}, NET, "no published split"),
         (

@@ -2,7 +2,7 @@
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from fkd.pairs.files import PairFile, found_files, read_pair_file
 from fkd.pairs.parts import NO_PART, PARTS, TEST, PartShares, part_pairs, part_writers
 from fkd.pairs.stored import KIND
 from fkd.patterns import Pattern, compile_patterns
-from fkd.preprocess import prepare, refuse_dark
-from fkd.ranges import Count, Share, checked
+from fkd.preprocess import CANVAS, prepare, refuse_dark
+from fkd.ranges import Count, Positive, Share, checked
+from fkd.resolution import at_target
 from fkd.seeding import generator
 from fkd.storage import shards
 from fkd.storage.atomic import writing
@@ -122,6 +123,9 @@ def list_pairs(
     writers: Count | None = None,
     shares: PartShares = PartShares(),
     images: Literal["raw", "prepared"] = "prepared",
+    threshold: Literal["image", "blurred"] = "image",
+    canvas: tuple[Count, Count] = CANVAS,
+    resolution: Positive | Literal["file"] | None = None,
     max_pixels: Count = 200_000_000,
     seed: int = 0,
     threads: Count | None = None,
@@ -158,6 +162,9 @@ def list_pairs(
     images : {"raw", "prepared"}
         Whether images are kept as they were scanned, or prepared as a study's signatures are. Ink
         is bright in both.
+    threshold, canvas, resolution
+        How the images of pair files are prepared, see
+        :func:`fkd.signatures.prepare.prepare_signatures`.
     max_pixels : int
         The largest number of pixels of an image. Larger images are set aside.
     seed : int
@@ -174,7 +181,10 @@ def list_pairs(
         raise FkdError(f"pairs.{name}: give either pair files (files) or signatures, not both.")
     aside = Quarantine()
     if source is not None:
-        listed, total = _read(name, source, images, max_pixels, threads, aside)
+        as_signature = partial(
+            _as_signature, threshold=threshold, canvas=tuple(canvas), resolution=resolution
+        )
+        listed, total = _read(name, source, images, as_signature, max_pixels, threads, aside)
         aside.write(quarantine)
         aside.check(total, max_share, f"pairs of {name}", quarantine)
         listed = _of_writers(listed, writers, seed)
@@ -242,6 +252,7 @@ def _read(
     name: str,
     source: Source,
     images: str,
+    as_signature: Callable[[np.ndarray, Path], np.ndarray],
     max_pixels: int,
     threads: int | None,
     aside: Quarantine,
@@ -262,7 +273,7 @@ def _read(
         folder = Path(source.path) / subfolder
         files = found_files(folder, listed.names)
         waiting = [file for file in files.values() if file is not None]
-        read = partial(_image, folder, subfolder, patterns, images, max_pixels)
+        read = partial(_image, folder, subfolder, patterns, images, as_signature, max_pixels)
         made = dict(
             zip(
                 waiting,
@@ -308,6 +319,7 @@ def _image(
     subfolder: str,
     patterns: list[tuple[bool, Pattern]],
     images: str,
+    as_signature: Callable[[np.ndarray, Path], np.ndarray],
     max_pixels: int,
     file: str,
 ) -> Image | str:
@@ -325,12 +337,14 @@ def _image(
         scan = read_gray(folder / file, max_pixels)
         if scan.min() == scan.max():
             return "blank: all pixels are equal"
-        if images == "prepared":
-            refuse_dark(scan)
-            pixels = prepare(scan).image
-            signature = shards.digest(pixels)
-        else:
-            pixels, signature = 255 - scan, _signature(scan)
+        try:
+            prepared = as_signature(scan, folder / file)
+            signature = shards.digest(prepared)
+        except FkdError:
+            if images == "prepared":
+                raise
+            signature = ""  # no set has it
+        pixels = prepared if images == "prepared" else 255 - scan
     except FkdError as error:
         return str(error)
     forgery, name = fits[0]
@@ -338,13 +352,18 @@ def _image(
     return Image(place, name["writer"], forgery, pixels, signature)
 
 
-def _signature(scan: np.ndarray) -> str:
-    """Digest a scan as it would be prepared in a set of signatures."""
-    try:
-        refuse_dark(scan)
-        return shards.digest(prepare(scan).image)
-    except FkdError:
-        return ""  # no set has it
+def _as_signature(
+    scan: np.ndarray,
+    file: Path,
+    *,
+    threshold: str,
+    canvas: tuple[int, int],
+    resolution: float | str | None,
+) -> np.ndarray:
+    """Prepare a scan as it would be in a set of signatures."""
+    refuse_dark(scan)
+    scan, _ = at_target(scan, file, resolution)
+    return prepare(scan, canvas=canvas, threshold=threshold).image
 
 
 def _compare_labels(

@@ -12,8 +12,8 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.preprocess import CANVAS, Ink, dark_pixels, find_ink, is_mostly_dark
+from fkd.resolution import TARGET
 from fkd.signatures.plausibility import Bodies, halved, signs
-from fkd.signatures.resolution import TARGET
 
 Severity = Literal["refuse", "warn"]
 

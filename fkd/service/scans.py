@@ -13,8 +13,8 @@ from fkd.errors import FkdError
 from fkd.images import MAX_PIXELS, decode_gray, read_gray, stated_resolution
 from fkd.preprocess import CANVAS, center_crop, prepare
 from fkd.ranges import Count, Positive, check_fields
+from fkd.resolution import rescaled
 from fkd.service.quality import Finding, examined, finding
-from fkd.signatures.resolution import rescaled
 from fkd.storage.files import printable
 
 

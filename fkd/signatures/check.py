@@ -106,8 +106,8 @@ def check_signatures(
     max_share : float
         The largest share of a set's files that may be set aside, see :meth:`Quarantine.check`.
     pairs : sequence of Path
-        The shards of kind "pairs" from which Siamese networks learn. Signatures that are scaled to a
-        resolution, or placed on a canvas of their own, are not found in them.
+        The shards of kind "pairs" from which Siamese networks learn. Signatures are found in them if
+        both were prepared alike.
 
     Raises
     ------

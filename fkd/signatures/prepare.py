@@ -11,13 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from fkd.errors import FkdError
-from fkd.images import read_gray, resolution_of
+from fkd.images import read_gray
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data, of_writers
 from fkd.preprocess import CANVAS, SIZE, Prepared, dark_pixels, prepare, refuse_dark
 from fkd.ranges import Count, CountFromZero, Positive, Share, checked
+from fkd.resolution import at_target
 from fkd.signatures.npz import read_npz
 from fkd.signatures.plausibility import SIGNS, Bodies, signs
-from fkd.signatures.resolution import rescaled
 from fkd.storage import shards
 from fkd.storage.files import (
     NOT_UTF8,
@@ -232,11 +232,7 @@ def _prepare(
         file = Path(source) / row.file
         image = read_gray(file, max_pixels)
         refuse_dark(image)
-        dpi = resolution_of(file) if resolution == "file" else resolution
-        if resolution is not None:
-            if dpi is None:
-                return "the file states no resolution. Give it as a number in resolution"
-            image = rescaled(image, dpi)
+        image, dpi = at_target(image, file, resolution)
         prepared, ink = prepare(image, canvas=canvas, threshold=threshold), dark_pixels(image)
         return Scan(prepared, signs(ink, Bodies(ink)), dpi)
     except FkdError as error:

@@ -105,6 +105,10 @@ def _impossible_pairs(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key}.files.test: missing; the split published needs it"
             if "draw" in entry:
                 yield f"{key}.draw: pairs are read from files; leave it out"
+            if (like := entry["prepared_as"]) and like not in config["signatures"]:
+                yield f"{key}.prepared_as: {like} is none of `signatures`: {', '.join(config['signatures'])}"
+        elif entry["prepared_as"]:
+            yield f"{key}.prepared_as: a set of signatures holds prepared images; leave it out"
         elif drawn not in config["signatures"]:
             yield f"{key}.signatures: {drawn} is none of `signatures`: {', '.join(config['signatures'])}"
         elif entry["split"] == "published":

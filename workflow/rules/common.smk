@@ -290,10 +290,14 @@ def signatures_settings(wildcards):
     source = signatures_source(wildcards.name)
     source.pop("path")
     name = set_of(wildcards.name)
-    entry = config["signatures"][name]
-    keys = ("threshold", "resolution", "canvas")
-    given = {key: entry[key] for key in keys if entry.get(key) is not None}
-    return source | given | {"name": name, "max_pixels": config["max_pixels"]}
+    known = {"name": name, "max_pixels": config["max_pixels"]}
+    return source | preparation_of(name) | known
+
+
+def preparation_of(name):
+    """Return how the scans of a set of signatures are prepared, where its config says it."""
+    entry, keys = config["signatures"][name], ("threshold", "resolution", "canvas")
+    return {key: entry[key] for key in keys if entry.get(key) is not None}
 
 
 def signatures_inputs(wildcards):
@@ -416,7 +420,8 @@ def pairs_settings(wildcards):
     keys = ("files", "folders", "forged", "genuine", "skilled")
     source = {key: entry[key] for key in keys if entry.get(key) is not None}
     shares = {"split": entry["split"], "validation": entry["validation_share"]}
-    return {
+    like = entry["prepared_as"]
+    return (preparation_of(like) if like else {}) | {
         "source": source if entry.get("files") else None,
         "draw": entry.get("draw"),
         "shares": shares | {"test": entry["test_share"]},

@@ -1,9 +1,13 @@
 """Scans of other resolutions are brought to the one for which canvas and networks are made."""
 
+from pathlib import Path
+from typing import Literal
+
 import cv2
 import numpy as np
 
 from fkd.errors import FkdError
+from fkd.images import resolution_of
 
 TARGET = 300
 """The resolution of the published sets, in dots per inch."""
@@ -48,3 +52,38 @@ def rescaled(image: np.ndarray, resolution: float) -> np.ndarray:
     height, width = (max(1, round(side * scale)) for side in image.shape)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.resize(image, (width, height), interpolation=how)
+
+
+def at_target(
+    image: np.ndarray, file: Path, resolution: float | Literal["file"] | None
+) -> tuple[np.ndarray, float | None]:
+    """Bring the scan of a file to :data:`TARGET` dots per inch, if its resolution is to be used.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width)
+        The scan.
+    file : Path
+        Its file.
+    resolution : float or "file" or None
+        Its resolution in dots per inch, or ``file`` for the one that the file states. With None,
+        the scan is taken as it is.
+
+    Returns
+    -------
+    image : ndarray of uint8
+        The scan, see :func:`rescaled`.
+    resolution : float or None
+        From which resolution it was brought.
+
+    Raises
+    ------
+    FkdError
+        If the file states no resolution, or no scanner has it.
+    """
+    if resolution is None:
+        return image, None
+    dpi = resolution_of(file) if resolution == "file" else resolution
+    if dpi is None:
+        raise FkdError("the file states no resolution. Give it as a number in resolution")
+    return rescaled(image, dpi), dpi
