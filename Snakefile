@@ -75,12 +75,13 @@ onstart:
 
 
 onsuccess:
-    record_run(
-        out=RESULTS_FOLDER / RUNS,
-        began=workflow.began,
-        cores=workflow.resource_settings.cores,
-        source=CHECKOUT,
-    )
+    if set(workflow.dag_settings.targets) != {"benchmarks"}:  # no run of the study
+        record_run(
+            out=RESULTS_FOLDER / RUNS,
+            began=workflow.began,
+            cores=workflow.resource_settings.cores,
+            source=CHECKOUT,
+        )
     describe_run(
         out=RESULTS_FOLDER / RUN,
         settings=study.settings,
