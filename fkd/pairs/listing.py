@@ -162,9 +162,12 @@ def list_pairs(
     images : {"raw", "prepared"}
         Whether images are kept as they were scanned, or prepared as a study's signatures are. Ink
         is bright in both.
-    threshold, canvas, resolution
-        How the images of pair files are prepared, see
-        :func:`fkd.signatures.prepare.prepare_signatures`.
+    threshold : {"image", "blurred"}
+        The image whose Otsu threshold separates the ink of an image of pair files.
+    canvas : (int, int)
+        The rows and columns of the canvas on which it is placed.
+    resolution : float or "file", optional
+        Its dots per inch, or ``file`` for those that each file states; it is then brought to 300.
     max_pixels : int
         The largest number of pixels of an image. Larger images are set aside.
     seed : int
