@@ -1,5 +1,6 @@
 """Documents whose parts a rule fills, the table of what studies take, and the rules themselves."""
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from measured.describe_runs import describe_runs
 from measured.fill_documents import drifted, fill_documents, parts_of
 
 from fkd.errors import FkdError
-from fkd.report.run_times import sum_up_times
+from fkd.report.run_times import known_run, sum_up_times
 
 ROOT = Path(__file__).resolve().parents[1]
 IAM_CEDAR = "workflow/studies/iam-cedar"
@@ -105,8 +106,9 @@ def test_markers_and_sources_agree(filled, tmp_path, was, becomes, message):
 
 def test_the_longest_run_is_described(tmp_path):
     results = tmp_path / "results"
+    outputs = {"out": tmp_path / "runs.md", "known": tmp_path / "known_runs.csv"}
     with pytest.raises(FkdError, match=r"runs\.csv: not there\. Run `snakemake` first"):
-        describe_runs(commands=["snakemake"], results=[results], out=tmp_path / "runs.md")
+        describe_runs(commands=["snakemake"], results=[results], **outputs)
     (results / "tables").mkdir(parents=True)
     rows = {
         "began": ["2026-01-02 03:04", "2026-01-03 03:04"],
@@ -126,7 +128,10 @@ def test_the_longest_run_is_described(tmp_path):
         csv=results / "tables/run_times.csv",
         markdown=results / "tables/run_times.md",
     )
-    describe_runs(commands=["snakemake"], results=[results], out=tmp_path / "runs.md")
+    settings = {"title": "A study", "size": "small", "seed": 1}
+    (results / "run.json").write_text(json.dumps({"settings": settings}), encoding="utf-8")
+    describe_runs(commands=["snakemake"], results=[results], **outputs)
+    assert known_run(outputs["known"], "A study", "small") == "1 h 5 min on 2 cores, a processor"
     row = (tmp_path / "runs.md").read_text(encoding="utf-8").splitlines()[2]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "`snakemake`",
@@ -193,11 +198,17 @@ def test_the_command_fills_the_readme(checkout):
         (checkout / results / "runs.csv").write_text(run, encoding="utf-8")
         times = "stage,CPU time (s),largest memory (MB)\ntables,1.0,900\n"
         (checkout / results / "tables/run_times.csv").write_text(times, encoding="utf-8")
+        settings = {"title": f"Study {study}", "size": "small"}
+        (checkout / results / "run.json").write_text(
+            json.dumps({"settings": settings}), encoding="utf-8"
+        )
     status, output = snakemake(checkout)
     assert status == 0, output
     text = (checkout / "README.md").read_text(encoding="utf-8")
     assert "### What table4.md says" in text
     assert re.search(rf"`snakemake --cores 2 -d {IAM_CEDAR}` \| 12 s", text)
+    took = known_run(checkout / "workflow/known_runs.csv", f"Study {IAM_CEDAR}", "small")
+    assert took == "12 s on 2 cores, one"
     assert "# What tree.png" in (checkout / "docs/figures/tree.png").read_text(encoding="utf-8")
     assert drifted(checkout / "README.md") == []
     status, output = snakemake(checkout)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from fkd.report.outcome import outcome
-from fkd.report.run_times import expected_time, in_words
+from fkd.report.run_times import expected_time, in_words, known_run
 from fkd.synthesis import draw_signatures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +42,28 @@ def test_times_are_written_as_people_do(seconds, words):
 def test_a_first_run_is_of_unknown_length(tmp_path):
     told = expected_time(["train"], tmp_path, 2)
     assert told == "1 job on 2 cores. How long it takes is known after a first run in this folder."
+
+
+def test_a_first_run_tells_what_it_took_elsewhere(tmp_path):
+    runs = tmp_path / "known_runs.csv"
+    runs.write_text(
+        "title,size,seconds,cores,processor\nA study,small,390,2,a processor\n", encoding="utf-8"
+    )
+    elsewhere = known_run(runs, "A study", "small")
+    assert elsewhere == "6 min 30 s on 2 cores, a processor"
+    assert known_run(runs, "A study", "full") is None
+    told = expected_time(["train"], tmp_path, 1, elsewhere)
+    assert told.endswith(f"in this folder; elsewhere, all of this study took {elsewhere}.")
+    measure(tmp_path, {"train.tsv": (10, 10)})
+    assert "elsewhere" not in expected_time(["train"], tmp_path, 1, elsewhere)
+
+
+@pytest.mark.parametrize(
+    "folder", [".", "workflow/studies/iam-cedar", "workflow/studies/icdar2011"]
+)
+def test_the_studies_that_come_with_the_project_are_known(folder):
+    config = yaml.safe_load((ROOT / folder / "config.yaml").read_text(encoding="utf-8"))
+    assert known_run(ROOT / "workflow/known_runs.csv", config["title"], config["size"])
 
 
 def test_cores_share_the_work_of_jobs(tmp_path):

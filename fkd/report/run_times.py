@@ -49,7 +49,9 @@ def sum_up_times(*, measured: Path, csv: Path, markdown: Path) -> None:
         )
 
 
-def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
+def expected_time(
+    jobs: Iterable[str], measured: Path, cores: int, elsewhere: str | None = None
+) -> str:
     """Say how long jobs will take, by what jobs of the same stages took before.
 
     Parameters
@@ -60,6 +62,9 @@ def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
         Folder with the times of earlier jobs, see :func:`sum_up_times`.
     cores : int
         The number of CPU cores.
+    elsewhere : str, optional
+        What a whole run of the same study took on another machine, see :func:`known_run`. It is
+        told where no such job has run here.
 
     Returns
     -------
@@ -70,10 +75,13 @@ def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
     found = _read(measured)
     times = found.groupby("stage")[["s", "cpu_time"]].mean() if len(found) else found
     known = stages[stages.isin(times.index)]
-    what = f"{_counted(len(stages), 'job')} on {_counted(cores, 'core')}"
+    what = f"{counted(len(stages), 'job')} on {counted(cores, 'core')}"
     if known.empty:
         takes = "it takes" if len(stages) == 1 else "they take"
-        return f"{what}. How long {takes} is known after a first run in this folder."
+        text = f"{what}. How long {takes} is known after a first run in this folder"
+        if elsewhere:
+            text += f"; elsewhere, all of this study took {elsewhere}"
+        return f"{text}."
     each = times.loc[known]
     # Cores share the work, but a job has none that could share with it.
     seconds = max(each["cpu_time"].fillna(each["s"]).sum() / cores, each["s"].max())
@@ -85,6 +93,29 @@ def expected_time(jobs: Iterable[str], measured: Path, cores: int) -> str:
     return f"{text}."
 
 
+def known_run(runs: Path, title: str, size: str) -> str | None:
+    """Tell what a whole run of a study that comes with the project took.
+
+    Parameters
+    ----------
+    runs : Path
+        A CSV file with the columns ``title``, ``size``, ``seconds``, ``cores`` and ``processor``.
+    title, size : str
+        The study's title and size, as in its config.
+
+    Returns
+    -------
+    str or None
+        The time and the machine; None if the study is none of these.
+    """
+    table = pd.read_csv(runs)
+    found = table[(table["title"] == title) & (table["size"] == size)]
+    if found.empty:
+        return None
+    run = found.iloc[0]
+    return f"{in_words(run['seconds'])} on {counted(run['cores'], 'core')}, {run['processor']}"
+
+
 def in_words(seconds: float) -> str:
     """Write a time as people do, such as ``2 h 5 min``."""
     minutes, rest = divmod(round(seconds), 60)
@@ -94,7 +125,8 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Count things in words, such as ``1 core`` or ``2 cores``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

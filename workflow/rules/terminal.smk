@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from fkd.report.narrowing import narrowing
 from fkd.report.outcome import outcome
-from fkd.report.run_times import expected_time, in_words
+from fkd.report.run_times import expected_time, in_words, known_run
 
 # What the lines of stages replace.
 OF_JOBS = {
@@ -86,7 +86,10 @@ def announce():
     measured = RESULTS_FOLDER / "benchmarks"
     stages = [Path(job.rule.script).stem for job in jobs if job.rule.script]
     cores = workflow.resource_settings.cores or 1
-    print(expected_time(stages, measured, cores), file=sys.stderr)
+    elsewhere = known_run(
+        CHECKOUT / "workflow/known_runs.csv", config["title"], config["size"]
+    )
+    print(expected_time(stages, measured, cores, elsewhere), file=sys.stderr)
     handlers = [one for one in logger.handlers if one.name == "DefaultStreamHandler"]
     settings = workflow.output_settings
     if settings.verbose or settings.printshellcmds:
