@@ -54,6 +54,7 @@ def normalize(
     canvas: tuple[int, int] = CANVAS,
     size: tuple[int, int] = SIZE,
     threshold: str = "image",
+    found: "Ink | None" = None,
 ) -> np.ndarray:
     """Prepare the image of one signature, or of one interval of text.
 
@@ -71,6 +72,8 @@ def normalize(
         its blurred copy (the published rule for text). Where an image has two levels,
         its own threshold is the level of the ink itself. After the blur, only the middle
         of thick strokes is so dark, so the threshold of the blurred copy is taken instead.
+    found : Ink, optional
+        What :func:`find_ink` found with the same threshold, where that is known.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def normalize(
     >>> np.unique(normalize(scan, canvas=(60, 90), size=(60, 90))).tolist()
     [0, 245]
     """
-    prepared = prepare(image, canvas, size, threshold)
+    prepared = prepare(image, canvas, size, threshold, found)
     if prepared.is_cut:
         _log.warning("the ink is too large and cut to the canvas of %d x %d", *canvas)
     return prepared.image
@@ -133,8 +136,7 @@ def prepare(
 ) -> Prepared:
     """Prepare an image as :func:`normalize` does, and say whether its ink was cut.
 
-    The parameters and errors are those of :func:`normalize`. Nothing is logged. `found` is what
-    :func:`find_ink` found with the same threshold, where that is known.
+    The parameters and errors are those of :func:`normalize`. Nothing is logged.
 
     Returns
     -------
@@ -182,7 +184,33 @@ class Ink(NamedTuple):
     center: tuple[float, float]
 
 
-def find_ink(image: np.ndarray, threshold: str) -> Ink:
+class Levels:
+    """How often an image has each gray level, and what follows from that alone.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width)
+        Dark ink on light paper.
+
+    Attributes
+    ----------
+    present : ndarray of int, shape (levels,)
+        The levels that the image has, in their order; one level if it is blank.
+    cut : float
+        Otsu's threshold, see :func:`otsu`.
+    is_mostly_dark : bool
+        Whether more pixels are dark than a scan of dark ink on light paper may have.
+    """
+
+    def __init__(self, image: np.ndarray) -> None:
+        counts = _histogram(image)
+        self.present = np.flatnonzero(counts)
+        self.cut = _best_cut(counts, np.arange(256.0)) if image.size else 0.0
+        dark = counts[: int(self.cut) + 1].sum()
+        self.is_mostly_dark = len(self.present) > 1 and bool(dark > MOST_DARK * image.size)
+
+
+def find_ink(image: np.ndarray, threshold: str, levels: Levels | None = None) -> Ink:
     """Find the ink of an image.
 
     Parameters
@@ -191,6 +219,8 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
         Dark ink on light paper.
     threshold : {"image", "blurred"}
         As for :func:`normalize`.
+    levels : Levels, optional
+        Those of the image, where they are known.
 
     Returns
     -------
@@ -203,11 +233,12 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     FkdError
         Where the image is blank or no ink is left.
     """
-    if image.size == 0 or image.min() == image.max():
+    levels = levels or Levels(image)
+    if len(levels.present) < 2:
         raise FkdError("blank: all pixels are equal")
-    level = otsu(image) if threshold == "image" else None
+    level = levels.cut
     # A threshold at the darkest level means ink of a single level; see `normalize`.
-    if level in (None, image.min()):
+    if threshold == "blurred" or level == levels.present[0]:
         top, left, bands = 0, 0, _blurred(image)
         level = _otsu_of(bands)
     else:
@@ -230,15 +261,15 @@ def find_ink(image: np.ndarray, threshold: str) -> Ink:
     return Ink(level, (rows[0], rows[-1], columns[0], columns[-1]), center)
 
 
-def refuse_dark(image: np.ndarray) -> None:
+def refuse_dark(levels: Levels) -> None:
     """Refuse light ink on dark paper: the ink search would take the paper for ink.
 
     In 1,200 scans of public sets, at most a fifth of the pixels is dark.
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (height, width)
-        A scan.
+    levels : Levels
+        Those of a scan.
 
     Raises
     ------
@@ -248,40 +279,37 @@ def refuse_dark(image: np.ndarray) -> None:
     Examples
     --------
     >>> import numpy as np
-    >>> from fkd.preprocess import refuse_dark
+    >>> from fkd.preprocess import Levels, refuse_dark
     >>> scan = np.full((9, 9), 255, np.uint8)
     >>> scan[4, 2:7] = 0
-    >>> refuse_dark(scan)
-    >>> refuse_dark(255 - scan)
+    >>> refuse_dark(Levels(scan))
+    >>> refuse_dark(Levels(255 - scan))
     Traceback (most recent call last):
     ...
     fkd.errors.FkdError: mostly dark: ink must be dark on light paper. Invert the image; bring prepared images, whose ink is bright, as .npz
     """
-    if image.size and image.min() < image.max() and is_mostly_dark(dark_pixels(image)):
+    if levels.is_mostly_dark:
         raise FkdError(
             "mostly dark: ink must be dark on light paper. Invert the image; bring prepared images, "
             "whose ink is bright, as .npz"
         )
 
 
-def dark_pixels(image: np.ndarray) -> np.ndarray:
+def dark_pixels(image: np.ndarray, levels: Levels) -> np.ndarray:
     """Tell which pixels are dark: those at most at Otsu's threshold.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width)
         A scan.
+    levels : Levels
+        Those of the image.
 
     Returns
     -------
     ndarray of bool, shape (height, width)
     """
-    return image <= int(otsu(image))  # integers are compared faster
-
-
-def is_mostly_dark(dark: np.ndarray) -> bool:
-    """Tell whether more pixels are dark than a scan of dark ink on light paper may have."""
-    return np.count_nonzero(dark) > MOST_DARK * dark.size
+    return image <= int(levels.cut)  # integers are compared faster
 
 
 def center_crop(images: np.ndarray, size: tuple[int, int] = INPUT) -> np.ndarray:

@@ -13,7 +13,7 @@ from fkd.models.extractor import Extractor
 from fkd.models.shipped import shipped
 from fkd.models.trial import try_out
 from fkd.patterns import ENDINGS
-from fkd.preprocess import center_crop, normalize, refuse_dark
+from fkd.preprocess import Levels, center_crop, find_ink, normalize, refuse_dark
 from fkd.ranges import Count, checked
 from fkd.storage import shards
 from fkd.storage.atomic import writing
@@ -151,8 +151,9 @@ def prepare_image(path: Path) -> np.ndarray:
     """
     image = read_gray(path)
     try:
-        refuse_dark(image)
-        return center_crop(normalize(image))
+        levels = Levels(image)
+        refuse_dark(levels)
+        return center_crop(normalize(image, found=find_ink(image, "image", levels)))
     except FkdError as error:
         raise FkdError(f"{printable(path)}: {error}") from None
 

@@ -19,7 +19,7 @@ from fkd.pairs.files import PairFile, found_files, read_pair_file
 from fkd.pairs.parts import NO_PART, PARTS, TEST, PartShares, part_pairs, part_writers
 from fkd.pairs.stored import KIND
 from fkd.patterns import Pattern, compile_patterns
-from fkd.preprocess import CANVAS, prepare, refuse_dark
+from fkd.preprocess import CANVAS, Levels, find_ink, prepare, refuse_dark
 from fkd.ranges import Count, Positive, Share, checked
 from fkd.resolution import at_target
 from fkd.seeding import generator
@@ -364,9 +364,10 @@ def _as_signature(
     resolution: float | str | None,
 ) -> np.ndarray:
     """Prepare a scan as it would be in a set of signatures."""
-    refuse_dark(scan)
     scan, _ = at_target(scan, file, resolution)
-    return prepare(scan, canvas=canvas, threshold=threshold).image
+    levels = Levels(scan)
+    refuse_dark(levels)
+    return prepare(scan, canvas, found=find_ink(scan, threshold, levels)).image
 
 
 def _compare_labels(

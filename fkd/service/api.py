@@ -1,7 +1,7 @@
 """The service over HTTP: customers, references, verifications, models, keys, audit."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -154,10 +154,10 @@ class Parts:
     metrics: Metrics
 
 
-def may(*roles: Role) -> Callable[[Request], Caller]:
+def may(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     """Make a dependency that refuses callers with none of some roles, and gives the caller."""
 
-    def check(request: Request) -> Caller:
+    async def check(request: Request) -> Caller:  # not worth a thread, which `def` would get
         caller: Caller = request.scope["state"]["caller"]
         caller.require(*roles)
         return caller

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from fkd.errors import FkdError
-from fkd.preprocess import CANVAS, Ink, dark_pixels, find_ink, is_mostly_dark
+from fkd.preprocess import CANVAS, Ink, Levels, dark_pixels, find_ink
 from fkd.resolution import TARGET
 from fkd.signatures.plausibility import Bodies, halved, signs
 
@@ -163,13 +163,13 @@ def examined(
     resolution: float | None = None,
 ) -> tuple[list[Finding], Ink | None]:
     """Examine a scan as :func:`examine` does, and give the ink, unless the scan is refused."""
-    if image.size == 0 or image.min() == image.max():
+    levels = Levels(image)
+    if len(levels.present) < 2:
         return [finding("blank")], None
-    ink = dark_pixels(image)
-    if is_mostly_dark(ink):
+    if levels.is_mostly_dark:
         return [finding("inverted")], None
     try:
-        place = find_ink(image, threshold)
+        place = find_ink(image, threshold, levels)
     except FkdError:
         return [finding("no_ink")], None
     top, bottom, left, right = place.box
@@ -179,10 +179,11 @@ def examined(
         found.append(finding("too_small", height=height, width=width, target=TARGET))
     if resolution is not None and _is_other(resolution):
         found.append(finding("wrong_resolution", found=resolution, target=TARGET))
-    if np.count_nonzero(cv2.calcHist([image], [0], None, [256], [0, 256])) == 2:
+    if len(levels.present) == 2:
         found.append(finding("two_levels"))
     if height > canvas[0] or width > canvas[1]:
         found.append(finding("cut_by_canvas", rows=canvas[0], columns=canvas[1]))
+    ink = dark_pixels(image, levels)
     bodies = Bodies(ink)
     seen = signs(ink, bodies)
     found += [finding(code) for code in seen]

@@ -118,7 +118,7 @@ def rotate_secret() -> None:
     """Encrypt all that the service stores anew under the first key of the environment."""
     store = _open_store()
     for table, column, keys in store.sealed():
-        for start in tqdm(range(0, len(keys), AT_ONCE), table.__tablename__, disable=None):
+        for start in tqdm(range(0, len(keys), AT_ONCE), table.name, disable=None):
             store.rotate(table, column, keys[start : start + AT_ONCE])
     store.record(COMMAND, "keys.rotated", "database")
     print("All is encrypted under the first key. The others can go.")

@@ -145,5 +145,5 @@ def read_scan(
     findings, ink = examined(image, canvas, threshold, stated if dpi is None else None)
     if any(found.severity == "refuse" for found in findings):
         return Scan(findings, None)
-    prepared = prepare(image, canvas, threshold=threshold, found=ink)
+    prepared = prepare(image, canvas, found=ink)
     return Scan(findings, center_crop(prepared.image))

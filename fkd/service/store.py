@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,25 +20,25 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, delete, event, func, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.orm import Session
 
 from fkd.errors import FkdError
-from fkd.service import audit
+from fkd.service import audit, tables
 from fkd.service.problems import Conflict, Erased, NotFound, NotReady
+from fkd.service.rows import change_row, find_row, insert_rows, last_position
 from fkd.service.sealing import Vault
-from fkd.service.tables import (
-    AuditRow,
-    CustomerRow,
-    HeadRow,
-    KeyRow,
-    ReferenceRow,
-    TemplateRow,
-    VerificationRow,
-    VerifierRow,
-)
 
 VARIABLE = "FKD_DATABASE"
 """The variable of the environment with the database."""
@@ -177,7 +177,7 @@ def version(engine: Engine) -> tuple[str | None, str | None]:
 
 
 @contextmanager
-def _transaction(engine: Engine, writes: bool = False) -> Iterator[Any]:
+def _transaction(engine: Engine, writes: bool = False) -> Iterator[Connection]:
     options: dict[str, Any] = {"writes": writes}
     if engine.dialect.name == "postgresql" and not writes:
         # Who reads sees one state of the database, as on SQLite.
@@ -219,23 +219,21 @@ class Store:
                 "Run `python -m fkd migrate_store` once."
             )
 
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with _transaction(self._engine) as connection, Session(connection) as session:
-            yield session
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return _transaction(self._engine)
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[Session, "_Recorder"]]:
-        with _transaction(self._engine, writes=True) as connection, Session(connection) as session:
-            head = session.get_one(HeadRow, 1, with_for_update=True)
-            yield session, _Recorder(session, head)
-            session.flush()
+    def _writing(self) -> Iterator[tuple[Connection, "_Recorder"]]:
+        with _transaction(self._engine, writes=True) as connection:
+            record = _Recorder(connection)
+            yield connection, record
+            record.store()
 
     def is_reachable(self) -> bool:
         """Tell whether the database answers."""
         try:
-            with self._reading() as session:
-                return session.scalar(select(HeadRow.id)) == 1
+            with self._reading() as connection:
+                return connection.scalar(select(tables.audit_head.c.id)) == 1
         except NotReady:
             return False
 
@@ -249,44 +247,44 @@ class Store:
         Conflict
             If there is one of this identifier, or was one.
         """
-        chosen = customer_id or uuid4()
-        with self._writing() as (session, record):
-            if session.get(CustomerRow, str(chosen)):
+        chosen = str(customer_id or uuid4())
+        with self._writing() as (connection, record):
+            if find_row(connection, tables.customers, chosen):
                 raise Conflict(f"There is or was a customer {chosen}. Choose another identifier.")
             sealed = None if label is None else self._vault.seal(f"label/{chosen}", label.encode())
-            row = CustomerRow(id=str(chosen), sealed_label=sealed, created=now(), erased=None)
-            session.add(row)
-            record(actor, "customer.created", str(chosen))
-            return self._customer(session, row)
+            row = {"id": chosen, "sealed_label": sealed, "created": now()}
+            insert_rows(connection, tables.customers, row)
+            record(actor, "customer.created", chosen)
+            return self._customer(connection, chosen)
 
     def customers(self, after: UUID | None, limit: int) -> list[Customer]:
         """List customers by identifier, from the one after `after`; erased ones are left out."""
-        with self._reading() as session:
-            query = select(CustomerRow).where(CustomerRow.erased.is_(None))
-            if after:
-                query = query.where(CustomerRow.id > str(after))
-            rows = session.scalars(query.order_by(CustomerRow.id).limit(limit))
-            return [self._customer(session, row) for row in rows]
+        known = tables.customers.c
+        query = select(known.id).where(known.erased.is_(None))
+        if after:
+            query = query.where(known.id > str(after))
+        with self._reading() as connection:
+            found = connection.scalars(query.order_by(known.id).limit(limit)).all()
+            return [self._customer(connection, one) for one in found]
 
     def customer(self, customer_id: UUID) -> Customer:
         """Find a customer, also an erased one."""
-        with self._reading() as session:
-            row = session.get(CustomerRow, str(customer_id))
-            if row is None:
-                raise NotFound(f"There is no customer {customer_id}.")
-            return self._customer(session, row)
+        with self._reading() as connection:
+            return self._customer(connection, str(customer_id))
 
     def erase(self, actor: str, customer_id: UUID) -> Customer:
         """Erase a customer: images, features, verifications and the label; a tombstone stays."""
-        with self._writing() as (session, record):
-            row = self._present(session, customer_id)
-            own = select(ReferenceRow.id).where(ReferenceRow.customer_id == row.id)
-            session.execute(delete(TemplateRow).where(TemplateRow.reference_id.in_(own)))
-            for table in (ReferenceRow, VerificationRow):
-                session.execute(delete(table).where(table.customer_id == row.id))
-            row.sealed_label, row.erased = None, now()
-            record(actor, "customer.erased", row.id)
-            return self._customer(session, row)
+        with self._writing() as (connection, record):
+            key = _present(connection, customer_id)
+            own = select(tables.references.c.id).where(tables.references.c.customer_id == key)
+            connection.execute(
+                delete(tables.templates).where(tables.templates.c.reference_id.in_(own))
+            )
+            for table in (tables.references, tables.verifications):
+                connection.execute(delete(table).where(table.c.customer_id == key))
+            change_row(connection, tables.customers, key, sealed_label=None, erased=now())
+            record(actor, "customer.erased", key)
+            return self._customer(connection, key)
 
     # References
 
@@ -301,79 +299,84 @@ class Store:
             If an image is a reference of this customer already, or the verifier is not the active
             one any more.
         """
-        with self._writing() as (session, record):
-            row = self._present(session, customer_id)
-            self._check_active(session, verifier)
-            last = select(func.max(ReferenceRow.position)).where(ReferenceRow.customer_id == row.id)
-            position = session.scalar(last) or 0
-            added = []
-            for one in new:
-                digest = hashlib.sha256(row.id.encode() + one.image).hexdigest()
-                same = select(ReferenceRow.id).where(
-                    ReferenceRow.customer_id == row.id, ReferenceRow.content == digest
+        there = tables.references.c
+        with self._writing() as (connection, record):
+            customer = _present(connection, customer_id)
+            active = _active(connection)
+            if active is None or active.digest != verifier:
+                raise Conflict(
+                    "Another verifier has become active meanwhile. Send the request again."
                 )
-                if found := session.scalar(same):
+            last = last_position(connection, tables.references, customer)
+            added = []
+            for position, one in enumerate(new, last + 1):
+                digest = hashlib.sha256(customer.encode() + one.image).hexdigest()
+                same = there.customer_id == customer, there.content == digest
+                if found := connection.scalar(select(there.id).where(*same)):
                     raise Conflict(
                         f"An image is the reference {found} already. Copies are no further "
                         "references.",
                         reference_id=found,
                     )
-                position, key = position + 1, str(uuid4())
-                reference = ReferenceRow(
-                    id=key,
-                    customer_id=row.id,
-                    position=position,
-                    added=now(),
-                    content=digest,
-                    quality=json.dumps(list(one.quality)),
-                    sealed_image=self._vault.seal(f"image/{key}", one.image),
-                )
-                session.add(reference)
-                session.flush()
-                session.add(self._template(key, verifier, one.feature))
-                session.flush()
-                record(actor, "reference.added", row.id, reference=key, verifier=verifier)
-                added.append(_reference(reference))
+                key = str(uuid4())
+                row = {
+                    "id": key,
+                    "customer_id": customer,
+                    "position": position,
+                    "added": now(),
+                    "content": digest,
+                    "quality": json.dumps(list(one.quality)),
+                    "sealed_image": self._vault.seal(f"image/{key}", one.image),
+                }
+                insert_rows(connection, tables.references, row)
+                self._insert_template(connection, key, verifier, one.feature)
+                record(actor, "reference.added", customer, reference=key, verifier=verifier)
+                added.append(_reference(key, customer, row["added"], row["quality"]))
             return added
 
     def references(self, customer_id: UUID) -> list[Reference]:
         """List a customer's references, the first one first."""
-        with self._reading() as session:
-            row = self._present(session, customer_id)
-            return [_reference(one) for one in session.scalars(_references_of(row.id))]
+        there = tables.references.c
+        with self._reading() as connection:
+            query = _references_of(
+                _present(connection, customer_id),
+                *(there.id, there.customer_id, there.added, there.quality),
+            )
+            return [_reference(*row) for row in connection.execute(query)]
 
     def remove_reference(self, actor: str, customer_id: UUID, reference_id: UUID) -> None:
         """Remove a reference of a customer."""
-        with self._writing() as (session, record):
-            row = self._present(session, customer_id)
-            reference = session.get(ReferenceRow, str(reference_id))
-            if reference is None or reference.customer_id != row.id:
+        with self._writing() as (connection, record):
+            customer, key = _present(connection, customer_id), str(reference_id)
+            row = find_row(connection, tables.references, key)
+            if row is None or row.customer_id != customer:
                 raise NotFound(f"Customer {customer_id} has no reference {reference_id}.")
-            session.execute(delete(TemplateRow).where(TemplateRow.reference_id == reference.id))
-            session.delete(reference)
-            record(actor, "reference.removed", row.id, reference=reference.id)
+            there = tables.templates.c.reference_id
+            connection.execute(delete(tables.templates).where(there == key))
+            connection.execute(delete(tables.references).where(tables.references.c.id == key))
+            record(actor, "reference.removed", customer, reference=key)
 
     def images(self, customer_id: UUID, most: int) -> list[tuple[UUID, bytes]]:
         """Open the images of a customer's first references."""
-        with self._reading() as session:
-            row = self._present(session, customer_id)
-            found = session.scalars(_references_of(row.id).limit(most))
+        there = tables.references.c
+        with self._reading() as connection:
+            customer = _present(connection, customer_id)
+            query = _references_of(customer, there.id, there.sealed_image).limit(most)
             return [
-                (UUID(one.id), self._vault.unseal(f"image/{one.id}", one.sealed_image))
-                for one in found
+                (UUID(key), self._vault.unseal(f"image/{key}", sealed))
+                for key, sealed in connection.execute(query)
             ]
 
     def templates(self, customer_id: UUID, verifier: str) -> list[np.ndarray]:
         """Open the features of a customer's references under a verifier, the first one first."""
-        with self._reading() as session:
-            row = self._present(session, customer_id)
+        there = tables.templates.c
+        with self._reading() as connection:
             query = (
-                select(TemplateRow)
-                .join(ReferenceRow)
-                .where(ReferenceRow.customer_id == row.id, TemplateRow.verifier == verifier)
-                .order_by(ReferenceRow.position)
+                _references_of(_present(connection, customer_id), *there)
+                .join(tables.templates)
+                .where(there.verifier == verifier)
             )
-            return [self._feature(one) for one in session.scalars(query)]
+            return [self._feature(*row) for row in connection.execute(query)]
 
     # Verifications
 
@@ -385,87 +388,85 @@ class Store:
         answers: Sequence[Mapping[str, Any]],
     ) -> list[Verification]:
         """Record what a verifier said of questioned signatures."""
-        with self._writing() as (session, record):
-            row = self._present(session, customer_id)
-            last = select(func.max(VerificationRow.position)).where(
-                VerificationRow.customer_id == row.id
-            )
-            position = session.scalar(last) or 0
-            added = []
-            for number, answer in enumerate(answers, position + 1):
+        with self._writing() as (connection, record):
+            customer = _present(connection, customer_id)
+            last = last_position(connection, tables.verifications, customer)
+            rows = []
+            for position, answer in enumerate(answers, last + 1):
                 key = str(uuid4())
-                content = json.dumps(answer).encode()
-                one = VerificationRow(
-                    id=key,
-                    customer_id=row.id,
-                    position=number,
-                    made=now(),
-                    verifier=verifier,
-                    sealed_answer=self._vault.seal(f"answer/{key}", content),
+                rows.append(
+                    {
+                        "id": key,
+                        "customer_id": customer,
+                        "position": position,
+                        "made": now(),
+                        "verifier": verifier,
+                        "sealed_answer": self._vault.seal(
+                            f"answer/{key}", json.dumps(answer).encode()
+                        ),
+                    }
                 )
-                session.add(one)
-                decision = answer["judgment"]["decision"]
                 record(
                     actor,
                     "verification.made",
-                    row.id,
+                    customer,
                     verification=key,
                     verifier=verifier,
-                    decision=decision,
+                    decision=answer["judgment"]["decision"],
                 )
-                added.append(self._verification(one))
-            return added
+            insert_rows(connection, tables.verifications, rows)
+            return [self._verification(row) for row in rows]
 
     def verifications(self, customer_id: UUID, limit: int) -> list[Verification]:
         """List a customer's verifications, the last one first."""
-        with self._reading() as session:
-            row = self._present(session, customer_id)
+        there = tables.verifications.c
+        with self._reading() as connection:
             query = (
-                select(VerificationRow)
-                .where(VerificationRow.customer_id == row.id)
-                .order_by(VerificationRow.position.desc())
+                select(tables.verifications)
+                .where(there.customer_id == _present(connection, customer_id))
+                .order_by(there.position.desc())
                 .limit(limit)
             )
-            return [self._verification(one) for one in session.scalars(query)]
+            return [self._verification(row) for row in connection.execute(query).mappings()]
 
     def verification(self, customer_id: UUID, verification_id: UUID) -> Verification:
         """Find a verification of a customer."""
-        with self._reading() as session:
-            row = self._present(session, customer_id)
-            one = session.get(VerificationRow, str(verification_id))
-            if one is None or one.customer_id != row.id:
+        with self._reading() as connection:
+            customer = _present(connection, customer_id)
+            row = find_row(connection, tables.verifications, str(verification_id))
+            if row is None or row.customer_id != customer:
                 raise NotFound(f"Customer {customer_id} has no verification {verification_id}.")
-            return self._verification(one)
+            return self._verification(row._mapping)
 
     # The active verifier
 
     def active(self) -> tuple[str, dict[str, Any]] | None:
         """Tell the digest and the files of the active verifier, if there is one."""
-        with self._reading() as session:
-            row = session.scalar(select(VerifierRow).where(VerifierRow.retired.is_(None)))
+        with self._reading() as connection:
+            row = _active(connection)
             return None if row is None else (row.digest, json.loads(row.files))
 
     def without_template(self, verifier: str, most: int) -> tuple[list[UUID], int]:
         """List references that have no template under a verifier, and count all of them."""
-        with self._reading() as session:
-            query = _without_template(verifier)
-            number = session.scalar(select(func.count()).select_from(query.subquery()))
-            found = session.scalars(query.order_by(ReferenceRow.id).limit(most))
-            return [UUID(one) for one in found], number or 0
+        query = _without_template(verifier)
+        with self._reading() as connection:
+            found = connection.scalars(query.order_by(tables.references.c.id).limit(most))
+            return [UUID(one) for one in found], _number(connection, query)
 
     def image(self, reference_id: UUID) -> bytes | None:
         """Open the image of a reference; None if it was removed."""
-        with self._reading() as session:
-            row = session.get(ReferenceRow, str(reference_id))
+        with self._reading() as connection:
+            row = find_row(connection, tables.references, str(reference_id))
             return row and self._vault.unseal(f"image/{row.id}", row.sealed_image)
 
     def add_template(self, reference_id: UUID, verifier: str, feature: np.ndarray) -> None:
         """Add a template of a reference under a verifier that is to become active."""
-        with self._writing() as (session, _):
-            key = str(reference_id)
+        key = str(reference_id)
+        with self._writing() as (connection, _):
             # Meanwhile the reference may have been removed, or another process was faster.
-            if session.get(ReferenceRow, key) and not session.get(TemplateRow, (key, verifier)):
-                session.add(self._template(key, verifier, feature))
+            is_there = find_row(connection, tables.references, key) is not None
+            if is_there and find_row(connection, tables.templates, key, verifier) is None:
+                self._insert_template(connection, key, verifier, feature)
 
     def activate(self, actor: str, verifier: str, files: Mapping[str, Any]) -> bool:
         """Make a verifier the active one, if all references have a template under it.
@@ -477,19 +478,19 @@ class Store:
         bool
             Whether it is active now. If not, references were added meanwhile.
         """
-        with self._writing() as (session, record):
-            if session.scalar(
-                select(func.count()).select_from(_without_template(verifier).subquery())
-            ):
+        known = tables.verifiers
+        with self._writing() as (connection, record):
+            if _number(connection, _without_template(verifier)):
                 return False
-            session.execute(delete(TemplateRow).where(TemplateRow.verifier != verifier))
-            others = VerifierRow.retired.is_(None), VerifierRow.digest != verifier
-            session.execute(update(VerifierRow).where(*others).values(retired=now()))
-            row = session.get(VerifierRow, verifier)
-            if row is None:
-                row = VerifierRow(digest=verifier)
-                session.add(row)
-            row.files, row.activated, row.retired = json.dumps(files), now(), None
+            other = tables.templates.c.verifier != verifier
+            connection.execute(delete(tables.templates).where(other))
+            others = known.c.retired.is_(None), known.c.digest != verifier
+            connection.execute(update(known).where(*others).values(retired=now()))
+            row = {"files": json.dumps(files), "activated": now(), "retired": None}
+            if find_row(connection, known, verifier) is None:
+                insert_rows(connection, known, {"digest": verifier, **row})
+            else:
+                change_row(connection, known, verifier, **row)
             record(actor, "verifier.activated", verifier)
             return True
 
@@ -497,78 +498,74 @@ class Store:
 
     def add_key(self, actor: str, key_id: str, name: str, hashed: str, roles: list[str]) -> ApiKey:
         """Add an API key, of which only the hash is known."""
-        with self._writing() as (session, record):
-            row = KeyRow(
-                id=key_id, name=name, hash=hashed, roles=json.dumps(roles), made=now(), revoked=None
-            )
-            session.add(row)
+        row = {"id": key_id, "name": name, "roles": json.dumps(roles), "made": now()}
+        with self._writing() as (connection, record):
+            insert_rows(connection, tables.api_keys, {"hash": hashed, **row})
             record(actor, "key.made", key_id, roles=roles)
-            return _key(row)
+            return _key(find_row(connection, tables.api_keys, key_id))
 
     def keys(self) -> list[ApiKey]:
         """List all API keys."""
-        with self._reading() as session:
-            return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.made))]
+        query = select(tables.api_keys).order_by(tables.api_keys.c.made)
+        with self._reading() as connection:
+            return [_key(row) for row in connection.execute(query)]
 
     def key(self, key_id: str) -> tuple[ApiKey, str] | None:
         """Find an API key and its hash."""
-        with self._reading() as session:
-            row = session.get(KeyRow, key_id)
+        with self._reading() as connection:
+            row = find_row(connection, tables.api_keys, key_id)
             return None if row is None else (_key(row), row.hash)
 
     def revoke_key(self, actor: str, key_id: str) -> ApiKey:
         """Revoke an API key, which stays in the list."""
-        with self._writing() as (session, record):
-            row = session.get(KeyRow, key_id)
+        with self._writing() as (connection, record):
+            row = find_row(connection, tables.api_keys, key_id)
             if row is None:
                 raise NotFound(f"There is no API key {key_id}.")
             if row.revoked is None:
-                row.revoked = now()
+                change_row(connection, tables.api_keys, key_id, revoked=now())
                 record(actor, "key.revoked", key_id)
-            return _key(row)
+            return _key(find_row(connection, tables.api_keys, key_id))
 
     # Audit
 
     def records(self, after: int, limit: int) -> list[audit.Record]:
         """List records of the audit, from the one after the number `after`."""
-        with self._reading() as session:
-            query = select(AuditRow).where(AuditRow.number > after)
-            return [
-                _record(row)
-                for row in session.scalars(query.order_by(AuditRow.number).limit(limit))
-            ]
+        query = select(tables.audit).where(tables.audit.c.number > after)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(tables.audit.c.number).limit(limit))
+            return [_record(row) for row in rows]
 
     def check_audit(self) -> tuple[int, str, list[str]]:
         """Check the audit: the number of its last record, that one's hash, and all faults."""
-        with self._reading() as session:
-            head = session.get_one(HeadRow, 1)
-            rows = session.scalars(
-                select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=1000)
-            )
+        query = select(tables.audit).order_by(tables.audit.c.number)
+        with self._reading() as connection:
+            head = connection.execute(select(tables.audit_head)).one()
+            rows = connection.execution_options(yield_per=1000).execute(query)
             found = audit.faults(map(_record, rows), head.number, head.hash)
             return head.number, head.hash, found
 
     # Keys of the encryption
 
-    def sealed(self) -> Iterator[tuple[Any, str, list[Any]]]:
+    def sealed(self) -> Iterator[tuple[Table, str, list[Any]]]:
         """Yield each table with something sealed, its column, and the primary keys of its rows."""
         for table, column in (
-            (CustomerRow, "sealed_label"),
-            (ReferenceRow, "sealed_image"),
-            (TemplateRow, "sealed_feature"),
-            (VerificationRow, "sealed_answer"),
+            (tables.customers, "sealed_label"),
+            (tables.references, "sealed_image"),
+            (tables.templates, "sealed_feature"),
+            (tables.verifications, "sealed_answer"),
         ):
-            with self._reading() as session:
-                primary = table.__table__.primary_key.columns
-                yield table, column, list(session.execute(select(*primary)).all())
+            with self._reading() as connection:
+                keys = connection.execute(select(*table.primary_key.columns)).all()
+            yield table, column, list(keys)
 
-    def rotate(self, table: Any, column: str, keys: Sequence[Any]) -> None:
+    def rotate(self, table: Table, column: str, keys: Sequence[Any]) -> None:
         """Seal rows of a table anew under the first key."""
-        with self._writing() as (session, _):
+        with self._writing() as (connection, _):
             for key in keys:
-                row = session.get(table, tuple(key))
-                if row is not None and getattr(row, column) is not None:
-                    setattr(row, column, self._vault.rotate(getattr(row, column)))
+                row = find_row(connection, table, *key)
+                if row is not None and (sealed := getattr(row, column)) is not None:
+                    change_row(connection, table, *key, **{column: self._vault.rotate(sealed)})
 
     def record(self, actor: str, action: str, subject: str, **details: Any) -> None:
         """Record something that changes nothing else."""
@@ -577,102 +574,126 @@ class Store:
 
     # What these share
 
-    def _present(self, session: Session, customer_id: UUID) -> CustomerRow:
-        row = session.get(CustomerRow, str(customer_id))
+    def _customer(self, connection: Connection, key: str) -> Customer:
+        row = find_row(connection, tables.customers, key)
         if row is None:
-            raise NotFound(f"There is no customer {customer_id}. Create the customer first.")
-        if row.erased is not None:
-            raise Erased(f"Customer {customer_id} was erased. Create another one.")
-        return row
-
-    def _check_active(self, session: Session, verifier: str) -> None:
-        row = session.scalar(select(VerifierRow).where(VerifierRow.retired.is_(None)))
-        if row is None or row.digest != verifier:
-            raise Conflict("Another verifier has become active meanwhile. Send the request again.")
-
-    def _customer(self, session: Session, row: CustomerRow) -> Customer:
-        label = (
-            row.sealed_label and self._vault.unseal(f"label/{row.id}", row.sealed_label).decode()
-        )
-        count = select(func.count()).where(ReferenceRow.customer_id == row.id)
+            raise NotFound(f"There is no customer {key}.")
+        sealed = row.sealed_label
         return Customer(
-            UUID(row.id),
-            label,
+            UUID(key),
+            sealed and self._vault.unseal(f"label/{key}", sealed).decode(),
             _time(row.created),
             row.erased and _time(row.erased),
-            session.scalar(count) or 0,
+            _number(connection, _references_of(key, tables.references.c.id)),
         )
 
-    def _template(self, reference: str, verifier: str, feature: np.ndarray) -> TemplateRow:
+    def _insert_template(
+        self, connection: Connection, reference_id: str, verifier: str, feature: np.ndarray
+    ) -> None:
         content = np.ascontiguousarray(feature, np.dtype("<f4")).tobytes()
-        sealed = self._vault.seal(f"feature/{reference}/{verifier}", content)
-        return TemplateRow(reference_id=reference, verifier=verifier, sealed_feature=sealed)
+        sealed = self._vault.seal(_place(reference_id, verifier), content)
+        row = {"reference_id": reference_id, "verifier": verifier, "sealed_feature": sealed}
+        insert_rows(connection, tables.templates, row)
 
-    def _feature(self, row: TemplateRow) -> np.ndarray:
-        place = f"feature/{row.reference_id}/{row.verifier}"
-        return np.frombuffer(self._vault.unseal(place, row.sealed_feature), np.dtype("<f4"))
+    def _feature(self, reference_id: str, verifier: str, sealed_feature: bytes) -> np.ndarray:
+        content = self._vault.unseal(_place(reference_id, verifier), sealed_feature)
+        return np.frombuffer(content, np.dtype("<f4"))
 
-    def _verification(self, row: VerificationRow) -> Verification:
-        answer = json.loads(self._vault.unseal(f"answer/{row.id}", row.sealed_answer))
-        ids = UUID(row.id), UUID(row.customer_id)
-        return Verification(*ids, _time(row.made), row.verifier, answer)
+    def _verification(self, row: Mapping[str, Any]) -> Verification:
+        answer = json.loads(self._vault.unseal(f"answer/{row['id']}", row["sealed_answer"]))
+        ids = UUID(row["id"]), UUID(row["customer_id"])
+        return Verification(*ids, _time(row["made"]), row["verifier"], answer)
+
+
+_HEAD = select(tables.audit_head).with_for_update()
 
 
 class _Recorder:
-    """Appends records to the audit in a transaction that holds its head."""
+    """Appends records to the audit in a transaction, which holds the audit's head from here on."""
 
-    def __init__(self, session: Session, head: HeadRow) -> None:
-        self._session, self._head = session, head
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._rows = connection, list[dict[str, Any]]()
+        head = connection.execute(_HEAD).one()
+        self._number, self._hash = head.number, head.hash
 
     def __call__(self, actor: str, action: str, subject: str, **details: Any) -> None:
-        number, at, previous = self._head.number + 1, now(), self._head.hash
+        number, at, previous = self._number + 1, now(), self._hash
         own = audit.hash_of(number, at, actor, action, subject, details, previous)
-        self._session.add(
-            AuditRow(
-                number=number,
-                at=at,
-                actor=actor,
-                action=action,
-                subject=subject,
-                details=json.dumps(details),
-                previous=previous,
-                hash=own,
-            )
+        self._rows.append(
+            {
+                "number": number,
+                "at": at,
+                "actor": actor,
+                "action": action,
+                "subject": subject,
+                "details": json.dumps(details),
+                "previous": previous,
+                "hash": own,
+            }
         )
-        self._head.number, self._head.hash = number, own
+        self._number, self._hash = number, own
+
+    def store(self) -> None:
+        """Store the records and the new head."""
+        if self._rows:
+            insert_rows(self._connection, tables.audit, self._rows)
+            change_row(self._connection, tables.audit_head, 1, number=self._number, hash=self._hash)
 
 
-def _references_of(customer: str) -> Any:
-    query = select(ReferenceRow).where(ReferenceRow.customer_id == customer)
-    return query.order_by(ReferenceRow.position)
+def _present(connection: Connection, customer_id: UUID) -> str:
+    """Give the primary key of a customer who was not erased."""
+    row = find_row(connection, tables.customers, str(customer_id))
+    if row is None:
+        raise NotFound(f"There is no customer {customer_id}. Create the customer first.")
+    if row.erased is not None:
+        raise Erased(f"Customer {customer_id} was erased. Create another one.")
+    return row.id
+
+
+_ACTIVE = select(tables.verifiers).where(tables.verifiers.c.retired.is_(None))
+
+
+def _active(connection: Connection) -> Any:
+    """Find the row of the active verifier."""
+    return connection.execute(_ACTIVE).one_or_none()
+
+
+def _number(connection: Connection, query: Any) -> int:
+    """Count the rows that a query gives."""
+    return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def _references_of(customer: str, *columns: Any) -> Any:
+    """Select columns of a customer's references, the first one first."""
+    there = tables.references.c
+    query = select(*columns).select_from(tables.references)
+    return query.where(there.customer_id == customer).order_by(there.position)
 
 
 def _without_template(verifier: str) -> Any:
-    have = select(TemplateRow.reference_id).where(TemplateRow.verifier == verifier)
-    return select(ReferenceRow.id).where(ReferenceRow.id.not_in(have))
+    """Select the references that have no template under a verifier."""
+    have = select(tables.templates.c.reference_id).where(tables.templates.c.verifier == verifier)
+    return select(tables.references.c.id).where(tables.references.c.id.not_in(have))
 
 
-def _reference(row: ReferenceRow) -> Reference:
-    return Reference(UUID(row.id), UUID(row.customer_id), _time(row.added), json.loads(row.quality))
+def _place(reference_id: str, verifier: str) -> str:
+    """Name the place for which a feature is sealed."""
+    return f"feature/{reference_id}/{verifier}"
 
 
-def _key(row: KeyRow) -> ApiKey:
+def _reference(key: str, customer_id: str, added: str, quality: str) -> Reference:
+    return Reference(UUID(key), UUID(customer_id), _time(added), json.loads(quality))
+
+
+def _key(row: Any) -> ApiKey:
     return ApiKey(
         row.id, row.name, json.loads(row.roles), _time(row.made), row.revoked and _time(row.revoked)
     )
 
 
-def _record(row: AuditRow) -> audit.Record:
-    return audit.Record(
-        row.number,
-        row.at,
-        row.actor,
-        row.action,
-        row.subject,
-        json.loads(row.details),
-        row.previous,
-        row.hash,
-    )
+def _record(row: Any) -> audit.Record:
+    fields = row._asdict()
+    return audit.Record(**{**fields, "details": json.loads(fields["details"])})
 
 
 def _time(text: str) -> datetime:

@@ -1,118 +1,114 @@
-"""The tables of the service, as SQLAlchemy maps them. Migrations make and change them.
+"""The tables of the service. Migrations make and change them.
 
 Times are text in ISO 8601 and UTC, and structures are JSON in text, so that both databases store
 the same. Columns named ``sealed`` are encrypted, see :mod:`fkd.service.sealing`.
 """
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 ID, TIME, DIGEST = String(36), String(32), String(64)
 
+TABLES = MetaData()
+"""All tables."""
 
-class Base(DeclarativeBase):
-    """What all tables share."""
+customers = Table(
+    "customers",
+    TABLES,
+    Column("id", ID, primary_key=True),
+    Column("sealed_label", LargeBinary),
+    Column("created", TIME, nullable=False),
+    Column("erased", TIME),
+)
+"""Customers; one who was erased stays as a tombstone without a label."""
 
+references = Table(
+    "references",
+    TABLES,
+    Column("id", ID, primary_key=True),
+    Column("customer_id", ForeignKey(customers.c.id), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("added", TIME, nullable=False),
+    Column("content", DIGEST, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("sealed_image", LargeBinary, nullable=False),
+    UniqueConstraint("customer_id", "position"),
+    UniqueConstraint("customer_id", "content"),
+)
+"""Genuine signatures of customers. `content` tells copies, and differs between customers."""
 
-class CustomerRow(Base):
-    """A customer; one that was erased stays as a tombstone without a label."""
+templates = Table(
+    "templates",
+    TABLES,
+    Column("reference_id", ForeignKey(references.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("verifier", DIGEST, primary_key=True),
+    Column("sealed_feature", LargeBinary, nullable=False),
+)
+"""The features of references, each under one verifier."""
 
-    __tablename__ = "customers"
+verifications = Table(
+    "verifications",
+    TABLES,
+    Column("id", ID, primary_key=True),
+    Column("customer_id", ForeignKey(customers.c.id), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("made", TIME, nullable=False),
+    Column("verifier", DIGEST, nullable=False),
+    Column("sealed_answer", LargeBinary, nullable=False),
+    UniqueConstraint("customer_id", "position"),
+)
+"""Verifications of questioned signatures, whose images are not kept."""
 
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    sealed_label: Mapped[bytes | None] = mapped_column(LargeBinary)
-    created: Mapped[str] = mapped_column(TIME)
-    erased: Mapped[str | None] = mapped_column(TIME)
+verifiers = Table(
+    "verifiers",
+    TABLES,
+    Column("digest", DIGEST, primary_key=True),
+    Column("files", Text, nullable=False),
+    Column("activated", TIME, nullable=False),
+    Column("retired", TIME),
+)
+"""The verifier that is active, and those that were, with the files from which they are loaded."""
 
+api_keys = Table(
+    "api_keys",
+    TABLES,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("made", TIME, nullable=False),
+    Column("revoked", TIME),
+)
+"""API keys, of which only hashes are stored."""
 
-class ReferenceRow(Base):
-    """A genuine signature of a customer. `content` tells copies, and differs between customers."""
+audit = Table(
+    "audit",
+    TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", TIME, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous", DIGEST, nullable=False),
+    Column("hash", DIGEST, nullable=False),
+)
+"""The records of the audit, see :mod:`fkd.service.audit`."""
 
-    __tablename__ = "references"
-    __table_args__ = (
-        UniqueConstraint("customer_id", "position"),
-        UniqueConstraint("customer_id", "content"),
-    )
-
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    customer_id: Mapped[str] = mapped_column(ForeignKey(CustomerRow.id))
-    position: Mapped[int] = mapped_column(Integer)
-    added: Mapped[str] = mapped_column(TIME)
-    content: Mapped[str] = mapped_column(DIGEST)
-    quality: Mapped[str] = mapped_column(Text)
-    sealed_image: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class TemplateRow(Base):
-    """The features of a reference under one verifier."""
-
-    __tablename__ = "templates"
-
-    reference_id: Mapped[str] = mapped_column(
-        ForeignKey(ReferenceRow.id, ondelete="CASCADE"), primary_key=True
-    )
-    verifier: Mapped[str] = mapped_column(DIGEST, primary_key=True)
-    sealed_feature: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class VerificationRow(Base):
-    """A verification of a questioned signature, whose image is not kept."""
-
-    __tablename__ = "verifications"
-    __table_args__ = (UniqueConstraint("customer_id", "position"),)
-
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    customer_id: Mapped[str] = mapped_column(ForeignKey(CustomerRow.id))
-    position: Mapped[int] = mapped_column(Integer)
-    made: Mapped[str] = mapped_column(TIME)
-    verifier: Mapped[str] = mapped_column(DIGEST)
-    sealed_answer: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class VerifierRow(Base):
-    """A verifier that is or was active, and the files from which it is loaded."""
-
-    __tablename__ = "verifiers"
-
-    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
-    files: Mapped[str] = mapped_column(Text)
-    activated: Mapped[str] = mapped_column(TIME)
-    retired: Mapped[str | None] = mapped_column(TIME)
-
-
-class KeyRow(Base):
-    """An API key, of which only a hash is stored."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(100))
-    hash: Mapped[str] = mapped_column(Text)
-    roles: Mapped[str] = mapped_column(Text)
-    made: Mapped[str] = mapped_column(TIME)
-    revoked: Mapped[str | None] = mapped_column(TIME)
-
-
-class AuditRow(Base):
-    """A record of the audit, see :mod:`fkd.service.audit`."""
-
-    __tablename__ = "audit"
-
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    at: Mapped[str] = mapped_column(TIME)
-    actor: Mapped[str] = mapped_column(String(64))
-    action: Mapped[str] = mapped_column(String(32))
-    subject: Mapped[str] = mapped_column(String(64))
-    details: Mapped[str] = mapped_column(Text)
-    previous: Mapped[str] = mapped_column(DIGEST)
-    hash: Mapped[str] = mapped_column(DIGEST)
-
-
-class HeadRow(Base):
-    """The number and the hash of the last record. Who writes anything holds this row."""
-
-    __tablename__ = "audit_head"
-
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    number: Mapped[int] = mapped_column(Integer)
-    hash: Mapped[str] = mapped_column(DIGEST)
+audit_head = Table(
+    "audit_head",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("hash", DIGEST, nullable=False),
+)
+"""The number and the hash of the last record. Who writes anything holds this one row."""

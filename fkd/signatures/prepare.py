@@ -13,7 +13,16 @@ from tqdm import tqdm
 from fkd.errors import FkdError
 from fkd.images import read_gray
 from fkd.layouts import LAYOUTS, SignatureFile, list_files, missing_data, of_writers
-from fkd.preprocess import CANVAS, SIZE, Prepared, dark_pixels, prepare, refuse_dark
+from fkd.preprocess import (
+    CANVAS,
+    SIZE,
+    Levels,
+    Prepared,
+    dark_pixels,
+    find_ink,
+    prepare,
+    refuse_dark,
+)
 from fkd.ranges import Count, CountFromZero, Positive, Share, checked
 from fkd.resolution import at_target
 from fkd.signatures.npz import read_npz
@@ -230,11 +239,12 @@ def _prepare(
         return NOT_UTF8
     try:
         file = Path(source) / row.file
-        image = read_gray(file, max_pixels)
-        refuse_dark(image)
-        image, dpi = at_target(image, file, resolution)
-        prepared, ink = prepare(image, canvas=canvas, threshold=threshold), dark_pixels(image)
-        return Scan(prepared, signs(ink, Bodies(ink)), dpi)
+        image, dpi = at_target(read_gray(file, max_pixels), file, resolution)
+        levels = Levels(image)
+        refuse_dark(levels)
+        found = find_ink(image, threshold, levels)
+        ink = dark_pixels(image, levels)
+        return Scan(prepare(image, canvas, found=found), signs(ink, Bodies(ink)), dpi)
     except FkdError as error:
         return str(error)
 

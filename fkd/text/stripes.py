@@ -9,7 +9,7 @@ import numpy as np
 
 from fkd.errors import FkdError
 from fkd.images import read_gray
-from fkd.preprocess import refuse_dark
+from fkd.preprocess import Levels, refuse_dark
 from fkd.ranges import Count, CountFromZero, Gray, checked
 from fkd.seeding import generator
 from fkd.storage import shards
@@ -91,7 +91,7 @@ def segment_pages(
     def stripes_of(row: dict[str, str]) -> tuple[list[Stripe], int] | str:
         try:
             image = read_gray(row["file"], max_pixels)
-            refuse_dark(image)
+            refuse_dark(Levels(image))
             place = (seed, "ink", row["page"])
             return find_stripes(image, ink_gray, place, ready_made), len(image)
         except FkdError as error:

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from fkd.service.tables import Base
+from fkd.service.tables import TABLES
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=TABLES,
     transactional_ddl=True,
     transaction_per_migration=False,
 )
