@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -212,6 +213,7 @@ class Store:
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._engine, self._vault = engine, vault
+        self._writer = Lock()
         current, wanted = version(engine)
         if current != wanted:
             raise FkdError(
@@ -224,7 +226,8 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[Connection, "_Recorder"]]:
-        with _transaction(self._engine, writes=True) as connection:
+        # Who waits for another thread waits here: SQLite would sleep, for longer each time.
+        with self._writer, _transaction(self._engine, writes=True) as connection:
             record = _Recorder(connection)
             yield connection, record
             record.store()
