@@ -31,9 +31,9 @@ ROOMS = {
     "verification",
 }
 GROUND = {"__init__", "__main__"}
-GROUND |= {"compiling", "device", "errors", "images", "layouts", "logs", "losses", "patterns"}
-GROUND |= {"pair_losses", "plugins", "preprocess", "ranges", "registry", "resolution", "seeding"}
-GROUND |= {"threads"}
+GROUND |= {"compiling", "counting", "device", "errors", "images", "layouts", "logs", "losses"}
+GROUND |= {"pair_losses", "patterns", "plugins", "preprocess", "ranges", "registry", "resolution"}
+GROUND |= {"seeding", "threads"}
 
 SHOWING = ("figures", "inspection", "report")
 """Rooms of what people look at: side by side."""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from fkd.counting import counted
 from fkd.errors import FkdError
 from fkd.logs import stage
-from fkd.report.run_times import COLUMNS, counted, in_words
+from fkd.report.run_times import COLUMNS, in_words
 from fkd.storage.atomic import writing
 from fkd.study.provenance import RUN
 

@@ -87,8 +87,3 @@ def flat(values: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
 def times(shape: Iterable[int]) -> str:
     """Spell a shape, such as ``835 x 170 x 242``."""
     return " x ".join(map(str, shape)) or "one number"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """Spell how many things there are, such as ``1,200 crops``."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fkd import models
+from fkd.counting import counted
 from fkd.errors import FkdError
 from fkd.inspection import pictures
-from fkd.inspection.finding import Finding, counted, plain, times
+from fkd.inspection.finding import Finding, plain, times
 from fkd.models.onnx_file import read_onnx
 from fkd.models.pickled import find_state, read_pickled
 from fkd.models.weights import METADATA

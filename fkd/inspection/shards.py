@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fkd.counting import counted
 from fkd.errors import FkdError
 from fkd.graph import check_rooted
 from fkd.images import resized
 from fkd.inspection import pictures
-from fkd.inspection.finding import Finding, counted, plain, times
+from fkd.inspection.finding import Finding, plain, times
 from fkd.pairs.parts import PARTS
 from fkd.preprocess import INPUT
 from fkd.storage import shards

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from fkd.counting import counted
 from fkd.errors import FkdError
 from fkd.inspection import pictures
-from fkd.inspection.finding import Finding, counted, plain
+from fkd.inspection.finding import Finding, plain
 from fkd.storage.files import printable
 from fkd.storage.quarantine import PASSED_OVER
 from fkd.storage.shards import MEND

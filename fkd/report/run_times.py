@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fkd.counting import counted
 from fkd.storage.atomic import writing
 
 COLUMNS = {
@@ -123,11 +124,6 @@ def in_words(seconds: float) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def counted(count: int, what: str) -> str:
-    """Count things in words, such as ``1 core`` or ``2 cores``."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _read(measured: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 from safetensors import SafetensorError, safe_open
 
+from fkd.counting import counted
 from fkd.errors import FkdError
 from fkd.storage import shards
 from fkd.storage.files import files_below, printable
@@ -63,19 +64,17 @@ def check(*, folder: Path) -> None:
 def _report(folder: Path, whole: int, unknown: list[Path]) -> None:
     """Print what is known of the files, and no more."""
     if whole:
-        print(f"{_files(whole)} below {printable(folder)}: as they were written.")
+        print(f"{counted(whole, 'file')} below {printable(folder)}: as they were written.")
     readable = [file for file in unknown if file.suffix in CHECKS]
     if readable:
         print(
-            f"{_files(len(readable))} without a digest: can be read, {printable(readable[0])} first."
+            f"{counted(len(readable), 'file')} without a digest: can be read, {printable(readable[0])} first."
         )
     others = [file for file in unknown if file.suffix not in CHECKS]
     if others:
-        print(f"{_files(len(others))} without a digest: not checked, {printable(others[0])} first.")
-
-
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
+        print(
+            f"{counted(len(others), 'file')} without a digest: not checked, {printable(others[0])} first."
+        )
 
 
 def _is_about_runs(place: Path) -> bool:
