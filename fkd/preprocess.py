@@ -143,8 +143,6 @@ def prepare(
     Prepared
         The image, and whether the ink was cut to the canvas.
     """
-    if threshold not in ("image", "blurred"):
-        raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 2:
         raise FkdError(
@@ -232,7 +230,11 @@ def find_ink(image: np.ndarray, threshold: str, levels: Levels | None = None) ->
     ------
     FkdError
         Where the image is blank or no ink is left.
+    ValueError
+        Where `threshold` is neither of the two.
     """
+    if threshold not in ("image", "blurred"):
+        raise ValueError(f"threshold is 'image' or 'blurred', not {threshold!r}")
     levels = levels or Levels(image)
     if len(levels.present) < 2:
         raise FkdError("blank: all pixels are equal")
