@@ -258,22 +258,25 @@ class Store:
             row = {"id": chosen, "sealed_label": sealed, "created": now()}
             insert_rows(connection, tables.customers, row)
             record(actor, "customer.created", chosen)
-            return self._customer(connection, chosen)
+            return self._customer(connection, find_row(connection, tables.customers, chosen))
 
     def customers(self, after: UUID | None, limit: int) -> list[Customer]:
         """List customers by identifier, from the one after `after`; erased ones are left out."""
         known = tables.customers.c
-        query = select(known.id).where(known.erased.is_(None))
+        query = select(tables.customers).where(known.erased.is_(None))
         if after:
             query = query.where(known.id > str(after))
         with self._reading() as connection:
-            found = connection.scalars(query.order_by(known.id).limit(limit)).all()
+            found = connection.execute(query.order_by(known.id).limit(limit)).all()
             return [self._customer(connection, one) for one in found]
 
     def customer(self, customer_id: UUID) -> Customer:
         """Find a customer, also an erased one."""
         with self._reading() as connection:
-            return self._customer(connection, str(customer_id))
+            row = find_row(connection, tables.customers, str(customer_id))
+            if row is None:
+                raise NotFound(f"There is no customer {customer_id}.")
+            return self._customer(connection, row)
 
     def erase(self, actor: str, customer_id: UUID) -> Customer:
         """Erase a customer: images, features, verifications and the label; a tombstone stays."""
@@ -287,7 +290,7 @@ class Store:
                 connection.execute(delete(table).where(table.c.customer_id == key))
             change_row(connection, tables.customers, key, sealed_label=None, erased=now())
             record(actor, "customer.erased", key)
-            return self._customer(connection, key)
+            return self._customer(connection, find_row(connection, tables.customers, key))
 
     # References
 
@@ -577,17 +580,14 @@ class Store:
 
     # What these share
 
-    def _customer(self, connection: Connection, key: str) -> Customer:
-        row = find_row(connection, tables.customers, key)
-        if row is None:
-            raise NotFound(f"There is no customer {key}.")
+    def _customer(self, connection: Connection, row: Any) -> Customer:
         sealed = row.sealed_label
         return Customer(
-            UUID(key),
-            sealed and self._vault.unseal(f"label/{key}", sealed).decode(),
+            UUID(row.id),
+            sealed and self._vault.unseal(f"label/{row.id}", sealed).decode(),
             _time(row.created),
             row.erased and _time(row.erased),
-            _number(connection, _references_of(key, tables.references.c.id)),
+            _number(connection, _references_of(row.id, tables.references.c.id)),
         )
 
     def _insert_template(
